@@ -1,0 +1,243 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "checks.hpp"
+#include "interruptible.hpp"
+#include "pgcore/rollout.hpp"
+#include "task_binding.hpp"
+
+namespace pgcore::bindings {
+
+namespace {
+
+// Everything that rollout and evaluate have in common, checked.
+struct Call {
+  TaskHandle* task;
+  PolicyStack policy;
+  StreamPlan plan;
+
+  Call(TaskHandle& handle, const py::array& params, const std::vector<int>& sizes,
+       const std::string& activation, const py::array& member, const py::array& stream_ids,
+       std::uint64_t seed, bool deterministic, int num_threads)
+      : task(&handle),
+        policy(sizes, parse_activation(activation),
+               checked<const float>(params, "params", "[M, P]",
+                                    {params.shape(0), params.ndim() == 2 ? params.shape(1) : 0}),
+               static_cast<int>(params.shape(0))),
+        plan{&handle.task,
+             &policy,
+             {},
+             checked<const std::int64_t>(member, "member", "[S]", {member.size()}),
+             checked<const std::int64_t>(stream_ids, "stream_ids", "[S]", {member.size()}),
+             seed,
+             deterministic,
+             num_threads} {
+    check("obs_dim", policy.obs_dim(), handle.task.obs_dim());
+    check("act_dim", policy.act_dim(), handle.task.act_dim());
+    if (member.size() < 1) throw py::value_error("streams: expected at least one stream, got none");
+    if (num_threads < 1) throw py::value_error("num_threads: expected a count >= 1");
+    for (const auto id : plan.member) {
+      if (id < 0 || id >= policy.members()) {
+        throw py::value_error("streams: expected members from 0 to " +
+                              std::to_string(policy.members() - 1) + ", got " + std::to_string(id));
+      }
+    }
+    for (const auto id : plan.stream_ids) {
+      if (id < 0 || id > std::numeric_limits<std::uint32_t>::max()) {
+        throw py::value_error("stream_ids: expected ids from 0 to 2^32 - 1, got " +
+                              std::to_string(id));
+      }
+    }
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  static void check(const char* name, int policy, int task) {
+    if (policy == task) return;
+    throw py::value_error(std::string("policy: expected ") + name + " " + std::to_string(task) +
+                          " of the task, got " + std::to_string(policy));
+  }
+
+  // The arrays stay the caller's; with `live` they are updated in place.
+  void use_normalizer(const py::array& count, const py::array& mean, const py::array& m2,
+                      double clip, bool live) {
+    const py::ssize_t members = policy.members();
+    plan.normalizer = {
+        checked<double>(count, "normalizer.count", "[M]", {members}).data(),
+        checked<double>(mean, "normalizer.mean", "[M, O]", {members, policy.obs_dim()}).data(),
+        checked<double>(m2, "normalizer.m2", "[M, O]", {members, policy.obs_dim()}).data(), clip,
+        live};
+  }
+};
+
+using Normalizer = std::optional<std::tuple<py::array, py::array, py::array, double, bool>>;
+
+void use_normalizer(Call& call, const Normalizer& normalizer) {
+  if (!normalizer) return;
+  const auto& [count, mean, m2, clip, live] = *normalizer;
+  call.use_normalizer(count, mean, m2, clip, live);
+}
+
+py::list to_python(const std::vector<StreamError>& errors) {
+  py::list out;
+  for (const auto& error : errors) out.append(py::make_tuple(error.stream, error.message));
+  return out;
+}
+
+template <typename T>
+py::array_t<T> zeros(std::vector<py::ssize_t> shape) {
+  py::array_t<T> out(std::move(shape));
+  std::fill_n(out.mutable_data(), out.size(), T{});
+  return out;
+}
+
+py::dict collect(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
+                 const std::string& activation, const py::array& member,
+                 const py::array& stream_ids, std::uint64_t seed, bool deterministic,
+                 int num_threads, const Normalizer& normalizer, py::ssize_t steps) {
+  Call call(task, params, sizes, activation, member, stream_ids, seed, deterministic, num_threads);
+  use_normalizer(call, normalizer);
+  if (steps < 1)
+    throw py::value_error("steps: expected a count >= 1, got " + std::to_string(steps));
+  const py::ssize_t S = member.size();
+  const py::ssize_t O = task.task.obs_dim();
+  const py::ssize_t A = task.task.act_dim();
+  const auto K =
+      static_cast<py::ssize_t>(max_bootstraps(task.task, static_cast<std::size_t>(steps)));
+
+  auto obs = zeros<double>({S, steps, O});
+  auto inputs = zeros<float>({S, steps, O});
+  auto actions = zeros<float>({S, steps, A});
+  auto log_probs = zeros<float>({S, steps});
+  auto rewards = zeros<double>({S, steps});
+  auto terminated = zeros<bool>({S, steps});
+  auto truncated = zeros<bool>({S, steps});
+  auto bootstrap_obs = zeros<double>({S, K, O});
+  auto bootstrap_inputs = zeros<float>({S, K, O});
+  auto bootstrap_step = zeros<std::int64_t>({S, K});
+  auto bootstrap_count = zeros<std::int64_t>({S});
+  auto warnings = zeros<std::int64_t>({S});
+  const TransitionBuffers out{obs.mutable_data(),
+                              inputs.mutable_data(),
+                              actions.mutable_data(),
+                              log_probs.mutable_data(),
+                              rewards.mutable_data(),
+                              terminated.mutable_data(),
+                              truncated.mutable_data(),
+                              bootstrap_obs.mutable_data(),
+                              bootstrap_inputs.mutable_data(),
+                              bootstrap_step.mutable_data(),
+                              bootstrap_count.mutable_data(),
+                              warnings.mutable_data()};
+
+  const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
+    return rollout(call.plan, static_cast<std::size_t>(steps), out, task.pool, cancel);
+  });
+  py::dict result;
+  result["obs"] = obs;
+  result["inputs"] = inputs;
+  result["actions"] = actions;
+  result["log_probs"] = log_probs;
+  result["rewards"] = rewards;
+  result["terminated"] = terminated;
+  result["truncated"] = truncated;
+  result["bootstrap_obs"] = bootstrap_obs;
+  result["bootstrap_inputs"] = bootstrap_inputs;
+  result["bootstrap_step"] = bootstrap_step;
+  result["bootstrap_count"] = bootstrap_count;
+  result["warnings"] = warnings;
+  result["errors"] = to_python(errors);
+  return result;
+}
+
+py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
+                          const std::string& activation, const py::array& member,
+                          const py::array& stream_ids, std::uint64_t seed, bool deterministic,
+                          int num_threads, const Normalizer& normalizer, std::int64_t pairs,
+                          double gamma) {
+  Call call(task, params, sizes, activation, member, stream_ids, seed, deterministic, num_threads);
+  use_normalizer(call, normalizer);
+  if (pairs < 1) throw py::value_error("pairs: expected a count >= 1 per stream");
+  const auto streams = static_cast<std::size_t>(member.size());
+  std::vector<std::vector<TrajectoryScore>> scores(streams);
+  auto warnings = zeros<std::int64_t>({member.size()});
+  const std::span<std::int64_t> warning_span(warnings.mutable_data(), streams);
+
+  const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
+    return evaluate(call.plan, pairs, gamma, scores, warning_span, task.pool, cancel);
+  });
+  std::size_t total = 0;
+  for (const auto& list : scores) total += list.size();
+  py::array_t<double> values(static_cast<py::ssize_t>(total));
+  py::array_t<std::int64_t> lengths(static_cast<py::ssize_t>(total));
+  py::array_t<std::int64_t> stream(static_cast<py::ssize_t>(total));
+  std::size_t i = 0;
+  for (std::size_t s = 0; s < streams; ++s) {
+    for (const auto& score : scores[s]) {
+      values.mutable_data()[i] = score.value;
+      lengths.mutable_data()[i] = score.length;
+      stream.mutable_data()[i++] = static_cast<std::int64_t>(s);
+    }
+  }
+  py::dict result;
+  result["returns"] = values;
+  result["lengths"] = lengths;
+  result["stream"] = stream;
+  result["warnings"] = warnings;
+  result["errors"] = to_python(errors);
+  return result;
+}
+
+py::dict replay_streams(TaskHandle& task, const py::array& qpos, const py::array& qvel,
+                        const py::array& actions, int num_threads) {
+  const mjModel& m = task.task.model();
+  const py::ssize_t S = actions.ndim() == 3 ? actions.shape(0) : 0;
+  const py::ssize_t T = actions.ndim() == 3 ? actions.shape(1) : 0;
+  const py::ssize_t O = task.task.obs_dim();
+  const auto action_span =
+      checked<const double>(actions, "actions", "[S, T, A]", {S, T, task.task.act_dim()});
+  const auto qpos_span = checked<const double>(qpos, "qpos", "[S, nq]", {S, m.nq});
+  const auto qvel_span = checked<const double>(qvel, "qvel", "[S, nv]", {S, m.nv});
+  auto obs = zeros<double>({S, T, O});
+  auto rewards = zeros<double>({S, T});
+  auto terminated = zeros<bool>({S, T});
+  auto out_qpos = zeros<double>({S, T, m.nq});
+  auto out_qvel = zeros<double>({S, T, m.nv});
+  auto first_obs = zeros<double>({S, O});
+  const ReplayBuffers out{obs.mutable_data(),        rewards.mutable_data(),
+                          terminated.mutable_data(), out_qpos.mutable_data(),
+                          out_qvel.mutable_data(),   first_obs.mutable_data()};
+  const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
+    return replay(task.task, qpos_span, qvel_span, action_span, static_cast<std::size_t>(S),
+                  static_cast<std::size_t>(T), num_threads, out, task.pool, cancel);
+  });
+  py::dict result;
+  result["obs"] = obs;
+  result["rewards"] = rewards;
+  result["terminated"] = terminated;
+  result["qpos"] = out_qpos;
+  result["qvel"] = out_qvel;
+  result["first_obs"] = first_obs;
+  result["errors"] = to_python(errors);
+  return result;
+}
+
+}  // namespace
+
+void bind_rollout(py::module_& m) {
+  m.def("collect", &collect, py::kw_only(), py::arg("task"), py::arg("params"), py::arg("sizes"),
+        py::arg("activation"), py::arg("member"), py::arg("stream_ids"), py::arg("seed"),
+        py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"), py::arg("steps"));
+  m.def("evaluate", &evaluate_streams, py::kw_only(), py::arg("task"), py::arg("params"),
+        py::arg("sizes"), py::arg("activation"), py::arg("member"), py::arg("stream_ids"),
+        py::arg("seed"), py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"),
+        py::arg("pairs"), py::arg("gamma"));
+  m.def("replay", &replay_streams, py::kw_only(), py::arg("task"), py::arg("qpos"), py::arg("qvel"),
+        py::arg("actions"), py::arg("num_threads"));
+}
+
+}  // namespace pgcore::bindings

@@ -1,0 +1,39 @@
+// Running mean and variance of observations and of discounted returns (Welford 1962).
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace pgcore {
+
+// One member's observation statistics; the arrays are owned by the caller.
+struct RunningMoments {
+  double* count;  // number of observations seen
+  double* mean;   // [O]
+  double* m2;     // [O] sum of squared deviations from the mean
+  std::size_t dim;
+
+  void push(const double* x) const noexcept;
+
+  // out = clip((x - mean) / (std + 1e-8), -clip, clip) in float32. The unbiased std is taken as 1
+  // before the second observation. clip <= 0: no clipping.
+  void normalize(const double* x, double clip, float* out) const noexcept;
+};
+
+// Plain cast to float32: what the network sees without a normaliser.
+void cast_input(std::span<const double> x, float* out) noexcept;
+
+// State of the reward scaling of one stream that is continued over calls.
+struct RewardScale {
+  double count = 0.0;
+  double mean = 0.0;
+  double m2 = 0.0;
+  double discounted = 0.0;  // running discounted return of the current trajectory
+};
+
+// Divide each reward by the running std of the discounted return, without centring, and clip to
+// [-clip, clip] (clip <= 0: not at all). `ended[t]` says that a trajectory ends with step t.
+void scale_rewards(std::span<const double> rewards, std::span<const bool> ended, double gamma,
+                   double clip, RewardScale& state, double* out) noexcept;
+
+}  // namespace pgcore

@@ -1,0 +1,103 @@
+// Streams of a policy in a task, on MuJoCo's own batch engine.
+//
+// One stream is one call of a function by mjb_apply, on one thread, from a fresh reset. Streams
+// share nothing that is written, so a result depends neither on the number of threads nor on
+// scheduling.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pgcore/batch_pool.hpp"
+#include "pgcore/normalizer.hpp"
+#include "pgcore/policy.hpp"
+#include "pgcore/task.hpp"
+
+namespace pgcore {
+
+// Observation statistics of a stack of members; all null: the network input is the plain
+// observation.
+struct NormalizerStack {
+  double* count = nullptr;  // [M]
+  double* mean = nullptr;   // [M, O]
+  double* m2 = nullptr;     // [M, O]
+  double clip = 0.0;        // <= 0: none
+  bool live = false;        // update at every observation; needs one stream per member
+};
+
+// What to run: S streams of a policy stack.
+struct StreamPlan {
+  const Task* task;
+  const PolicyStack* policy;
+  NormalizerStack normalizer;
+  std::span<const std::int64_t> member;      // [S]
+  std::span<const std::int64_t> stream_ids;  // [S], each in [0, 2^32)
+  std::uint64_t seed;
+  bool deterministic;  // act by the mean
+  int num_threads;
+};
+
+// Where rollout() writes; row-major, [S, T, ...] unless said otherwise.
+struct TransitionBuffers {
+  double* obs;                    // [S, T, O]
+  float* inputs;                  // [S, T, O]
+  float* actions;                 // [S, T, A]
+  float* log_probs;               // [S, T]
+  double* rewards;                // [S, T]
+  bool* terminated;               // [S, T]
+  bool* truncated;                // [S, T]
+  double* bootstrap_obs;          // [S, K, O]
+  float* bootstrap_inputs;        // [S, K, O]
+  std::int64_t* bootstrap_step;   // [S, K]
+  std::int64_t* bootstrap_count;  // [S]
+  std::int64_t* warnings;         // [S]
+};
+
+// Most bootstrap observations that a stream of `steps` can have.
+std::size_t max_bootstraps(const Task& task, std::size_t steps) noexcept;
+
+struct TrajectoryScore {
+  double value;  // sum of gamma^t r_t
+  std::int64_t length;
+};
+
+// Errors by stream, in stream order.
+struct StreamError {
+  std::int64_t stream;
+  std::string message;
+};
+
+// Run every stream for `steps` steps. A stream whose simulation raises a MuJoCo error is reported
+// and its rows are left as far as they were written; the others finish. `cancel` stops all streams
+// soon.
+std::vector<StreamError> rollout(const StreamPlan& plan, std::size_t steps,
+                                 const TransitionBuffers& out, BatchPool& pool,
+                                 const std::atomic<bool>& cancel);
+
+// Run every stream until it has taken `pairs` steps and then to the end of that trajectory.
+std::vector<StreamError> evaluate(const StreamPlan& plan, std::int64_t pairs, double gamma,
+                                  std::span<std::vector<TrajectoryScore>> scores,
+                                  std::span<std::int64_t> warnings, BatchPool& pool,
+                                  const std::atomic<bool>& cancel);
+
+// Where replay() writes; [S, T, ...].
+struct ReplayBuffers {
+  double* obs;
+  double* rewards;
+  bool* terminated;
+  double* qpos;
+  double* qvel;
+  double* first_obs;  // [S, O]
+};
+
+// Open loop: from qpos [S, nq] and qvel [S, nv], apply actions [S, T, A] without any reset.
+std::vector<StreamError> replay(const Task& task, std::span<const double> qpos,
+                                std::span<const double> qvel, std::span<const double> actions,
+                                std::size_t streams, std::size_t steps, int num_threads,
+                                const ReplayBuffers& out, BatchPool& pool,
+                                const std::atomic<bool>& cancel);
+
+}  // namespace pgcore

@@ -1,0 +1,123 @@
+// One stream while it runs, and the call that runs many of them. Used inside this folder only.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "pgcore/batch_pool.hpp"
+#include "pgcore/rollout.hpp"
+
+namespace pgcore {
+
+// Space of one thread. It belongs to the thread, not to a function: MuJoCo leaves a failed
+// simulation with longjmp, and no object with a destructor may be on the stack then.
+struct Workspace {
+  std::vector<float> network;
+  std::vector<float> mean;
+  std::vector<float> action32;
+  std::vector<float> input;
+  std::vector<double> obs;
+  std::vector<double> noise;
+  std::vector<double> action;
+  std::vector<double> std;
+  std::vector<double> task;
+
+  void fit(const Task& t, const PolicyStack* policy) {
+    const auto obs_dim = static_cast<std::size_t>(t.obs_dim());
+    const auto act_dim = static_cast<std::size_t>(t.act_dim());
+    obs.resize(obs_dim);
+    input.resize(obs_dim);
+    for (auto* v : {&noise, &action, &std}) v->resize(act_dim);
+    for (auto* v : {&mean, &action32}) v->resize(act_dim);
+    task.resize(t.scratch_size());
+    if (policy != nullptr) network.resize(policy->scratch_size());
+  }
+};
+
+inline thread_local Workspace workspace;
+
+inline std::int64_t count_warnings(const mjData& d) noexcept {
+  std::int64_t total = 0;
+  for (const auto& w : d.warning) total += w.number;
+  return total;
+}
+
+// A stream while it runs: everything trivially destructible.
+struct Stream {
+  const StreamPlan* plan;
+  mjData* data;
+  Workspace* space;
+  std::size_t member;
+  DrawAddress address;
+  GaussianHead head;
+  RunningMoments moments;
+  std::int64_t warnings;
+
+  Stream(const StreamPlan& p, std::size_t s, mjData& d) noexcept
+      : plan(&p),
+        data(&d),
+        space(&workspace),
+        member(static_cast<std::size_t>(p.member[s])),
+        address{p.seed, static_cast<std::uint32_t>(p.stream_ids[s]), 0, 0, Purpose::kAction},
+        head{space->std.data(), 0.0, p.task->act_dim()},
+        moments{nullptr, nullptr, nullptr, static_cast<std::size_t>(p.task->obs_dim())},
+        warnings(0) {
+    head.load(p.policy->log_std(static_cast<int>(member)));
+    if (p.normalizer.count != nullptr) {
+      moments.count = p.normalizer.count + member;
+      moments.mean = p.normalizer.mean + member * moments.dim;
+      moments.m2 = p.normalizer.m2 + member * moments.dim;
+    }
+  }
+
+  // The observation of the current state, and the network input that it becomes.
+  void observe(double* obs, float* input) noexcept {
+    plan->task->observe(*data, obs);
+    if (moments.count == nullptr) {
+      cast_input({obs, moments.dim}, input);
+      return;
+    }
+    if (plan->normalizer.live) moments.push(obs);
+    moments.normalize(obs, plan->normalizer.clip, input);
+  }
+
+  // Sample an action for a network input; returns its log-probability.
+  double act(const float* input, float* action) noexcept {
+    auto& w = *space;
+    plan->policy->mean(static_cast<int>(member), input, w.network.data(), w.mean.data());
+    if (plan->deterministic) {
+      std::ranges::fill(w.noise, 0.0);
+    } else {
+      fill_normal(address, w.noise);
+    }
+    return head.sample(w.mean.data(), w.noise.data(), action);
+  }
+
+  StepResult step(const float* action) noexcept {
+    std::copy(action, action + head.act_dim, space->action.data());
+    const StepResult result = plan->task->step(*data, space->action.data(), space->task.data());
+    ++address.step;
+    return result;
+  }
+
+  bool time_is_up() const noexcept {
+    const int limit = plan->task->time_limit();
+    return limit > 0 && address.step >= static_cast<std::uint32_t>(limit);
+  }
+
+  // Begin a trajectory. mj_resetData forgets the warnings, so they are counted first.
+  void begin(std::uint32_t trajectory) noexcept {
+    if (trajectory > 0) warnings += count_warnings(*data);
+    address.trajectory = trajectory;
+    address.step = 0;
+    plan->task->reset(*data, address, space->task.data());
+  }
+};
+
+// Run `function(model, data, stream, job)` once for every stream and collect MuJoCo's errors.
+std::vector<StreamError> run_streams(BatchPool& pool, std::size_t streams, int num_threads,
+                                     mjfBatchFunc function, void* job);
+
+}  // namespace pgcore

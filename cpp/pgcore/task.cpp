@@ -1,0 +1,100 @@
+#include "pgcore/task.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace pgcore {
+
+Task::Task(const TaskConfig& config)
+    : model_(load_model(config.xml_path)),
+      frame_skip_(config.frame_skip),
+      time_limit_(config.time_limit) {
+  if (frame_skip_ < 1) throw std::invalid_argument("frame_skip: expected a count >= 1");
+  if (time_limit_ < 0) throw std::invalid_argument("time_limit: expected a count >= 1, or none");
+  if (model_->nu < 1) throw std::invalid_argument("xml: the model has no actuator, so no action");
+  if (config.lowered) lower_model(*model_);
+  for (const auto& p : config.reset) reset_.push_back(make_reset_term(p, *model_));
+  for (const auto& p : config.observation)
+    observation_.push_back(make_observation_term(p, *model_));
+  for (const auto& p : config.reward) reward_.push_back(make_reward_term(p, *model_));
+  for (const auto& p : config.termination)
+    termination_.push_back(make_termination_term(p, *model_));
+  for (const auto& term : observation_) {
+    obs_dim_ += term->size();
+    reads_contact_forces_ = reads_contact_forces_ || term->reads_contact_forces();
+  }
+  for (const auto& term : reward_) {
+    reads_contact_forces_ = reads_contact_forces_ || term->reads_contact_forces();
+  }
+  if (obs_dim_ < 1) throw std::invalid_argument("observation: expected at least one term");
+}
+
+std::size_t Task::scratch_size() const noexcept {
+  return std::max(
+      {static_cast<std::size_t>(model_->nq), static_cast<std::size_t>(model_->nv), reward_.size()});
+}
+
+void Task::reset(mjData& d, const DrawAddress& address, double* scratch) const noexcept {
+  mj_resetData(model_.get(), &d);
+  for (const auto& term : reset_) term->apply(*model_, d, address, scratch);
+  mj_forward(model_.get(), &d);
+}
+
+void Task::reset_to(mjData& d, const double* qpos, const double* qvel) const noexcept {
+  mj_resetData(model_.get(), &d);
+  std::copy(qpos, qpos + model_->nq, d.qpos);
+  std::copy(qvel, qvel + model_->nv, d.qvel);
+  mj_forward(model_.get(), &d);
+}
+
+void Task::observe(const mjData& d, double* obs) const noexcept {
+  for (const auto& term : observation_) {
+    term->write(*model_, d, obs);
+    obs += term->size();
+  }
+}
+
+StepResult Task::step(mjData& d, const double* action, double* scratch) const noexcept {
+  // what the reward compares with, before the simulator moves on
+  for (std::size_t i = 0; i < reward_.size(); ++i) scratch[i] = reward_[i]->before(*model_, d);
+
+  // physics; contact forces only where a term reads them
+  std::copy(action, action + model_->nu, d.ctrl);
+  for (int frame = 0; frame < frame_skip_; ++frame) mj_step(model_.get(), &d);
+  if (reads_contact_forces_) mj_rnePostConstraint(model_.get(), &d);
+
+  // termination first: the healthy reward depends on it
+  const bool terminated =
+      std::ranges::any_of(termination_, [&](const auto& t) { return t->terminated(*model_, d); });
+  double reward = 0.0;
+  for (std::size_t i = 0; i < reward_.size(); ++i) {
+    reward += reward_[i]->value(*model_, d, {action, scratch[i], dt(), terminated});
+  }
+  return {reward, terminated};
+}
+
+std::vector<ObservationRow> Task::observation_table() const {
+  std::vector<ObservationRow> rows;
+  for (const auto& term : observation_) term->describe(*model_, rows);
+  return rows;
+}
+
+std::vector<std::string> Task::reward_formula() const {
+  std::vector<std::string> lines;
+  for (const auto& term : reward_) lines.push_back(term->formula(*model_));
+  return lines;
+}
+
+std::vector<std::string> Task::termination_rules() const {
+  std::vector<std::string> lines;
+  for (const auto& term : termination_) lines.push_back(term->rule(*model_));
+  return lines;
+}
+
+std::vector<std::string> Task::reset_rules() const {
+  std::vector<std::string> lines;
+  for (const auto& term : reset_) lines.push_back(term->rule(*model_));
+  return lines;
+}
+
+}  // namespace pgcore

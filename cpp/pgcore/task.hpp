@@ -1,0 +1,77 @@
+// A task: a compiled model and the terms that make observations, rewards and ends of it.
+#pragma once
+
+#include <mujoco/mujoco.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pgcore/model.hpp"
+#include "pgcore/random.hpp"
+#include "pgcore/terms/term.hpp"
+
+namespace pgcore {
+
+struct TaskConfig {
+  std::string xml_path;
+  int frame_skip = 1;
+  int time_limit = 0;  // environment steps; 0: none
+  bool lowered = true;
+  std::vector<Parameters> reset;
+  std::vector<Parameters> observation;
+  std::vector<Parameters> reward;
+  std::vector<Parameters> termination;
+};
+
+struct StepResult {
+  double reward;
+  bool terminated;
+};
+
+// Immutable; may be used from any number of threads, each with its own mjData.
+class Task {
+ public:
+  // Throws std::invalid_argument.
+  explicit Task(const TaskConfig& config);
+
+  const mjModel& model() const noexcept { return *model_; }
+  int obs_dim() const noexcept { return obs_dim_; }
+  int act_dim() const noexcept { return model_->nu; }
+  int time_limit() const noexcept { return time_limit_; }
+  double dt() const noexcept { return model_->opt.timestep * frame_skip_; }
+
+  // Doubles of scratch space that reset() and step() need.
+  std::size_t scratch_size() const noexcept;
+
+  // Start a trajectory: the model's defaults changed by the reset terms. Clears d.warning.
+  void reset(mjData& d, const DrawAddress& address, double* scratch) const noexcept;
+
+  // Start from the given qpos [nq] and qvel [nv].
+  void reset_to(mjData& d, const double* qpos, const double* qvel) const noexcept;
+
+  void observe(const mjData& d, double* obs) const noexcept;
+
+  // One environment step (frame_skip simulator steps) with an action [A].
+  StepResult step(mjData& d, const double* action, double* scratch) const noexcept;
+
+  std::vector<ObservationRow> observation_table() const;
+  std::vector<std::string> reward_formula() const;
+  std::vector<std::string> termination_rules() const;
+  std::vector<std::string> reset_rules() const;
+
+ private:
+  ModelPtr model_;
+  int frame_skip_;
+  int time_limit_;
+  int obs_dim_ = 0;
+  bool reads_contact_forces_ = false;
+  std::vector<std::unique_ptr<ResetTerm>> reset_;
+  std::vector<std::unique_ptr<ObservationTerm>> observation_;
+  std::vector<std::unique_ptr<RewardTerm>> reward_;
+  std::vector<std::unique_ptr<TerminationTerm>> termination_;
+};
+
+}  // namespace pgcore

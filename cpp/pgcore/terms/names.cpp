@@ -1,0 +1,71 @@
+#include <array>
+#include <charconv>
+#include <string>
+
+#include "pgcore/terms/term.hpp"
+
+namespace pgcore {
+namespace {
+
+// The joint that owns an entry of qpos (or qvel), and the entry's offset in that joint.
+struct Owner {
+  int joint;
+  int offset;
+};
+
+Owner owner_of(const mjModel& m, const int* addresses, int index) {
+  int joint = 0;
+  while (joint + 1 < m.njnt && addresses[joint + 1] <= index) ++joint;
+  return {joint, index - addresses[joint]};
+}
+
+std::string name_or_number(const mjModel& m, mjtObj kind, int id, const char* word) {
+  const char* name = mj_id2name(&m, kind, id);
+  return name != nullptr && *name != '\0' ? name : std::string(word) + " " + std::to_string(id);
+}
+
+constexpr std::array<const char*, 7> kFreePosition = {"x", "y", "z", "qw", "qx", "qy", "qz"};
+constexpr std::array<const char*, 6> kFreeVelocity = {"x", "y", "z", "wx", "wy", "wz"};
+
+}  // namespace
+
+std::string position_name(const mjModel& m, int qpos_index) {
+  const auto [joint, offset] = owner_of(m, m.jnt_qposadr, qpos_index);
+  const std::string name = name_or_number(m, mjOBJ_JOINT, joint, "joint");
+  if (m.jnt_type[joint] == mjJNT_FREE) return name + " (" + kFreePosition[offset] + ")";
+  if (m.jnt_type[joint] == mjJNT_BALL) return name + " (" + kFreePosition[offset + 3] + ")";
+  return name;
+}
+
+std::string velocity_name(const mjModel& m, int dof_index) {
+  const auto [joint, offset] = owner_of(m, m.jnt_dofadr, dof_index);
+  const std::string name = name_or_number(m, mjOBJ_JOINT, joint, "joint");
+  if (m.jnt_type[joint] == mjJNT_FREE) return name + " (" + kFreeVelocity[offset] + ")";
+  if (m.jnt_type[joint] == mjJNT_BALL) return name + " (" + kFreeVelocity[offset + 3] + ")";
+  return name;
+}
+
+std::string body_name(const mjModel& m, int body) {
+  return name_or_number(m, mjOBJ_BODY, body, "body");
+}
+
+std::string position_unit(const mjModel& m, int qpos_index) {
+  const auto [joint, offset] = owner_of(m, m.jnt_qposadr, qpos_index);
+  if (m.jnt_type[joint] == mjJNT_FREE) return offset < 3 ? "m" : "1 (quaternion)";
+  if (m.jnt_type[joint] == mjJNT_BALL) return "1 (quaternion)";
+  return m.jnt_type[joint] == mjJNT_SLIDE ? "m" : "rad";
+}
+
+std::string velocity_unit(const mjModel& m, int dof_index) {
+  const auto [joint, offset] = owner_of(m, m.jnt_dofadr, dof_index);
+  if (m.jnt_type[joint] == mjJNT_FREE) return offset < 3 ? "m/s" : "rad/s";
+  return m.jnt_type[joint] == mjJNT_SLIDE ? "m/s" : "rad/s";
+}
+
+std::string format_number(double value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value);
+  return {text.data(), end.ptr};
+}
+
+}  // namespace pgcore

@@ -1,0 +1,84 @@
+// The four kinds of term that a task is made of.
+//
+// A term sees the model and the data only; it knows nothing of policies, streams or threads. Terms
+// are immutable after construction. The functions that run inside a simulation are noexcept and
+// hold no objects with destructors across MuJoCo calls.
+#pragma once
+
+#include <mujoco/mujoco.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pgcore/random.hpp"
+#include "pgcore/terms/parameters.hpp"
+
+namespace pgcore {
+
+// One line of a task's observation table.
+struct ObservationRow {
+  std::string meaning;
+  std::string unit;
+};
+
+class ObservationTerm {
+ public:
+  virtual ~ObservationTerm() = default;
+  virtual int size() const noexcept = 0;
+  virtual void write(const mjModel& m, const mjData& d, double* out) const noexcept = 0;
+  virtual void describe(const mjModel& m, std::vector<ObservationRow>& rows) const = 0;
+  virtual bool reads_contact_forces() const noexcept { return false; }
+};
+
+// What a reward term may look at besides model and data.
+struct StepContext {
+  const double* action;  // [A], before MuJoCo clamps it to the control range
+  double before;         // this term's own before() value, taken ahead of the step
+  double dt;             // seconds of one environment step
+  bool terminated;
+};
+
+class RewardTerm {
+ public:
+  virtual ~RewardTerm() = default;
+  virtual double before(const mjModel&, const mjData&) const noexcept { return 0.0; }
+  virtual double value(const mjModel& m, const mjData& d,
+                       const StepContext& step) const noexcept = 0;
+  virtual std::string formula(const mjModel& m) const = 0;
+  virtual bool reads_contact_forces() const noexcept { return false; }
+};
+
+class TerminationTerm {
+ public:
+  virtual ~TerminationTerm() = default;
+  virtual bool terminated(const mjModel& m, const mjData& d) const noexcept = 0;
+  virtual std::string rule(const mjModel& m) const = 0;
+};
+
+class ResetTerm {
+ public:
+  virtual ~ResetTerm() = default;
+  // Change qpos or qvel, which start at the model's defaults. `scratch`: max(nq, nv) values.
+  virtual void apply(const mjModel& m, mjData& d, DrawAddress address,
+                     double* scratch) const noexcept = 0;
+  virtual std::string rule(const mjModel& m) const = 0;
+};
+
+// Factories: the one place that knows the names of the terms. Throw std::invalid_argument.
+std::unique_ptr<ObservationTerm> make_observation_term(const Parameters& p, const mjModel& m);
+std::unique_ptr<RewardTerm> make_reward_term(const Parameters& p, const mjModel& m);
+std::unique_ptr<TerminationTerm> make_termination_term(const Parameters& p, const mjModel& m);
+std::unique_ptr<ResetTerm> make_reset_term(const Parameters& p, const mjModel& m);
+
+// Names for tables: "rootx", or "root (x)" for the parts of a free or ball joint.
+std::string position_name(const mjModel& m, int qpos_index);
+std::string velocity_name(const mjModel& m, int dof_index);
+std::string body_name(const mjModel& m, int body);
+std::string position_unit(const mjModel& m, int qpos_index);
+std::string velocity_unit(const mjModel& m, int dof_index);
+
+// A number as it would be written by hand: 0.001, 5, 1e-08.
+std::string format_number(double value);
+
+}  // namespace pgcore

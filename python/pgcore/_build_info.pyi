@@ -1,0 +1,1 @@
+MUJOCO_VERSION: str

@@ -1,0 +1,100 @@
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from pgcore.arrays import F32, F64
+
+Parameters = list[tuple[str, dict[str, float | str]]]
+NormalizerState = tuple[F64, F64, F64, float, bool]
+
+build: dict[str, Any]
+
+class Task:
+    def __init__(
+        self,
+        *,
+        xml_path: str,
+        frame_skip: int,
+        time_limit: int,
+        lowered: bool,
+        reset: Parameters,
+        observation: Parameters,
+        reward: Parameters,
+        termination: Parameters,
+    ) -> None: ...
+    @property
+    def obs_dim(self) -> int: ...
+    @property
+    def act_dim(self) -> int: ...
+    @property
+    def dt(self) -> float: ...
+    @property
+    def nq(self) -> int: ...
+    @property
+    def nv(self) -> int: ...
+    def observation_table(self) -> list[tuple[str, str]]: ...
+    def action_table(self) -> list[tuple[str, float, float]]: ...
+    def reward_formula(self) -> list[str]: ...
+    def termination_rules(self) -> list[str]: ...
+    def reset_rules(self) -> list[str]: ...
+
+def keep_quiet(quiet: bool) -> None: ...
+def philox4x32(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
+def uniform(seed: int, stream_id: int, trajectory: int, step: int, purpose: int, n: int) -> F64: ...
+def normal(seed: int, stream_id: int, trajectory: int, step: int, purpose: int, n: int) -> F64: ...
+def policy_mean(*, params: F32, sizes: Sequence[int], activation: str, inputs: F32) -> F32: ...
+def activate(activation: str, values: F32) -> F32: ...
+def collect(
+    *,
+    task: Task,
+    params: F32,
+    sizes: Sequence[int],
+    activation: str,
+    member: NDArray[Any],
+    stream_ids: NDArray[Any],
+    seed: int,
+    deterministic: bool,
+    num_threads: int,
+    normalizer: NormalizerState | None,
+    steps: int,
+) -> dict[str, Any]: ...
+def evaluate(
+    *,
+    task: Task,
+    params: F32,
+    sizes: Sequence[int],
+    activation: str,
+    member: NDArray[Any],
+    stream_ids: NDArray[Any],
+    seed: int,
+    deterministic: bool,
+    num_threads: int,
+    normalizer: NormalizerState | None,
+    pairs: int,
+    gamma: float,
+) -> dict[str, Any]: ...
+def replay(
+    *, task: Task, qpos: F64, qvel: F64, actions: F64, num_threads: int
+) -> dict[str, Any]: ...
+def gae(
+    *,
+    rewards: NDArray[Any],
+    values: NDArray[Any],
+    next_values: NDArray[Any],
+    terminated: NDArray[Any],
+    truncated: NDArray[Any],
+    gamma: float,
+    lam: float,
+) -> tuple[F64, F64]: ...
+def discounted_returns(
+    *,
+    rewards: NDArray[Any],
+    bootstrap: NDArray[Any],
+    terminated: NDArray[Any],
+    truncated: NDArray[Any],
+    gamma: float,
+) -> F64: ...
+def scale_rewards(
+    *, rewards: NDArray[Any], ended: NDArray[Any], state: F64, gamma: float, clip: float
+) -> F64: ...

@@ -1,0 +1,87 @@
+"""What the tests share: small policies, a small task of our own, short training settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pgcore
+from pgcore.config import TrainConfig
+
+ROOT = Path(__file__).parent.parent
+TASKS = pgcore.task_ids()
+
+# A ball that falls on a floor; the actuator pushes it sideways.
+BALL_XML = """
+<mujoco>
+  <option timestep="0.01"/>
+  <size memory="{memory}"/>
+  <worldbody>
+    <geom type="plane" size="5 5 .1"/>
+    <body pos="0 0 1">
+      <joint name="x" type="slide" axis="1 0 0"/>
+      <joint name="z" type="slide" axis="0 0 1"/>
+      <geom type="sphere" size="0.1" mass="1"/>
+    </body>
+  </worldbody>
+  <actuator><motor joint="x" gear="{gear}"/></actuator>
+</mujoco>
+"""
+
+
+@pytest.fixture(autouse=True)
+def _one_torch_thread():
+    torch.set_num_threads(1)
+
+
+def make_policy(task, members=2, hidden=(16, 16), spread=0.3, seed=0, **kwargs):
+    """A policy stack with weights that are not near zero, so that actions depend on the state."""
+    policy = pgcore.GaussianPolicy(task.obs_dim, task.act_dim, hidden, members, **kwargs)
+    generator = torch.Generator().manual_seed(seed)
+    policy.load_flat(policy.flat + spread * torch.randn(policy.flat.shape, generator=generator))
+    return policy
+
+
+def ball_spec(tmp_path, memory="1M", gear="1", time_limit=50, drop=0.0, **changes):
+    """A task of our own, from an MJCF file in ``tmp_path``."""
+    path = tmp_path / "ball.xml"
+    path.write_text(BALL_XML.format(memory=memory, gear=gear))
+    spec = pgcore.TaskSpec(
+        id="Ball",
+        xml=str(path),
+        frame_skip=1,
+        time_limit=time_limit,
+        reset=(pgcore.Term.of("uniform", target="qpos", scale=drop),),
+        observation=(pgcore.Term.of("qpos"), pgcore.Term.of("qvel")),
+        reward=(pgcore.Term.of("coordinate_velocity"),),
+    )
+    return dataclasses.replace(spec, **changes)
+
+
+def small_config(**changes):
+    """A training run that takes about a second."""
+    values = {
+        "task": "Hopper-v2",
+        "trials": 3,
+        "iterations": 4,
+        "pairs": 128,
+        "hidden": (8, 8),
+        "value_hidden": (8, 8),
+        "minibatches": 4,
+        "policy_epochs": 2,
+        "value_epochs": 2,
+        "keep": (0, 2),
+        "save_every": 1,
+        "normalize_rewards": True,
+    }
+    return TrainConfig(**(values | changes))
+
+
+def assert_same_batch(a, b):
+    """Every array of two batches equal to the bit."""
+    for name, array in a.arrays().items():
+        np.testing.assert_array_equal(array, b.arrays()[name], err_msg=name)

@@ -1,0 +1,50 @@
+"""Running statistics: the NumPy twin, and merging."""
+
+import numpy as np
+import pytest
+
+from pgcore import Normalizer, reference
+from pgcore.normalize import RewardScaler
+
+
+def test_reward_scaling_equals_the_reference():
+    rng = np.random.default_rng(0)
+    rewards = rng.normal(1.0, 2.0, (2, 200))
+    ended = rng.random((2, 200)) < 0.05
+    scaler = RewardScaler.create(2, gamma=0.9, clip=2.0)
+    pieces = [
+        scaler.scale(rewards[:, s].copy(), ended[:, s].copy())
+        for s in (slice(0, 70), slice(70, 200))
+    ]
+    expected = [
+        reference.scale_rewards(r, e, 0.9, 2.0) for r, e in zip(rewards, ended, strict=True)
+    ]
+    np.testing.assert_allclose(np.concatenate(pieces, axis=1), expected, rtol=1e-9)
+    assert np.abs(expected).max() == 2.0
+
+
+def test_a_new_iteration_starts_new_trajectories():
+    scaler = RewardScaler.create(1)
+    scaler.scale(np.ones((1, 10)), np.zeros((1, 10), bool))
+    assert scaler.state[0, 3] > 1
+    scaler.begin()
+    assert scaler.state[0, 3] == 0 and scaler.state[0, 0] == 10
+
+
+def test_merge_equals_push():
+    rng = np.random.default_rng(1)
+    data = rng.normal(3.0, 5.0, (100, 4))
+    pushed, merged = Normalizer.create(4), Normalizer.create(4)
+    for row in data:
+        pushed.push(row)
+    merged.merge(data[:30])
+    merged.merge(data[30:])
+    for name in ("count", "mean", "m2"):
+        np.testing.assert_allclose(getattr(pushed, name), getattr(merged, name), rtol=1e-12)
+
+
+def test_bad_normalisers_are_named():
+    with pytest.raises(ValueError, match="clip: expected a number > 0 or None"):
+        Normalizer.create(3, clip=0)
+    with pytest.raises(ValueError, match="members"):
+        Normalizer.create(3, 0)

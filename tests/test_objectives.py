@@ -1,0 +1,95 @@
+"""Objectives: closed-form gradients against autograd, and laws."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Independent, Normal, kl_divergence
+
+from pgcore import objectives
+from pgcore.nets import GaussianPolicy, gaussian_log_prob, mlp_backward, mlp_forward
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def test_clipped_surrogate_gradient_equals_autograd(generator):
+    log_ratio = (0.4 * torch.randn(3, 200, generator=generator)).double().requires_grad_()
+    advantages = torch.randn(3, 200, generator=generator).double()
+    ratio = torch.exp(log_ratio)
+    (expected,) = torch.autograd.grad(
+        objectives.clipped_surrogate(ratio, advantages, 0.2).sum(), log_ratio
+    )
+    got = objectives.clipped_surrogate_gradient(ratio.detach(), advantages, 0.2)
+    torch.testing.assert_close(got, expected, rtol=1e-12, atol=0)
+    assert (got == 0).any() and (got != 0).any()
+
+
+@pytest.mark.parametrize("clip", [None, 0.2])
+def test_value_loss_gradient_equals_autograd(generator, clip):
+    old, targets = torch.randn(2, 3, 200, generator=generator).double()
+    values = (old + 0.3 * torch.randn(3, 200, generator=generator).double()).requires_grad_()
+    weights = (torch.rand(3, 200, generator=generator) > 0.1).double()
+    loss = objectives.value_loss(values, old, targets, weights, clip)
+    (expected,) = torch.autograd.grad(loss.sum(), values)
+    got = objectives.value_loss_gradient(values.detach(), old, targets, weights, clip)
+    torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "silu"])
+def test_network_backward_equals_autograd(generator, activation):
+    policy = GaussianPolicy(5, 2, (7, 6), 3, activation=activation, seed=1)
+    inputs = torch.randn(3, 40, 5, generator=generator)
+    d_out = torch.randn(3, 40, 2, generator=generator)
+    layers = list(policy.tensors)[: policy.layer_tensors]
+    out, kept = mlp_forward([t.data for t in layers], inputs, activation)
+    gradients = [torch.zeros_like(t) for t in layers]
+    mlp_backward([t.data for t in layers], kept, d_out, activation, gradients)
+    expected = torch.autograd.grad((policy.mean(inputs) * d_out).sum(), layers)
+    for got, want in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)  # float32 sums over 40 rows
+    torch.testing.assert_close(out, policy.mean(inputs).detach())
+
+
+def test_gaussian_terms_equal_torch_distributions(generator):
+    mean, new_mean, actions = torch.randn(3, 2, 50, 4, generator=generator).double()
+    log_std, new_log_std = 0.3 * torch.randn(2, 2, 4, generator=generator).double()
+    old = Independent(Normal(mean, log_std.exp().unsqueeze(1)), 1)
+    new = Independent(Normal(new_mean, new_log_std.exp().unsqueeze(1)), 1)
+    torch.testing.assert_close(gaussian_log_prob(actions, mean, log_std), old.log_prob(actions))
+    torch.testing.assert_close(
+        objectives.gaussian_kl(mean, log_std, new_mean, new_log_std),
+        kl_divergence(old, new).mean(-1),
+    )
+    torch.testing.assert_close(objectives.gaussian_entropy(log_std), old.entropy()[:, 0])
+
+
+def test_log_prob_gradient_equals_autograd(generator):
+    mean = torch.randn(2, 30, 3, generator=generator).double().requires_grad_()
+    log_std = (0.2 * torch.randn(2, 3, generator=generator)).double().requires_grad_()
+    actions = torch.randn(2, 30, 3, generator=generator).double()
+    weights = torch.randn(2, 30, generator=generator).double()
+    total = (gaussian_log_prob(actions, mean, log_std) * weights).sum()
+    expected = torch.autograd.grad(total, (mean, log_std))
+    z = (actions - mean) * torch.exp(-log_std).unsqueeze(1)
+    got = objectives.gaussian_log_prob_gradient(z.detach(), log_std.detach(), weights)
+    for a, b in zip(got, expected, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_clipping_changes_nothing_at_ratio_one(generator):
+    advantages = torch.randn(2, 100, generator=generator)
+    ratio = torch.ones(2, 100)
+    torch.testing.assert_close(
+        objectives.clipped_surrogate(ratio, advantages, 0.2),
+        objectives.surrogate(ratio, advantages),
+    )
+
+
+def test_normalised_advantages_have_mean_zero_and_unit_spread(generator):
+    a = objectives.normalize_advantages(5 + 3 * torch.randn(2, 1000, generator=generator))
+    assert a.mean(-1).abs().max() < 1e-5
+    assert (a.std(-1) - 1).abs().max() < 1e-5
+    assert math.isfinite(float(objectives.normalize_advantages(torch.ones(1, 1))))

@@ -1,0 +1,137 @@
+"""Parity with the installed Gymnasium, from injected states and the same actions."""
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+
+import pgcore
+from conftest import TASKS, make_policy
+from pgcore import _core
+from pgcore.twin import make_env
+
+STEPS = 1000
+GYMNASIUM_IDS = [t for t in TASKS if t.endswith(("-v4", "-v5"))]
+
+
+def replay_env(env, env_steps, actions, seed):
+    """Steps of a Gymnasium environment as (start state, arrays) per trajectory."""
+    pieces = []
+    t = 0
+    while t < env_steps:
+        obs, _ = env.reset(seed=seed + t)
+        inner = env.unwrapped
+        piece = {
+            "qpos0": inner.data.qpos.copy(),
+            "qvel0": inner.data.qvel.copy(),
+            "obs0": obs,
+            "start": t,
+        }
+        rows = []
+        ended = False
+        while not ended and t < env_steps:
+            obs, reward, terminated, truncated, _ = env.step(actions[t])
+            rows.append(
+                (obs, reward, terminated, truncated, inner.data.qpos.copy(), inner.data.qvel.copy())
+            )
+            ended = terminated or truncated
+            t += 1
+        names = ("obs", "rewards", "terminated", "truncated", "qpos", "qvel")
+        piece |= {name: np.array([r[i] for r in rows]) for i, name in enumerate(names)}
+        pieces.append(piece)
+    return pieces
+
+
+def assert_equal_pieces(task, pieces, actions):
+    for piece in pieces:
+        n = len(piece["rewards"])
+        part = actions[None, piece["start"] : piece["start"] + n]
+        native = _core.replay(
+            task=task.native,
+            qpos=piece["qpos0"][None],
+            qvel=piece["qvel0"][None],
+            actions=np.ascontiguousarray(part),
+            num_threads=1,
+        )
+        np.testing.assert_array_equal(native["first_obs"][0], piece["obs0"])
+        for name in ("obs", "qpos", "qvel", "terminated"):
+            np.testing.assert_array_equal(native[name][0], piece[name], err_msg=name)
+        np.testing.assert_allclose(native["rewards"][0], piece["rewards"], rtol=1e-12, atol=1e-12)
+        truncated = np.arange(1, n + 1) >= task.time_limit
+        np.testing.assert_array_equal(truncated, piece["truncated"])
+
+
+@pytest.mark.parametrize("task_id", GYMNASIUM_IDS)
+def test_a_thousand_steps_equal_gymnasium(task_id):
+    task = pgcore.make_task(task_id)
+    env = make_env(task)
+    rng = np.random.default_rng(3)
+    # float32 values as a policy makes them, beyond the control range at times
+    actions = rng.normal(0, 0.7, (STEPS, task.act_dim)).astype(np.float32).astype(np.float64)
+    pieces = replay_env(env, STEPS, actions, seed=11)
+    ends = sum(p["terminated"].any() for p in pieces)
+    assert ends > 3 or task_id.startswith("HalfCheetah"), "terminations occur"
+    assert_equal_pieces(task, pieces, actions)
+
+
+@pytest.mark.parametrize("task_id", ["Hopper-v5", "HalfCheetah-v4", "Walker2d-v4", "Humanoid-v5"])
+def test_time_limits_equal_gymnasium(task_id):
+    """A limit of 20 steps, so that truncations occur on tasks that fall over early, too."""
+    spec = pgcore.make_task(task_id).spec
+    short = pgcore.TaskSpec(**{**spec.__dict__, "time_limit": 20})
+    task = pgcore.make_task(short)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        env = gymnasium.make(task_id, max_episode_steps=20, disable_env_checker=True)
+    rng = np.random.default_rng(4)
+    actions = rng.normal(0, 0.3, (200, task.act_dim))
+    pieces = replay_env(env, 200, actions, seed=5)
+    assert sum(p["truncated"].any() for p in pieces) >= 2
+    assert_equal_pieces(task, pieces, actions)
+
+
+def test_humanoid_v2_has_the_impact_cost():
+    task, base = pgcore.make_task("Humanoid-v2"), pgcore.make_task("Humanoid-v4")
+    policy = make_policy(task, 1, (8,), spread=0.1)
+    with_cost = pgcore.collect(task, policy, 300, seed=1)
+    without = pgcore.collect(base, policy, 300, seed=1)
+    np.testing.assert_array_equal(with_cost.obs, without.obs)
+    forces = with_cost.obs[0, 1:, -84:]  # cfrc_ext of 14 bodies, seen after each step
+    cost = np.minimum(0.5e-6 * np.square(forces).sum(axis=-1), 10.0)
+    paid = (without.rewards - with_cost.rewards)[0, :-1]
+    inside = ~(with_cost.terminated | with_cost.truncated)[0, :-1]
+    np.testing.assert_allclose(paid[inside], cost[inside], atol=1e-12)
+    assert cost[inside].max() > 1e-3
+
+
+@pytest.mark.parametrize("task_id", ["Hopper-v2", "Walker2d-v5", "HalfCheetah-v4", "Humanoid-v2"])
+def test_python_twin_follows_the_native_path(task_id):
+    task = pgcore.make_task(task_id)
+    policy = make_policy(task, 2, (16,), spread=0.05)
+    native = pgcore.collect(task, policy, 25, streams=1, seed=3)
+    twin = pgcore.collect(task, policy, 25, streams=1, seed=3, backend="python")
+    # rounding of the two float32 networks grows with every step of contact dynamics
+    scale = 1 + np.abs(native.obs[:, :12]).max()
+    np.testing.assert_allclose(twin.obs[:, :12], native.obs[:, :12], atol=1e-4 * scale)
+    np.testing.assert_allclose(twin.rewards[:, :12], native.rewards[:, :12], atol=1e-3)
+    np.testing.assert_allclose(twin.log_probs[:, :12], native.log_probs[:, :12], atol=1e-4)
+    assert [f for f in twin.arrays()] == [f for f in native.arrays()]
+
+
+def test_python_twin_takes_any_environment():
+    task = "Pendulum-v1"
+    policy = pgcore.GaussianPolicy(3, 1, (8,))
+    by_name = pgcore.collect(task, policy, 250, streams=2, seed=1, backend="python")
+    called = pgcore.collect(
+        lambda: gymnasium.make(task), policy, 250, streams=2, seed=1, backend="python"
+    )
+    assert np.array_equal(by_name.obs, called.obs)
+    assert by_name.truncated.sum() == 2 and by_name.bootstrap_index.tolist() == [
+        [0, 199],
+        [0, 249],
+        [1, 199],
+        [1, 249],
+    ]
+    with pytest.raises(ValueError, match="Box action_space"):
+        pgcore.collect("CartPole-v1", pgcore.GaussianPolicy(4, 1), 5, backend="python")

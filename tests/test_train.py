@@ -1,0 +1,225 @@
+"""Training runs: reproducible, resumable after any interruption, and checked before they start."""
+
+import dataclasses
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import pgcore
+from conftest import small_config
+from pgcore.checkpoint import load_checkpoint, save_checkpoint
+from pgcore.config import TrainConfig
+from pgcore.presets import preset_config, preset_differences
+from pgcore.records import read_metrics
+from pgcore.train import Run, Trainer
+
+
+def run_to_end(path, config, resume=False, stop_after=None, threads=None):
+    with Run(path, config, resume=resume, num_threads=threads) as run:
+        for record in run.iterations():
+            if stop_after is not None and record.iteration + 1 == stop_after:
+                break
+    return run
+
+
+def assert_same_run(a, b):
+    """Final state and metrics of two run folders, equal to the bit."""
+    first, second = (load_checkpoint(p / "checkpoints" / "latest.safetensors") for p in (a, b))
+    assert first.iteration == second.iteration
+    for name, array in first.state.items():
+        np.testing.assert_array_equal(array, second.state[name], err_msg=name)
+    assert (a / "metrics.csv").read_bytes() == (b / "metrics.csv").read_bytes()
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "trpo"])
+def test_same_seed_same_bits_for_any_threads(tmp_path, algorithm):
+    config = small_config(algorithm=algorithm, normalize_advantages="batch")
+    run_to_end(tmp_path / "a", config, threads=1)
+    run_to_end(tmp_path / "b", config, threads=3)
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    run_to_end(tmp_path / "c", dataclasses.replace(config, seed=1))
+    other = read_metrics(tmp_path / "c")["return_mean"]
+    assert not np.array_equal(other, read_metrics(tmp_path / "a")["return_mean"])
+
+
+def test_a_trial_is_the_same_agent_in_any_number_of_trials():
+    metrics = {}
+    for trials in (1, 3):
+        trainer = Trainer(small_config(trials=trials, iterations=1))
+        metrics[trials] = next(iter(trainer.run())).metrics, trainer.state()
+    for name in ("return_mean", "trajectories"):
+        assert metrics[1][0][name][0] == metrics[3][0][name][0]
+    one, three = (metrics[t][1]["policy.flat"][0] for t in (1, 3))
+    np.testing.assert_allclose(one, three, atol=1e-5)  # float32 sums of other batch sizes
+    assert len(np.unique(metrics[3][0]["return_mean"])) == 3
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "trpo"])
+def test_resume_gives_the_bits_of_an_uninterrupted_run(tmp_path, algorithm):
+    config = small_config(algorithm=algorithm, normalize_advantages="batch", save_every=2)
+    run_to_end(tmp_path / "whole", config)
+    run_to_end(tmp_path / "cut", config, stop_after=3)  # one iteration past the checkpoint
+    run_to_end(tmp_path / "cut", config, resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    kept = sorted(p.name for p in (tmp_path / "cut" / "checkpoints").glob("0*"))
+    assert kept == ["000000.safetensors", "000002.safetensors", "000004.safetensors"]
+
+
+def train_command(path, *extra):
+    return [
+        sys.executable, "-m", "pgcore.cli", "train", "--preset", "default", "--trials", "2",
+        "--pairs", "128", "--minibatches", "4", "--hidden", "8", "--value-hidden", "8",
+        "--save-every", "1", "--keep", "3", "--normalize-rewards", "--out", str(path), *extra,
+    ]  # fmt: skip
+
+
+@pytest.mark.timeout(300)
+def test_sigkill_at_random_moments_then_resume(tmp_path):
+    """Killed again and again, a run ends with the bits of one that was left alone."""
+    extra = ("--iterations", "40")
+    subprocess.run(train_command(tmp_path / "whole", *extra), check=True, capture_output=True)
+    rng = random.Random(0)
+    kills = 0
+    for _ in range(30):
+        process = subprocess.Popen(
+            train_command(tmp_path / "cut", *extra, "--resume"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        started = time.monotonic()
+        # wait until it trains, so that the kill falls into an iteration or a write
+        while process.poll() is None and not (tmp_path / "cut" / "metrics.csv").exists():
+            time.sleep(0.02)
+        limit = 4.0 + rng.random() if kills < 5 else 200
+        while process.poll() is None and time.monotonic() - started < limit:
+            time.sleep(0.01)
+        if process.poll() is None:
+            process.kill()
+            kills += 1
+            process.wait()
+        else:
+            break
+    assert process.returncode == 0
+    assert kills >= 1
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_leaves_a_checkpoint_that_loads(tmp_path):
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        train_command(out, "--iterations", "100000"), stderr=subprocess.PIPE, text=True
+    )
+    table = out / "metrics.csv"
+    while process.poll() is None and (not table.exists() or table.stat().st_size < 1000):
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped after iteration" in error and "--resume" in error
+    assert "Traceback" not in error
+    checkpoint = load_checkpoint(out / "checkpoints" / "latest.safetensors", "Hopper-v2")
+    assert checkpoint.iteration == len(read_metrics(out)["kl"])
+    assert pgcore.evaluate(checkpoint.task(), checkpoint.policy(), 10).lengths.sum() >= 20
+
+
+def test_checkpoints_are_checked(tmp_path):
+    config = small_config(iterations=1)
+    run_to_end(tmp_path, config)
+    path = tmp_path / "checkpoints" / "latest.safetensors"
+    content = path.read_bytes()
+    with pytest.raises(pgcore.CheckpointError, match="is for task Hopper-v2, expected Walker2d-v2"):
+        load_checkpoint(path, "Walker2d-v2")
+    with pytest.raises(pgcore.CheckpointError, match="no file"):
+        load_checkpoint(tmp_path / "nothing")
+    spoiled = {
+        "truncated": content[: len(content) // 2],
+        "empty": b"",
+        "text": b"hello " * 100,
+        "flipped": content[:-5] + bytes([content[-5] ^ 1]) + content[-4:],
+    }
+    for name, bad in spoiled.items():
+        path.write_bytes(bad)
+        with pytest.raises(pgcore.CheckpointError, match="corrupt"):
+            load_checkpoint(path)
+        with pytest.raises(pgcore.CheckpointError):
+            run_to_end(tmp_path, config, resume=True)
+        assert path.read_bytes() == bad, f"{name}: the file is left for inspection"
+
+
+def test_checkpoint_round_trip(tmp_path):
+    trainer = Trainer(small_config(iterations=1))
+    list(trainer.run())
+    save_checkpoint(tmp_path / "c", trainer.config, 1, trainer.state())
+    loaded = load_checkpoint(tmp_path / "c")
+    assert loaded.config == trainer.config and loaded.iteration == 1
+    policy, value, normalizer = loaded.policy(), loaded.value(), loaded.normalizer()
+    assert np.array_equal(policy.flat.numpy()[1], trainer.blocks[1].policy.flat.numpy()[0]) or (
+        np.array_equal(policy.flat.numpy()[1], trainer.blocks[0].policy.flat.numpy()[1])
+    )
+    assert value.members == 3 and normalizer.count.min() > 128
+
+
+def test_a_run_is_not_mixed_with_another(tmp_path):
+    config = small_config(iterations=1)
+    run_to_end(tmp_path, config)
+    with pytest.raises(ValueError, match="already holds a run; add --resume"):
+        run_to_end(tmp_path, config)
+    with pytest.raises(ValueError, match=r"other settings \(gamma: 0.99 there, 0.9 here\)"):
+        run_to_end(tmp_path, dataclasses.replace(config, gamma=0.9), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"trials": 0}, "trials: expected a count >= 1, got 0"),
+        ({"pairs": -1}, "pairs"),
+        ({"gamma": 2.0}, "gamma: expected a number from 0 to 1"),
+        ({"policy_lr": 0.0}, "policy_lr: expected a number > 0"),
+        ({"pairs": 100, "streams": 3}, "pairs: expected a multiple of streams"),
+        ({"minibatches": 4096}, "minibatches: expected at most pairs"),
+        ({"algorithm": "trpo"}, "normalize_advantages: trpo has no minibatches"),
+        ({"fisher_fraction": 0.0}, "fisher_fraction"),
+    ],
+)
+def test_bad_settings_are_named(change, text):
+    with pytest.raises(ValueError, match=text):
+        TrainConfig(**change)
+
+
+def test_presets_are_table_1():
+    humanoid = preset_config("paper", "Humanoid-v2", "ppo")
+    assert (humanoid.policy_lr, humanoid.value_lr) == (2.5e-4, 1e-4)
+    assert (humanoid.gamma, humanoid.lam, humanoid.pairs, humanoid.clip) == (0.99, 0.95, 2048, 0.2)
+    assert humanoid.normalize_rewards and humanoid.reward_clip == 10 and humanoid.obs_clip == 10
+    kl = {
+        f: preset_config("paper", f"{f}-v2", "trpo").kl for f in ("Humanoid", "Walker2d", "Hopper")
+    }
+    assert kl == {"Humanoid": 0.07, "Walker2d": 0.04, "Hopper": 0.13}
+    hopper = preset_config("paper", "Hopper-v2", "trpo")
+    assert (hopper.fisher_fraction, hopper.cg_steps, hopper.cg_damping) == (0.1, 10, 0.1)
+    assert not hopper.normalize_rewards and hopper.init == "xavier"
+    differ = {(f, a, n) for f, a, n, _, _ in preset_differences()}
+    assert differ == {
+        ("Hopper", "ppo", "policy_lr"),
+        ("Hopper", "ppo", "value_lr"),
+        ("Humanoid", "ppo", "policy_lr"),
+    }
+    with pytest.raises(ValueError, match="exists for Humanoid, Walker2d, Hopper only"):
+        preset_config("paper", "HalfCheetah-v4", "ppo")
+
+
+def test_zero_baseline_uses_returns():
+    trainer = Trainer(small_config(trials=1, baseline="zero", normalize_rewards=False))
+    agents = trainer.blocks[0]
+    batch = agents.rollout(0, 1)
+    data = agents.training_data(batch)
+    zeros = np.zeros_like(batch.rewards)
+    returns = pgcore.discounted_returns(batch.rewards, zeros, batch.terminated, batch.truncated)
+    np.testing.assert_allclose(data.advantages[0].numpy(), returns[0], rtol=1e-6)

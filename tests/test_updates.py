@@ -1,0 +1,269 @@
+"""PPO and TRPO updates: laws, stacks against single members, and other libraries' arithmetic."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from pgcore import GaussianPolicy, ValueNet, objectives, ppo, trpo
+from pgcore.nets import gaussian_log_prob
+from pgcore.ppo import Minibatches, TrainingData
+
+
+def make_data(policy, value, n=256, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    members = policy.members
+    inputs = torch.randn(members, n, policy.obs_dim, generator=generator)
+    with torch.no_grad():
+        mean = policy.mean(inputs)
+        noise = torch.randn(mean.shape, generator=generator)
+        actions = mean + noise * policy.log_std.exp().unsqueeze(1)
+        log_probs = gaussian_log_prob(actions, mean, policy.log_std)
+        values = value(inputs)
+    advantages = torch.randn(members, n, generator=generator) + actions[..., 0]
+    return TrainingData(
+        inputs, actions, log_probs, advantages, values, values + advantages, torch.ones(members, n)
+    )
+
+
+def select(data, members):
+    return TrainingData(*(getattr(data, f)[members] for f in TrainingData.__dataclass_fields__))
+
+
+def adam(network, lr=1e-3):
+    network.flat.grad = network.flat_grad
+    return torch.optim.Adam([network.flat], lr=lr, eps=1e-5, fused=True)
+
+
+@pytest.fixture
+def stack():
+    policy = GaussianPolicy(6, 2, (16, 16), 3, seed=3)
+    policy.load_flat(
+        policy.flat
+        + 0.1 * torch.randn(policy.flat.shape, generator=torch.Generator().manual_seed(1))
+    )
+    value = ValueNet(6, (16, 16), 3, seed=4)
+    return policy, value, make_data(policy, value)
+
+
+def orders(members, epochs=2, n=256):
+    return Minibatches(epochs, 8, ppo.permutations(0, list(range(members)), 0, 0, epochs, n))
+
+
+def test_surrogate_gradient_at_the_old_policy_is_the_policy_gradient(stack):
+    policy, _, data = stack
+    got = trpo.surrogate_gradient(policy, data, data.advantages)
+    log_prob = policy.log_prob(data.inputs, data.actions)
+    policy_gradient = torch.autograd.grad(
+        (log_prob * data.advantages).mean(-1).sum(), list(policy.tensors)
+    )
+    flat = torch.cat([g.reshape(3, -1) for g in policy_gradient], dim=1)
+    torch.testing.assert_close(got, flat, rtol=1e-4, atol=1e-6)
+    # PPO's closed form at ratio 1 is the same thing
+    ratio = torch.ones_like(data.log_probs)
+    slope = objectives.clipped_surrogate_gradient(ratio, data.advantages, 0.2)
+    torch.testing.assert_close(slope, data.advantages / 256)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "trpo"])
+def test_a_stack_gives_each_member_what_it_gets_alone(stack, algorithm):
+    policy, value, data = stack
+
+    def update(p, v, d, minibatches):
+        if algorithm == "ppo":
+            ppo.update_policy(p, adam(p), d, minibatches, clip=0.2)
+        else:
+            trpo.update_policy(p, d, kl=0.02)
+        ppo.update_value(v, adam(v), d, minibatches, clip=0.2)
+
+    alone = []
+    for m in range(3):
+        p = policy.with_members(policy.flat[m : m + 1])
+        v = value.with_members(value.flat[m : m + 1])
+        one = Minibatches(2, 8, orders(3).order[m : m + 1])
+        update(p, v, select(data, slice(m, m + 1)), one)
+        alone.append((p.flat, v.flat))
+    start = policy.flat.clone()
+    update(policy, value, data, orders(3))
+    moved = (policy.flat - start).norm(dim=1)
+    assert moved.min() > 1e-3
+    for m, (p, v) in enumerate(alone):
+        # float32 sums in another order, over 16 Adam steps; relative to the step itself
+        assert (policy.flat[m] - p[0]).norm() < 1e-3 * moved[m]
+        torch.testing.assert_close(value.flat[m], v[0], atol=1e-4, rtol=1e-3)
+
+
+def test_ppo_equals_stable_baselines3_arithmetic(stack):
+    """One minibatch: the losses of sb3's PPO.train on the same numbers, and their gradients."""
+    policy, value, data = stack
+    one = select(data, slice(0, 1))
+    tensors = [t.detach().clone().requires_grad_() for t in policy.tensors]
+    log_prob = policy.log_prob(data.inputs, data.actions, tensors)[0]
+    # stable_baselines3/ppo/ppo.py, train(): normalisation, ratio, clipped loss, value loss
+    a = one.advantages[0]
+    a = (a - a.mean()) / (a.std() + 1e-8)
+    old = one.log_probs[0] + 0.3 * torch.randn(256, generator=torch.Generator().manual_seed(5))
+    ratio = torch.exp(log_prob - old)
+    loss = -torch.min(a * ratio, a * torch.clamp(ratio, 0.8, 1.2)).mean()
+    expected = torch.autograd.grad(loss, tensors)
+    single = policy.with_members(policy.flat[:1])
+    shifted = TrainingData(
+        one.inputs, one.actions, old[None], one.advantages, one.values, one.targets, one.weights
+    )
+    order = Minibatches(1, 1, torch.arange(256).view(1, 1, 256))
+    frozen = adam(single, lr=0.0)
+    stats = ppo.update_policy(single, frozen, shifted, order, clip=0.2)
+    torch.testing.assert_close(stats["policy_loss"][0], loss.detach(), rtol=1e-5, atol=1e-6)
+    flat = torch.cat([g[:1].reshape(1, -1) for g in expected], dim=1)
+    torch.testing.assert_close(single.flat_grad, flat, rtol=1e-4, atol=1e-5 * flat.abs().max())
+    v = value.with_members(value.flat[:1])
+    stats = ppo.update_value(v, adam(v, lr=0.0), shifted, order)
+    mse = torch.nn.functional.mse_loss(one.targets, one.values)
+    torch.testing.assert_close(stats["value_loss"][0], mse, rtol=1e-5, atol=1e-6)
+
+
+def test_pairs_of_weight_zero_do_not_move_the_value_network(stack):
+    _, value, data = stack
+    masked = copy.copy(data)
+    weights = torch.ones(3, 256)
+    weights[:, ::2] = 0
+    nonsense = data.targets.clone()
+    nonsense[:, ::2] = 1e6
+    results = []
+    for targets in (data.targets, nonsense):
+        net = value.with_members(value.flat)
+        masked = TrainingData(
+            data.inputs,
+            data.actions,
+            data.log_probs,
+            data.advantages,
+            data.values,
+            targets,
+            weights,
+        )
+        ppo.update_value(net, adam(net), masked, orders(3))
+        results.append(net.flat)
+    assert torch.equal(*results)
+
+
+def explicit_fisher(policy, inputs):
+    """F = E[J_μᵀ Σ⁻¹ J_μ] for the mean and 2 I for log_std: the Fisher matrix of a Gaussian."""
+    tensors = [t.detach().clone().requires_grad_() for t in policy.tensors]
+    mean = policy.mean(inputs, tensors)[0]
+    rows = []
+    for value in (mean / tensors[-1][0].exp().detach()).reshape(-1):
+        g = torch.autograd.grad(value, tensors[:-1], retain_graph=True)
+        rows.append(torch.cat([x.reshape(-1) for x in g]))
+    jacobian = torch.stack(rows)
+    count = jacobian.shape[1]
+    fisher = torch.zeros(count + policy.act_dim, count + policy.act_dim)
+    fisher[:count, :count] = jacobian.T @ jacobian / inputs.shape[1]
+    fisher[count:, count:] = 2 * torch.eye(policy.act_dim)
+    return fisher
+
+
+def test_fisher_vector_product_equals_the_explicit_fisher():
+    policy = GaussianPolicy(2, 1, (4,), 1, seed=2)  # 18 parameters
+    generator = torch.Generator().manual_seed(0)
+    policy.load_flat(policy.flat + 0.5 * torch.randn(policy.flat.shape, generator=generator))
+    inputs = torch.randn(1, 100, 2, generator=generator)
+    fisher = explicit_fisher(policy, inputs)
+    product = trpo.fisher_vector_product(policy, inputs, damping=0.1)
+    for _ in range(3):
+        vector = torch.randn(policy.flat.shape, generator=generator)
+        expected = vector @ (fisher + 0.1 * torch.eye(len(fisher)))
+        torch.testing.assert_close(product(vector), expected, rtol=1e-5, atol=1e-5)
+    b = torch.randn(policy.flat.shape, generator=generator)
+    x, residual = trpo.conjugate_gradient(product, b, steps=18)
+    torch.testing.assert_close(product(x), b, atol=1e-3, rtol=1e-3)
+    assert residual.max() < 1e-3
+
+
+def test_trpo_step_stays_inside_the_trust_region_and_raises_the_surrogate(stack):
+    policy, _, data = stack
+    old = policy.with_members(policy.flat)
+    stats = trpo.update_policy(policy, data, kl=0.02)
+    with torch.no_grad():
+        kl = objectives.gaussian_kl(
+            old.mean(data.inputs), old.log_std, policy.mean(data.inputs), policy.log_std
+        )
+    assert (kl <= 0.02).all() and (kl > 0.002).all()
+    torch.testing.assert_close(stats["kl"], kl)
+    assert (stats["surrogate_gain"] > 0).all() and (stats["step_fraction"] > 0).all()
+
+
+def test_failed_line_search_restores_the_member_to_the_bit(stack):
+    policy, _, data = stack
+    start = policy.flat.clone()
+    spoiled = data.advantages.clone()
+    spoiled[1] = 0.0  # no gain to be had for this member
+    data = TrainingData(
+        data.inputs, data.actions, data.log_probs, spoiled, data.values, data.targets, data.weights
+    )
+    stats = trpo.update_policy(policy, data, kl=0.02)
+    assert torch.equal(policy.flat[1], start[1])
+    assert stats["step_fraction"][1] == 0 and stats["step_norm"][1] == 0
+    assert (policy.flat[[0, 2]] != start[[0, 2]]).any(dim=1).all()
+
+
+def test_trpo_direction_agrees_with_sb3_contrib(stack):
+    """The same batch through sb3-contrib's own solver and products, on its own network."""
+    from gymnasium.spaces import Box
+    from sb3_contrib import TRPO
+    from stable_baselines3.common.utils import conjugate_gradient_solver
+
+    policy, _, data = stack
+    one = policy.with_members(policy.flat[:1])
+    agent = TRPO(
+        "MlpPolicy", _space_env(Box(-9, 9, (6,)), Box(-9, 9, (2,))), cg_damping=0.1, device="cpu",
+        policy_kwargs={"net_arch": [16, 16]}, n_steps=256, batch_size=256, seed=0,
+    )  # fmt: skip
+    net = agent.policy
+    layers = [net.mlp_extractor.policy_net[0], net.mlp_extractor.policy_net[2], net.action_net]
+    with torch.no_grad():
+        for i, layer in enumerate(layers):
+            layer.weight.copy_(one.tensors[2 * i][0].T)
+            layer.bias.copy_(one.tensors[2 * i + 1][0])
+        net.log_std.copy_(one.log_std[0])
+    obs, actions = data.inputs[0], data.actions[0]
+    advantages = objectives.normalize_advantages(data.advantages[:1])[0]
+    distribution = net.get_distribution(obs)
+    with torch.no_grad():
+        old = copy.copy(net.get_distribution(obs))
+        old_log_prob = old.log_prob(actions)
+    ratio = torch.exp(distribution.log_prob(actions) - old_log_prob)
+    from stable_baselines3.common.distributions import kl_divergence
+
+    actor, gradients, kl_gradients, _ = agent._compute_actor_grad(
+        kl_divergence(distribution, old).mean(), (advantages * ratio).mean()
+    )
+    theirs = conjugate_gradient_solver(
+        lambda v: agent.hessian_vector_product(actor, kl_gradients, v), gradients, max_iter=10
+    )
+    gradient = trpo.surrogate_gradient(one, select(data, slice(0, 1)), advantages[None])
+    product = trpo.fisher_vector_product(one, data.inputs[:1], 0.1)
+    mine, _ = trpo.conjugate_gradient(product, gradient, 10)
+    parts = [t[0] for t in one.split(mine)]
+    ours = dict(zip(["w0", "b0", "w1", "b1", "w2", "b2", "log_std"], parts, strict=True))
+    # sb3's order: log_std, then weights [out, in] and biases
+    arranged = [ours["log_std"]]
+    for i in range(3):
+        arranged += [ours[f"w{i}"].T.reshape(-1), ours[f"b{i}"]]
+    flat = torch.cat(arranged)
+    assert flat.shape == theirs.shape
+    cosine = torch.nn.functional.cosine_similarity(flat, theirs, dim=0)
+    assert cosine > 0.999
+
+
+def _space_env(observation_space, action_space):
+    import gymnasium
+
+    class Still(gymnasium.Env):
+        def __init__(self):
+            self.observation_space, self.action_space = observation_space, action_space
+
+        def reset(self, *, seed=None, options=None):
+            return np.zeros(observation_space.shape, np.float32), {}
+
+    return Still()
