@@ -106,8 +106,10 @@ def test_live_normaliser_equals_welford_over_the_stream():
 def test_normaliser_with_several_streams_is_frozen_then_merged():
     task = pgcore.make_task("Hopper-v2")
     policy = make_policy(task, 1)
-    warm = pgcore.collect(task, policy, 50, streams=2, seed=1,
-                          normalizer=Normalizer.create(task.obs_dim), update_normalizer=True)  # fmt: skip
+    fresh = Normalizer.create(task.obs_dim)
+    warm = pgcore.collect(
+        task, policy, 50, streams=2, seed=1, normalizer=fresh, update_normalizer=True
+    )
     frozen = warm.normalizer
     batch = pgcore.collect(
         task, policy, 50, streams=3, seed=2, normalizer=frozen, update_normalizer=True

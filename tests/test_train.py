@@ -1,7 +1,7 @@
 """Training runs: reproducible, resumable after any interruption, and checked before they start."""
 
 import dataclasses
-import os
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -73,40 +73,40 @@ def test_resume_gives_the_bits_of_an_uninterrupted_run(tmp_path, algorithm):
 
 def train_command(path, *extra):
     return [
-        sys.executable, "-m", "pgcore.cli", "train", "--preset", "default", "--trials", "2",
+        sys.executable, "-m", "pgcore", "train", "--preset", "default", "--trials", "2",
         "--pairs", "128", "--minibatches", "4", "--hidden", "8", "--value-hidden", "8",
         "--save-every", "1", "--keep", "3", "--normalize-rewards", "--out", str(path), *extra,
     ]  # fmt: skip
 
 
+def _train(path, config):
+    run_to_end(path, config, resume=True, threads=2)
+
+
 @pytest.mark.timeout(300)
-def test_sigkill_at_random_moments_then_resume(tmp_path):
+def test_sigkill_at_20_random_moments_then_resume(tmp_path):
     """Killed again and again, a run ends with the bits of one that was left alone."""
-    extra = ("--iterations", "40")
-    subprocess.run(train_command(tmp_path / "whole", *extra), check=True, capture_output=True)
+    config = small_config(iterations=120, keep=(60,))
+    run_to_end(tmp_path / "whole", config)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pgcore.train"])
     rng = random.Random(0)
+    table = tmp_path / "cut" / "metrics.csv"
     kills = 0
-    for _ in range(30):
-        process = subprocess.Popen(
-            train_command(tmp_path / "cut", *extra, "--resume"),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        started = time.monotonic()
-        # wait until it trains, so that the kill falls into an iteration or a write
-        while process.poll() is None and not (tmp_path / "cut" / "metrics.csv").exists():
-            time.sleep(0.02)
-        limit = 4.0 + rng.random() if kills < 5 else 200
-        while process.poll() is None and time.monotonic() - started < limit:
-            time.sleep(0.01)
-        if process.poll() is None:
-            process.kill()
-            kills += 1
-            process.wait()
-        else:
+    while kills < 20:
+        process = context.Process(target=_train, args=(tmp_path / "cut", config))
+        process.start()
+        before = table.stat().st_size if table.exists() else 0
+        while process.is_alive() and (not table.exists() or table.stat().st_size == before):
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.05))
+        if not process.is_alive():
             break
-    assert process.returncode == 0
-    assert kills >= 1
+        process.kill()
+        process.join()
+        kills += 1
+    run_to_end(tmp_path / "cut", config, resume=True)
+    assert kills == 20
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
 
@@ -119,7 +119,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_loads(tmp_path):
     table = out / "metrics.csv"
     while process.poll() is None and (not table.exists() or table.stat().st_size < 1000):
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped after iteration" in error and "--resume" in error

@@ -211,7 +211,8 @@ def test_trpo_direction_agrees_with_sb3_contrib(stack):
     """The same batch through sb3-contrib's own solver and products, on its own network."""
     from gymnasium.spaces import Box
     from sb3_contrib import TRPO
-    from stable_baselines3.common.utils import conjugate_gradient_solver
+    from sb3_contrib.common.utils import conjugate_gradient_solver
+    from stable_baselines3.common.distributions import kl_divergence
 
     policy, _, data = stack
     one = policy.with_members(policy.flat[:1])
@@ -228,13 +229,11 @@ def test_trpo_direction_agrees_with_sb3_contrib(stack):
         net.log_std.copy_(one.log_std[0])
     obs, actions = data.inputs[0], data.actions[0]
     advantages = objectives.normalize_advantages(data.advantages[:1])[0]
-    distribution = net.get_distribution(obs)
     with torch.no_grad():
-        old = copy.copy(net.get_distribution(obs))
+        old = copy.copy(net.get_distribution(obs))  # the network reuses one object
         old_log_prob = old.log_prob(actions)
+    distribution = net.get_distribution(obs)
     ratio = torch.exp(distribution.log_prob(actions) - old_log_prob)
-    from stable_baselines3.common.distributions import kl_divergence
-
     actor, gradients, kl_gradients, _ = agent._compute_actor_grad(
         kl_divergence(distribution, old).mean(), (advantages * ratio).mean()
     )

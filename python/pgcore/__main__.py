@@ -1,0 +1,5 @@
+"""`python -m pgcore` is the command `pgcore`."""
+
+from pgcore.cli import main
+
+main()
