@@ -208,7 +208,11 @@ def test_failed_line_search_restores_the_member_to_the_bit(stack):
 
 
 def test_trpo_direction_agrees_with_sb3_contrib(stack):
-    """The same batch through sb3-contrib's own solver and products, on its own network."""
+    """The same batch through sb3-contrib's own solver and products, on its own network.
+
+    Its KL divergence is the mean over the two action dimensions, ours their sum: its Fisher matrix
+    is half of ours, so that half the damping is the same setting.
+    """
     from gymnasium.spaces import Box
     from sb3_contrib import TRPO
     from sb3_contrib.common.utils import conjugate_gradient_solver
@@ -217,7 +221,7 @@ def test_trpo_direction_agrees_with_sb3_contrib(stack):
     policy, _, data = stack
     one = policy.with_members(policy.flat[:1])
     agent = TRPO(
-        "MlpPolicy", _space_env(Box(-9, 9, (6,)), Box(-9, 9, (2,))), cg_damping=0.1, device="cpu",
+        "MlpPolicy", _space_env(Box(-9, 9, (6,)), Box(-9, 9, (2,))), cg_damping=0.1 / 2, device="cpu",
         policy_kwargs={"net_arch": [16, 16]}, n_steps=256, batch_size=256, seed=0,
     )  # fmt: skip
     net = agent.policy
@@ -234,8 +238,10 @@ def test_trpo_direction_agrees_with_sb3_contrib(stack):
         old_log_prob = old.log_prob(actions)
     distribution = net.get_distribution(obs)
     ratio = torch.exp(distribution.log_prob(actions) - old_log_prob)
+    divergence = kl_divergence(distribution, old)
+    assert divergence.shape == (256, 2)
     actor, gradients, kl_gradients, _ = agent._compute_actor_grad(
-        kl_divergence(distribution, old).mean(), (advantages * ratio).mean()
+        divergence.mean(), (advantages * ratio).mean()
     )
     theirs = conjugate_gradient_solver(
         lambda v: agent.hessian_vector_product(actor, kl_gradients, v), gradients, max_iter=10
