@@ -3,20 +3,26 @@
 #include <numeric>
 #include <utility>
 
+#include "pgcore/tsan.hpp"
+
 namespace pgcore {
 namespace {
 
 struct QuietJob {
   mjfBatchFunc function;
   void* job;
+  char begun = 0;  // only their addresses matter, to ThreadSanitizer
+  char ended = 0;
 };
 
 // A failed simulation leaves its thread quiet; the thread's next stream sets it anyway.
 void run_quietly(const mjModel* m, mjData* d, int stream, void* arg) noexcept {
-  const auto* quiet = static_cast<const QuietJob*>(arg);
+  auto* quiet = static_cast<QuietJob*>(arg);
+  tsan_acquire(&quiet->begun);
   quiet_this_thread(true);
   quiet->function(m, d, stream, quiet->job);
   quiet_this_thread(false);
+  tsan_release(&quiet->ended);
 }
 
 }  // namespace
@@ -28,7 +34,11 @@ std::vector<StreamError> run_streams(BatchPool& pool, std::size_t streams, int n
   std::iota(ids.begin(), ids.end(), 0);
   std::vector<StreamError> errors;
   QuietJob quiet{function, job};
-  if (mjb_apply(batch.get(), ids.data(), static_cast<int>(streams), run_quietly, &quiet, 0) > 0) {
+  tsan_release(&quiet.begun);
+  const int failed =
+      mjb_apply(batch.get(), ids.data(), static_cast<int>(streams), run_quietly, &quiet, 0);
+  tsan_acquire(&quiet.ended);
+  if (failed > 0) {
     for (std::size_t s = 0; s < streams; ++s) {
       if (mjb_status(batch.get())[s] != 0) {
         errors.push_back(

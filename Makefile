@@ -1,0 +1,57 @@
+# Everything runs in .venv, which is made on the first call. Versions are those of constraints.txt,
+# in the environment and in isolated builds alike.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+WERROR ?= OFF
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+CXX_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
+
+.PHONY: demo test lint bench sanitize clean
+
+demo: $(VENV)/installed  ## a small run from training to figures; everything lands in demo/
+	$(BIN)/python experiments/reproduce.py --scale demo --out demo
+
+test: $(VENV)/tools  ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/tools  ## formatting, linters, types, and a build without a warning
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
+	$(BIN)/cmake -S . -B build/lint -DPGCORE_WERROR=ON -DPGCORE_TESTS=ON -DCMAKE_BUILD_TYPE=Release \
+	  -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	$(BIN)/cmake --build build/lint --parallel
+	ls cpp/pgcore/*.cpp cpp/pgcore/terms/*.cpp | xargs -P 2 -n 1 $(BIN)/clang-tidy -p build/lint --quiet
+
+bench: $(VENV)/bench  ## every benchmark, one after the other; on an idle machine, please
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+sanitize: $(VENV)/tools  ## the C++ tests: plain, under ASan and UBSan, and under TSan
+	for kind in none address,undefined thread; do \
+	  set=$$kind; [ $$kind = none ] && set=; \
+	  $(BIN)/cmake -S . -B build/sanitize-$$kind -DPGCORE_TESTS=ON -DPGCORE_SANITIZE=$$set \
+	    -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python > /dev/null && \
+	  $(BIN)/cmake --build build/sanitize-$$kind --parallel > /dev/null && \
+	  echo "== $$kind" && TSAN_OPTIONS=suppressions=$(CURDIR)/cpp/tests/tsan.supp \
+	    build/sanitize-$$kind/pgcore_tests || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) build demo
+
+# The three environments: to use pgcore, to work on it, and to compare it with others.
+$(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable . -C cmake.define.PGCORE_WERROR=$(WERROR)
+	touch $@
+
+$(VENV)/tools: $(VENV)/installed
+	$(BIN)/pip install --quiet --editable '.[test]' -C cmake.define.PGCORE_WERROR=$(WERROR)
+	touch $@
+
+$(VENV)/bench: $(VENV)/tools
+	$(BIN)/pip install --quiet --editable '.[bench]' -C cmake.define.PGCORE_WERROR=$(WERROR)
+	touch $@
