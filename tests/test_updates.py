@@ -220,10 +220,9 @@ def test_trpo_direction_agrees_with_sb3_contrib(stack):
 
     policy, _, data = stack
     one = policy.with_members(policy.flat[:1])
-    agent = TRPO(
-        "MlpPolicy", _space_env(Box(-9, 9, (6,)), Box(-9, 9, (2,))), cg_damping=0.1 / 2, device="cpu",
-        policy_kwargs={"net_arch": [16, 16]}, n_steps=256, batch_size=256, seed=0,
-    )  # fmt: skip
+    env = _space_env(Box(-9, 9, (6,)), Box(-9, 9, (2,)))
+    sizes = {"net_arch": [16, 16]}
+    agent = TRPO("MlpPolicy", env, cg_damping=0.1 / 2, policy_kwargs=sizes, device="cpu")
     net = agent.policy
     layers = [net.mlp_extractor.policy_net[0], net.mlp_extractor.policy_net[2], net.action_net]
     with torch.no_grad():

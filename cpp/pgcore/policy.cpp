@@ -20,27 +20,28 @@
 namespace pgcore {
 namespace {
 
-constexpr int kLane = 8;
-constexpr int kBlock = 4;  // lanes whose sums are kept in registers together
+constexpr std::ptrdiff_t kLane = 8;
+constexpr std::ptrdiff_t kBlock = 4;  // lanes whose sums are kept in registers together
 using Lane = float __attribute__((vector_size(kLane * sizeof(float)), aligned(sizeof(float))));
 
 // y[j] = bias[j] + sum_i x[i] w[i, j] for kLane * N outputs from column j on.
-template <int N>
+template <std::ptrdiff_t N>
 [[gnu::always_inline]] inline void dense_lanes(const float* weight, const float* bias,
                                                const float* x, int in, int out, float* y) noexcept {
   Lane sum[N];
-  for (int n = 0; n < N; ++n) sum[n] = *reinterpret_cast<const Lane*>(bias + n * kLane);
+  for (std::ptrdiff_t n = 0; n < N; ++n) sum[n] = *reinterpret_cast<const Lane*>(bias + n * kLane);
   for (int i = 0; i < in; ++i) {
     const float* row = weight + static_cast<std::ptrdiff_t>(i) * out;
-    for (int n = 0; n < N; ++n) sum[n] += *reinterpret_cast<const Lane*>(row + n * kLane) * x[i];
+    for (std::ptrdiff_t n = 0; n < N; ++n)
+      sum[n] += *reinterpret_cast<const Lane*>(row + n * kLane) * x[i];
   }
-  for (int n = 0; n < N; ++n) *reinterpret_cast<Lane*>(y + n * kLane) = sum[n];
+  for (std::ptrdiff_t n = 0; n < N; ++n) *reinterpret_cast<Lane*>(y + n * kLane) = sum[n];
 }
 
 PGCORE_MULTIVERSION
 void dense(const float* weight, const float* bias, const float* x, int in, int out,
            float* y) noexcept {
-  int j = 0;
+  std::ptrdiff_t j = 0;
   for (; j + kBlock * kLane <= out; j += kBlock * kLane) {
     dense_lanes<kBlock>(weight + j, bias + j, x, in, out, y + j);
   }
@@ -68,7 +69,8 @@ void dense(const float* weight, const float* bias, const float* x, int in, int o
   p = p * r + 1.0F / 6.0F;
   p = p * r + 0.5F;
   p = (p * r) * r + r;
-  const float scale = std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
+  const float scale =
+      std::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127) << 23U);
   return (scale - 1.0F) + scale * p;
 }
 

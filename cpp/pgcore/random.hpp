@@ -11,7 +11,7 @@
 namespace pgcore {
 
 // What a draw is used for. Different purposes at the same address are independent.
-enum class Purpose : std::uint32_t { kResetPosition = 0, kResetVelocity = 1, kAction = 2 };
+enum class Purpose : std::uint8_t { kResetPosition = 0, kResetVelocity = 1, kAction = 2 };
 
 // The part of an address that is shared by all draws of one step.
 struct DrawAddress {

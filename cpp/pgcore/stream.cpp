@@ -9,8 +9,8 @@ namespace pgcore {
 namespace {
 
 struct QuietJob {
-  mjfBatchFunc function;
-  void* job;
+  mjfBatchFunc function = nullptr;
+  void* job = nullptr;
   char begun = 0;  // only their addresses matter, to ThreadSanitizer
   char ended = 0;
 };

@@ -4,6 +4,17 @@
 #include <stdexcept>
 
 namespace pgcore {
+namespace {
+
+// One line of text per term.
+std::vector<std::string> describe(const auto& terms, auto line) {
+  std::vector<std::string> lines;
+  lines.reserve(terms.size());
+  for (const auto& term : terms) lines.push_back(line(*term));
+  return lines;
+}
+
+}  // namespace
 
 Task::Task(const TaskConfig& config)
     : model_(load_model(config.xml_path)),
@@ -80,21 +91,15 @@ std::vector<ObservationRow> Task::observation_table() const {
 }
 
 std::vector<std::string> Task::reward_formula() const {
-  std::vector<std::string> lines;
-  for (const auto& term : reward_) lines.push_back(term->formula(*model_));
-  return lines;
+  return describe(reward_, [&](const auto& term) { return term.formula(*model_); });
 }
 
 std::vector<std::string> Task::termination_rules() const {
-  std::vector<std::string> lines;
-  for (const auto& term : termination_) lines.push_back(term->rule(*model_));
-  return lines;
+  return describe(termination_, [&](const auto& term) { return term.rule(*model_); });
 }
 
 std::vector<std::string> Task::reset_rules() const {
-  std::vector<std::string> lines;
-  for (const auto& term : reset_) lines.push_back(term->rule(*model_));
-  return lines;
+  return describe(reset_, [&](const auto& term) { return term.rule(*model_); });
 }
 
 }  // namespace pgcore

@@ -28,6 +28,9 @@ class SimulationError(RuntimeError):
             "the attributes streams, messages and result."
         )
 
+    def __reduce__(self) -> tuple[type[SimulationError], tuple[Any, ...]]:
+        return SimulationError, (self.streams, self.messages, self.result)
+
 
 class CheckpointError(ValueError):
     """A checkpoint cannot be used: missing, truncated, corrupt, or for something else."""

@@ -31,7 +31,7 @@ constexpr std::array<const char*, 6> kFreeVelocity = {"x", "y", "z", "wx", "wy",
 
 std::string position_name(const mjModel& m, int qpos_index) {
   const auto [joint, offset] = owner_of(m, m.jnt_qposadr, qpos_index);
-  const std::string name = name_or_number(m, mjOBJ_JOINT, joint, "joint");
+  std::string name = name_or_number(m, mjOBJ_JOINT, joint, "joint");
   if (m.jnt_type[joint] == mjJNT_FREE) return name + " (" + kFreePosition[offset] + ")";
   if (m.jnt_type[joint] == mjJNT_BALL) return name + " (" + kFreePosition[offset + 3] + ")";
   return name;
@@ -39,7 +39,7 @@ std::string position_name(const mjModel& m, int qpos_index) {
 
 std::string velocity_name(const mjModel& m, int dof_index) {
   const auto [joint, offset] = owner_of(m, m.jnt_dofadr, dof_index);
-  const std::string name = name_or_number(m, mjOBJ_JOINT, joint, "joint");
+  std::string name = name_or_number(m, mjOBJ_JOINT, joint, "joint");
   if (m.jnt_type[joint] == mjJNT_FREE) return name + " (" + kFreeVelocity[offset] + ")";
   if (m.jnt_type[joint] == mjJNT_BALL) return name + " (" + kFreeVelocity[offset + 3] + ")";
   return name;

@@ -48,7 +48,7 @@ struct BodyField : ObservationTerm {
       : start(p.index("start", 0, m.nbody, 0)), nbody(m.nbody), width(width_) {}
   int size() const noexcept override { return (nbody - start) * width; }
   void copy(const mjtNum* field, double* out) const noexcept {
-    std::copy(field + start * width, field + nbody * width, out);
+    std::copy_n(field + static_cast<std::ptrdiff_t>(start) * width, size(), out);
   }
   void name_rows(const mjModel& m, const char* const* parts, const char* const* units,
                  const char* what, std::vector<ObservationRow>& rows) const {

@@ -1,0 +1,56 @@
+"""Figure 8: mean return against iteration, of one or more training runs on one task.
+
+    python experiments/learning_curves.py RUN [RUN ...] --out FIGURE
+
+Also prints a table: each trial's mean return over the last 50 iterations, and their interquartile
+mean with its 95 % bootstrap interval over trials.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from pgcore.records import read_metrics
+from pgcore.studies.figures import learning_figure, save_figure
+from pgcore.studies.statistics import iqm_interval
+
+LAST = 50  # iterations that make the final score
+
+
+@dataclass(frozen=True)
+class Command:
+    """Draw learning curves and print final scores."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders of training runs on one task, one per algorithm."""
+    out: Path
+    """Figure, without suffix; .png, .pdf and .txt (the table) are written."""
+
+
+def main(command: Command) -> None:
+    curves, lines, task = {}, [], ""
+    for run in command.runs:
+        config = json.loads((run / "config.json").read_text())
+        task, name = config["task"], config["algorithm"]
+        curves[name] = read_metrics(run)["return_mean"]
+        finals = np.nanmean(curves[name][-LAST:], axis=0)
+        iqm, low, high = iqm_interval(finals)
+        lines.append(
+            f"{task} {name}: IQM {iqm:.0f} [{low:.0f}, {high:.0f}] over {len(finals)} trials, "
+            f"mean {finals.mean():.0f}; trials " + " ".join(f"{x:.0f}" for x in finals)
+        )
+    save_figure(learning_figure(curves, task), command.out)
+    text = f"mean return over the last {LAST} of {len(curves[name])} iterations\n"
+    text += "\n".join(lines) + "\n"
+    command.out.with_suffix(".txt").write_text(text)
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Command))

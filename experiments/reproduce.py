@@ -1,0 +1,78 @@
+"""Every figure of the paper, at a scale of your choice. Interrupted, the same command goes on.
+
+    python experiments/reproduce.py --scale demo|laptop|paper --out DIR
+
+Everything is done by commands that you could type; each is printed before it runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from scales import SCALES, Scale
+
+HERE = Path(__file__).parent
+ALGORITHMS = ("ppo", "trpo")
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train the agents and run every study."""
+
+    scale: Literal["demo", "laptop", "paper"] = "demo"
+    """demo: minutes on two cores; laptop: a day; paper: a many-core server."""
+    out: Path = Path("reproduction")
+    """Folder of runs, datasets and figures."""
+    dry_run: bool = False
+    """Print the commands only."""
+
+
+def words(values: tuple[int, ...]) -> list[str]:
+    """Numbers as arguments."""
+    return [str(v) for v in values]
+
+
+def commands(scale: Scale, out: Path) -> Iterator[list[str]]:
+    """The commands, in order."""
+    pgcore = [sys.executable, "-m", "pgcore"]
+    for task in scale.tasks:
+        runs = [str(out / "runs" / f"{task}-{a}") for a in ALGORITHMS]
+        for algorithm, run in zip(ALGORITHMS, runs, strict=True):
+            yield [
+                *pgcore, "train", "--task", task, "--algorithm", algorithm,
+                "--trials", str(scale.trials), "--iterations", str(scale.iterations),
+                "--keep", *words(scale.keep), "--out", run, "--resume",
+            ]  # fmt: skip
+        figure = str(out / "figures" / f"{task}-learning")
+        yield [sys.executable, str(HERE / "learning_curves.py"), *runs, "--out", figure]
+        shared = ["--trials", str(scale.measured), "--iterations", *words(scale.checkpoints)]
+        yield [
+            *pgcore, "study", "gradient", *runs, *shared, "--out", str(out / f"{task}-gradient"),
+            "--pairs", *words(scale.gradient_pairs), "--estimates", str(scale.estimates),
+        ]  # fmt: skip
+
+
+def main(command: Command) -> int:
+    for arguments in commands(SCALES[command.scale], command.out):
+        shown = ["python" if a == sys.executable else a for a in arguments]
+        print("\n$", shlex.join(shown), flush=True)
+        if not command.dry_run:
+            status = subprocess.run(arguments, check=False).returncode
+            if status:
+                return status
+    print(f"\nfigures and datasets are in {command.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(tyro.cli(Command)))
+    except KeyboardInterrupt:
+        sys.exit(130)
