@@ -20,33 +20,40 @@ inline std::string shape_text(const py::array& a) {
   return text + "] of " + py::str(a.dtype()).cast<std::string>();
 }
 
+// The error for an array of another shape or dtype. Made only when it is needed: the text costs
+// more than a small call.
+inline std::string mismatch_text(const py::array& a, const char* name, const char* dims,
+                                 std::initializer_list<py::ssize_t> shape, const py::dtype& dtype) {
+  std::string text = std::string(name) + ": expected " + dims + " = [";
+  const char* separator = "";
+  for (const py::ssize_t n : shape) {
+    text += separator + std::to_string(n);
+    separator = ", ";
+  }
+  return text + "] of " + py::str(dtype).cast<std::string>() + ", got " + shape_text(a);
+}
+
 // A C-contiguous array of exactly this dtype and shape; `dims` explains the shape in the error.
 template <typename T>
 std::span<T> checked(const py::array& a, const char* name, const char* dims,
                      std::initializer_list<py::ssize_t> shape) {
   bool same = a.ndim() == static_cast<py::ssize_t>(shape.size());
-  std::size_t total = 1;
-  std::string expected = "[";
   py::ssize_t i = 0;
   for (const py::ssize_t n : shape) {
-    same = same && i < a.ndim() && a.shape(i) == n;
-    expected += (i > 0 ? ", " : "") + std::to_string(n);
-    total *= static_cast<std::size_t>(n);
+    same = same && a.shape(i) == n;
     ++i;
   }
-  using Value = std::remove_const_t<T>;
-  const auto dtype = py::dtype::of<Value>();
-  const std::string what = std::string(name) + ": expected " + dims + " = " + expected + "] of " +
-                           py::str(dtype).cast<std::string>() + ", got " + shape_text(a);
-  if (!same) throw py::value_error(what);
+  const auto dtype = py::dtype::of<std::remove_const_t<T>>();
+  if (!same) throw py::value_error(mismatch_text(a, name, dims, shape, dtype));
   if (!dtype.is(a.dtype()) && !dtype.equal(a.dtype())) {
-    throw py::type_error(what + "; convert it explicitly, e.g. with numpy.asarray(x, dtype)");
+    throw py::type_error(mismatch_text(a, name, dims, shape, dtype) +
+                         "; convert it explicitly, e.g. with numpy.asarray(x, dtype)");
   }
   if ((a.flags() & py::array::c_style) == 0) {
     throw py::value_error(std::string(name) +
                           ": expected a C-contiguous array; use numpy.ascontiguousarray(x)");
   }
-  return {static_cast<T*>(const_cast<void*>(a.data())), total};
+  return {static_cast<T*>(const_cast<void*>(a.data())), static_cast<std::size_t>(a.size())};
 }
 
 }  // namespace pgcore::bindings
