@@ -16,7 +16,6 @@ import tyro
 from tqdm import tqdm
 
 from pgcore.config import TrainConfig
-from pgcore.errors import SimulationError
 from pgcore.presets import FAMILIES, preset_config, preset_differences
 
 USAGE = """usage: pgcore COMMAND [options]
@@ -262,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(2)
     try:
         COMMANDS[argv[0]](argv[1:])
-    except (ValueError, TypeError, OSError, SimulationError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"pgcore {argv[0]}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:

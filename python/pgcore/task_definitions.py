@@ -118,6 +118,24 @@ _HUMANOID_V5 = replace(
     gymnasium_id="Humanoid-v5",
 )
 
+# The known answer: value and policy gradient of a linear policy have closed forms here.
+_LINEAR_QUADRATIC = TaskSpec(
+    id="LinearQuadratic-v0",
+    xml="linear_quadratic.xml",
+    frame_skip=1,
+    time_limit=20,
+    reset=(
+        Term.of("gaussian", target="qpos", scale=1.0),
+        Term.of("gaussian", target="qvel", scale=0.5),
+    ),
+    observation=(Term.of("qpos"), Term.of("qvel")),
+    reward=(
+        Term.of("quadratic_state_cost", position=1.0, velocity=0.1),
+        Term.of("control_cost", weight=0.1),
+    ),
+    note="two masses on slides, quadratic costs: value and gradient in closed form",
+)
+
 _ALL = (
     replace(_HOPPER_V4, id="Hopper-v2", note="the paper's Hopper; equal to v4"),
     _HOPPER_V4,
@@ -146,6 +164,7 @@ _ALL = (
     ),
     _HUMANOID_V4,
     _HUMANOID_V5,
+    _LINEAR_QUADRATIC,
 )
 
 TASKS: dict[str, TaskSpec] = {spec.id: spec for spec in _ALL}

@@ -70,6 +70,9 @@ class TaskSpec:
         """Where the model file is."""
         if "/" in self.xml:
             return Path(self.xml).expanduser()
+        own = Path(__file__).parent / "models" / self.xml
+        if own.is_file():
+            return own
         import gymnasium
 
         return Path(gymnasium.__path__[0]) / "envs" / "mujoco" / "assets" / self.xml

@@ -1,3 +1,4 @@
-"""Studies: plans of cells, their datasets and figures. Nothing else in the package imports this."""
+"""Studies: plans of cells, their datasets and figures. Only the command line imports this."""
 
+from pgcore.studies.cells import StudyError as StudyError
 from pgcore.studies.gradient import gradient_quality as gradient_quality

@@ -1,43 +1,152 @@
-"""Running the cells of a study: what is missing, one after the other, with progress."""
+"""The engine of every study: a plan of cells, computed here or on a cluster, resumed by itself.
+
+A cell is a pure function of its coordinates. It may run anywhere and in any order, and is stored
+when it is finished; the same call computes what is missing.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pgcore.studies.store import Store
+from pgcore.provenance import attributes
+from pgcore.studies.agent import Agent
+from pgcore.studies.store import Schema, Store
+from pgcore.threads import default_threads
 
-Cell = Callable[[dict[str, Any]], Mapping[str, NDArray[Any] | float]]
+Values = Mapping[str, NDArray[Any] | float]
+Cell = tuple[int, ...]
 
 
-def run_cells(
-    store: Store, function: Cell, cost: Callable[[dict[str, Any]], int], title: str
-) -> None:
-    """Compute the missing cells of a study.
+@dataclass(frozen=True)
+class Plan:
+    """What a study computes.
+
+    Attributes:
+        title: shown with the progress bar.
+        schema: dimensions, variables and settings of the dataset.
+        function: (coordinates of a cell, threads) to its variables; pure and picklable.
+        cost: the state-action pairs of a cell, for progress and ETA.
+        probe: an agent whose speed tells how long the study will take.
+        attributes: further provenance.
+    """
+
+    title: str
+    schema: Schema
+    function: Callable[[dict[str, Any], int], Values]
+    cost: Callable[[dict[str, Any]], int]
+    probe: Agent
+    attributes: Mapping[str, Any]
+
+
+class StudyError(RuntimeError):
+    """Some cells of a study failed; the others are stored, and the same call tries these again.
+
+    Attributes:
+        failures: the error of each failed cell, by the cell's name.
+    """
+
+    def __init__(self, failures: Mapping[str, BaseException], total: int) -> None:
+        self.failures = dict(failures)
+        name, error = next(iter(self.failures.items()))
+        more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+        super().__init__(
+            f"{len(self.failures)} of {total} cells failed: {name}: "
+            f"{type(error).__name__}: {error}{more}; the others are stored, and the same "
+            "command tries the failed ones again"
+        )
+
+
+def cell_name(coordinates: Mapping[str, Any]) -> str:
+    """A cell as a person reads it."""
+    return ", ".join(f"{k}={v}" for k, v in coordinates.items())
+
+
+def run_plan(
+    plan: Plan, out: str | Path, *, num_threads: int | None = None, cluster: str | None = None
+) -> xr.Dataset:
+    """Compute the missing cells of a study and return its dataset.
 
     Args:
-        store: where results go; each cell is written when it is finished.
-        function: a cell's coordinates to its variables; a pure function.
-        cost: a cell's state-action pairs, for the progress bar's ETA.
-        title: shown with the bar.
+        plan: what to compute.
+        out: the Zarr store; made if it is not there.
+        num_threads: of this machine. Default: what affinity, cgroup and Slurm allow.
+        cluster: None (this process), "local:N" (N worker processes here) or the address of a
+            running Dask scheduler, e.g. "tcp://host:8786".
+
+    Raises:
+        ValueError: ``out`` holds something else.
+        StudyError: some cells failed; everything else is stored.
     """
-    schema = store.schema
-    cells = schema.cells()
+    store = Store(Path(out), plan.schema, {**attributes(), **plan.attributes})
+    cells = plan.schema.cells()
     missing = [c for c in cells if not store.is_finished(c)]
-    total = sum(cost(schema.coordinates(c)) for c in cells)
-    left = sum(cost(schema.coordinates(c)) for c in missing)
+    coordinates = {c: plan.schema.coordinates(c) for c in cells}
+    costs = {c: plan.cost(coordinates[c]) for c in cells}
+    total, left = sum(costs.values()), sum(costs[c] for c in missing)
+    failures: dict[str, BaseException] = {}
     start = time.perf_counter()
+    threads = default_threads() if num_threads is None else num_threads
+    bar = tqdm(total=total, initial=total - left, desc=plan.title, unit="pair", unit_scale=True)
     try:
-        with tqdm(
-            total=total, initial=total - left, desc=title, unit="pair", unit_scale=True
-        ) as bar:
-            for cell in missing:
-                coordinates = schema.coordinates(cell)
-                store.write(cell, function(coordinates))
-                bar.update(cost(coordinates))
+        for cell, values in _outcomes(
+            plan, [(c, coordinates[c]) for c in missing], threads, cluster
+        ):
+            if isinstance(values, BaseException):
+                failures[cell_name(coordinates[cell])] = values
+            else:
+                store.write(cell, values)
+            bar.update(costs[cell])
     finally:
+        bar.close()
         store.add_seconds(time.perf_counter() - start)
+    if failures:
+        raise StudyError(failures, len(cells))
+    return store.dataset()
+
+
+def _outcomes(
+    plan: Plan, work: Sequence[tuple[Cell, dict[str, Any]]], threads: int, cluster: str | None
+) -> Iterator[tuple[Cell, Values | BaseException]]:
+    """The values of every cell, or its error, in the order in which they are ready."""
+    if cluster is not None and work:
+        from pgcore.studies.cluster import cluster_outcomes
+
+        yield from cluster_outcomes(plan.function, work, cluster)
+        return
+    for cell, coordinates in work:
+        try:
+            yield cell, plan.function(coordinates, threads)
+        except Exception as error:  # a cell's error, whatever it is, must not end the study
+            yield cell, error
+
+
+def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -> str:
+    """What a study would do: cells, simulator steps and time, from a short calibration."""
+    from pgcore.collect import evaluate
+
+    path = Path(out)
+    cells = plan.schema.cells()
+    store = Store(path, plan.schema, {}) if path.exists() else None
+    missing = [c for c in cells if store is None or not store.is_finished(c)]
+    pairs = sum(plan.cost(plan.schema.coordinates(c)) for c in missing)
+    agent, threads = plan.probe, default_threads() if num_threads is None else num_threads
+    start = time.perf_counter()
+    scores = evaluate(
+        agent.task, agent.policy, 2000 * threads, num_threads=threads, normalizer=agent.normalizer,
+        streams=4 * threads,
+    )  # fmt: skip
+    rate = scores.lengths.sum() / (time.perf_counter() - start)
+    hours = pairs / rate / 3600
+    return (
+        f"{plan.title}: {len(missing)} of {len(cells)} cells to compute, {pairs:.3g} state-action "
+        f"pairs ({pairs * agent.task.frame_skip:.3g} simulator steps); about "
+        f"{hours * 60:.1f} min ({hours:.2f} h) at {rate:.3g} pairs/s on {threads} thread(s)"
+    )

@@ -1,76 +1,94 @@
-"""`pgcore study`: run a study on trained agents and draw its figure."""
+"""`pgcore study`: run a study on trained agents and draw its figures."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import tyro
 
-from pgcore.studies import figures
-from pgcore.studies.gradient import DEFAULT_PAIRS, GradientSettings, gradient_quality
+from pgcore.studies.gradient import (
+    GradientStudy,
+    describe_gradient,
+    gradient_quality,
+)
 
 USAGE = """usage: pgcore study STUDY RUN [RUN ...] --out DIR [options]
 
 Measure the agents of one or more training runs (one run per algorithm, same task). What is already
 in DIR is kept and only the rest computed, so an interrupted study goes on with the same command.
 
-  gradient   how concentrated are gradient estimates from n state-action pairs? (figures 1, 9)
+  gradient   how good are gradient estimates from n state-action pairs? (figures 1, 2, 9, 10)
 
-`pgcore study STUDY --help` documents every option.
+`pgcore study STUDY --help` documents every option; --dry-run says what would be computed.
 """
 
 
 @dataclass(frozen=True)
-class GradientCommand:
-    """Pairwise cosine of gradient estimates against the number of state-action pairs n."""
+class Where:
+    """What every study is given: agents, a folder, and where to compute."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Folders of training runs on one task, at most one per algorithm."""
     out: Path
-    """Folder for dataset.zarr and the figure."""
-    iterations: tuple[int, ...] = (0, 150, 300, 450)
-    """Checkpoints to measure; the runs must have kept them."""
-    pairs: tuple[int, ...] = DEFAULT_PAIRS
-    """Values of n."""
-    estimates: int = 10
-    """Independent estimates at each n."""
-    trials: int | None = None
-    """Trials to measure, from the first. Default: all."""
-    seed: int = 0
-    """Seed of the rollouts."""
-    baseline: Literal["value", "zero"] = "value"
-    """Baseline of the advantages: the agent's value network, or none (returns)."""
-    gamma: float = 0.99
-    """Discount of the advantages."""
-    lam: float = 0.95
-    """GAE's lambda."""
+    """Folder for datasets and figures."""
     threads: int | None = None
     """Threads. Default: what affinity, cgroup and Slurm allow."""
+    cluster: str | None = None
+    """Dask: local:N for N worker processes here, or the tcp://host:port of a running scheduler."""
+    dry_run: bool = False
+    """Only say how many cells, simulator steps and hours it would take."""
+
+
+def _command(study: type, name: str, text: str, arguments: Sequence[str]) -> tuple[Where, Any]:
+    """Parse the options of a study: those of :class:`Where` and the fields of its settings."""
+    kind = dataclasses.make_dataclass(
+        "Command",
+        [
+            ("where", Annotated[Where, tyro.conf.arg(name="")]),
+            ("study", Annotated[study, tyro.conf.arg(name="")]),
+        ],
+        frozen=True,
+    )
+    kind.__doc__ = text
+    command: Any = tyro.cli(
+        kind,
+        prog=f"pgcore study {name}",
+        args=list(arguments),
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    return command.where, command.study
+
+
+def _settings(study: Any) -> dict[str, Any]:
+    return {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
 
 
 def gradient(arguments: Sequence[str]) -> None:
     """`pgcore study gradient`."""
-    command = tyro.cli(GradientCommand, prog="pgcore study gradient", args=list(arguments))
+    text = "How concentrated are gradient estimates from n pairs, and how near the true gradient?"
+    where, study = _command(GradientStudy, "gradient", text, arguments)
+    if where.dry_run:
+        print(describe_gradient(where.runs, where.out, **_settings(study)))
+        return
     data = gradient_quality(
-        command.runs,
-        command.out / "dataset.zarr",
-        iterations=command.iterations,
-        pairs=command.pairs,
-        estimates=command.estimates,
-        trials=command.trials,
-        seed=command.seed,
-        settings=GradientSettings(command.gamma, command.lam, command.baseline),
-        num_threads=command.threads,
-    )
-    figures.save_figure(figures.gradient_figure(data), command.out / "pairwise_cosine")
-    print(f"{command.out}: dataset.zarr, pairwise_cosine.png, pairwise_cosine.pdf")
+        where.runs, where.out, num_threads=where.threads, cluster=where.cluster,
+        **_settings(study),
+    )  # fmt: skip
+    from pgcore.studies import figures
+
+    for kind in ("gradient", "step"):
+        figures.save_figure(figures.gradient_figure(data, kind), where.out / f"{kind}_quality")
+    text = figures.gradient_table(data)
+    (where.out / "summary.txt").write_text(text)
+    print(f"{text}\n{where.out}: gradient_quality.png, step_quality.png, summary.txt, datasets")
 
 
-STUDIES = {"gradient": gradient}
+STUDIES: dict[str, Callable[[Sequence[str]], None]] = {"gradient": gradient}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,272 +1,338 @@
-"""Gradient quality: how concentrated are gradient estimates from n state-action pairs?
+"""Gradient quality: how concentrated are gradient estimates from n pairs, and how near the truth?
 
-Paper, section 2.1, figures 1 and 9. At each checkpoint and each n, K independent estimates of
+Paper, section 2.1, figures 1, 2, 9 and 10. At each checkpoint and each n, K independent estimates
 
     g = E[∇_θ log π_θ(a|s) A(s, a)]    (equation 1)
 
-from fresh rollouts, with GAE advantages of the checkpoint's own value network. The dataset keeps
-the inner products of the estimates, from which every statistic of their directions follows.
+from fresh rollouts, with GAE advantages of the checkpoint's own value network, and the steps that
+one update computes from the same pairs. The "true" gradient and step come from many disjoint pairs.
+
+Two stores: ``true.zarr`` has the true vectors, ``dataset.zarr`` the inner products of the
+estimates with each other and with them, from which every statistic follows.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
-from numpy.typing import NDArray
 
-from pgcore.agents import batch_values, derive_seed
-from pgcore.arrays import F32, F64
-from pgcore.checkpoint import Checkpoint, load_checkpoint
-from pgcore.collect import collect
-from pgcore.errors import check_choice, check_count
-from pgcore.nets import GaussianPolicy, ValueNet, mlp_backward, mlp_forward
-from pgcore.normalize import Normalizer
-from pgcore.objectives import gaussian_log_prob_gradient
-from pgcore.provenance import attributes
-from pgcore.returns import discounted_returns, gae, successor_values
-from pgcore.studies.cells import run_cells
-from pgcore.studies.store import Schema, Store
-from pgcore.tasks import Task
+from pgcore.agents import derive_seed
+from pgcore.arrays import F64, I64
+from pgcore.errors import check_count
+from pgcore.studies.agent import Agent, Checkpoints
+from pgcore.studies.cells import Plan, Values, describe_plan, run_plan
+from pgcore.studies.sampling import Sampling, gradient_sums, sample_blocks
+from pgcore.studies.steps import computed_step, step_data
+from pgcore.studies.store import Schema, open_study
 from pgcore.threads import one_torch_thread
-from pgcore.train import checkpoint_path
 
 DEFAULT_PAIRS = (100, 200, 500, 1000, 2000, 5000, 10000)
-_BLOCK_BYTES = 256e6  # of transitions held at a time
 _ESTIMATE_IDS = 1 << 20  # stream ids that an estimate may use
+_LEAST_STEP_PAIRS = 64  # an update needs a few pairs per minibatch
 
 
 @dataclass(frozen=True)
-class GradientSettings:
-    """What is estimated, and how pairs are sampled.
+class GradientSums:
+    """What is kept of many pairs: sums over groups of streams, never the pairs.
 
     Attributes:
-        gamma, lam: of the advantages.
-        baseline: "value" (the checkpoint's value network) or "zero" (returns instead).
-        stream_steps: longest stream; n pairs are ceil(n / stream_steps) equal streams, each from
-            a fresh reset, as an agent samples its iterations.
+        gradients: [G, P], mean over the pairs of each group (equation 1).
+        square: mean over streams of |mean gradient of the stream|², for the noise scale.
+        streams: number of streams.
+        steps: pairs of each stream.
+        trajectories: [G], trajectories that each group used.
     """
 
-    gamma: float = 0.99
-    lam: float = 0.95
-    baseline: str = "value"
-    stream_steps: int = 2048
+    gradients: F64
+    square: float
+    streams: int
+    steps: int
+    trajectories: F64
 
-    def __post_init__(self) -> None:
-        check_choice("baseline", self.baseline, ("value", "zero"))
-        check_count("stream_steps", self.stream_steps)
 
-    def streams(self, n: int) -> tuple[int, int]:
-        """Number and length of the streams of one estimate from n pairs."""
-        count = math.ceil(n / self.stream_steps)
-        return count, math.ceil(n / count)
+def sum_gradients(
+    agent: Agent, n: int, groups: I64, seed: int, sampling: Sampling, num_threads: int
+) -> GradientSums:
+    """Gradient estimates of groups of streams, streamed in blocks: memory does not grow with n.
+
+    Args:
+        agent: at whose parameters.
+        n: pairs per group.
+        groups: [G], the first stream id of each group, far enough from each other.
+        seed, sampling, num_threads: of the rollouts.
+    """
+    count, steps = sampling.streams(n)
+    G, P = len(groups), agent.policy.flat.shape[1]
+    totals, scores, squares = np.zeros((G, P)), np.zeros((G, P)), np.zeros(G)
+    moments, trajectories = np.zeros((G, 2)), np.zeros(G)
+    owner = np.repeat(np.arange(G), count)
+    ids = (groups[:, None] + np.arange(count)).reshape(-1)
+    normalized = sampling.advantages == "normalized"
+    for part, batch in sample_blocks(agent, steps, ids, seed, num_threads):
+        with one_torch_thread():
+            advantages = sampling.judge(agent, batch)
+            sums = gradient_sums(agent.policy, batch.inputs, batch.actions, advantages)
+            if normalized:
+                ones = np.ones_like(advantages)
+                np.add.at(
+                    scores,
+                    owner[part],
+                    gradient_sums(agent.policy, batch.inputs, batch.actions, ones),
+                )
+        np.add.at(totals, owner[part], sums)
+        np.add.at(squares, owner[part], np.square(sums / steps).sum(1))
+        both = np.stack([advantages.sum(1), np.square(advantages).sum(1)], axis=1)
+        np.add.at(moments, owner[part], both)
+        ended = batch.terminated | batch.truncated
+        np.add.at(trajectories, owner[part], ended[:, :-1].sum(axis=1) + 1.0)
+    pairs = count * steps
+    gradients = totals / pairs
+    if normalized:
+        mean = moments[:, 0] / pairs
+        std = np.sqrt((moments[:, 1] - pairs * mean**2) / (pairs - 1)) + 1e-8
+        gradients = (gradients - mean[:, None] * scores / pairs) / std[:, None]
+    square = float(squares.sum()) / (G * count)
+    return GradientSums(gradients, square, G * count, steps, trajectories)
 
 
 @dataclass(frozen=True)
-class Agent:
-    """One trained agent: stacks of one member, and its frozen statistics."""
+class TrueGradient:
+    """The cell of ``true.zarr``: gradient from two disjoint halves, and a step from many pairs."""
 
-    task: Task
-    policy: GaussianPolicy
-    value: ValueNet
-    normalizer: Normalizer | None
+    checkpoints: Checkpoints
+    pairs: int
+    step_pairs: int
+    seed: int
+    sampling: Sampling
 
-    @staticmethod
-    def of(checkpoint: Checkpoint, trial: int) -> Agent:
-        """A trial of a checkpoint."""
-        policy, value, normalizer = (
-            checkpoint.policy(), checkpoint.value(), checkpoint.normalizer()
-        )  # fmt: skip
-        return Agent(
-            checkpoint.task(),
-            policy.with_members(policy.flat[trial : trial + 1]),
-            value.with_members(value.flat[trial : trial + 1]),
-            normalizer.select(slice(trial, trial + 1)) if normalizer is not None else None,
-        )
+    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
+        agent = self.checkpoints.agent(at["algorithm"], at["iteration"], at["trial"])
+        seed = derive_seed(self.seed, "true", at["algorithm"], at["iteration"], at["trial"])
+        halves = np.arange(2) * _ESTIMATE_IDS
+        sums = sum_gradients(agent, self.pairs // 2, halves, seed, self.sampling, num_threads)
+        count, _ = self.sampling.streams(self.step_pairs)
+        ids = list(range(2 * _ESTIMATE_IDS, 2 * _ESTIMATE_IDS + count))
+        data = step_data(agent, self.step_pairs, ids, seed, self.sampling, num_threads)
+        return {
+            "gradient": sums.gradients,
+            "step": computed_step(agent, data, seed, 0),
+            "stream_square": sums.square,
+            "streams": float(sums.streams),
+            "stream_pairs": float(sums.steps),
+            "true_trajectories": float(sums.trajectories.sum()),
+        }
 
 
-def gradient_sums(
-    policy: GaussianPolicy,
-    inputs: F32,
-    actions: F32,
-    advantages: F64,
-) -> F64:
-    """Σ_t ∇_θ log π_θ(a_t|s_t) A_t of every stream.
+@dataclass(frozen=True)
+class GradientEstimates:
+    """The cell of ``dataset.zarr``: K estimates and K steps from n pairs each."""
 
-    Each stream is treated as a member of a stack that shares one policy's weights.
+    checkpoints: Checkpoints
+    estimates: int
+    largest_step: int
+    seed: int
+    sampling: Sampling
+    true_store: str
 
-    Args:
-        policy: a stack of one member with P parameters.
-        inputs: [S, T, O]; actions: [S, T, A]; advantages: [S, T].
+    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
+        where = {name: at[name] for name in ("algorithm", "iteration", "trial")}
+        agent = self.checkpoints.agent(**where)
+        true = open_study(self.true_store, load=False).sel(where)
+        n, K = int(at["n"]), self.estimates
+        seed = derive_seed(self.seed, "estimates", *where.values(), n)
+        firsts = np.arange(K) * _ESTIMATE_IDS
+        sums = sum_gradients(agent, n, firsts, seed, self.sampling, num_threads)
+        values: dict[str, Any] = {
+            "gram": sums.gradients @ sums.gradients.T,
+            "dot_true": sums.gradients @ true["gradient"].values.mean(0),
+            "trajectories": sums.trajectories,
+            "step_gram": np.full((K, K), np.nan),
+            "step_dot_true": np.full(K, np.nan),
+        }
+        if _LEAST_STEP_PAIRS <= n <= self.largest_step:
+            count, _ = self.sampling.streams(n)
+            steps = np.stack(
+                [
+                    computed_step(
+                        agent,
+                        step_data(
+                            agent, n, list(range(i, i + count)), seed, self.sampling, num_threads
+                        ),
+                        seed,
+                        k,
+                    )
+                    for k, i in enumerate(int(f) for f in firsts)
+                ]
+            )
+            values["step_gram"] = steps @ steps.T
+            values["step_dot_true"] = steps @ true["step"].values
+        return values
 
-    Returns:
-        [S, P], in the order of ``policy.flat``.
+
+@dataclass(frozen=True)
+class GradientStudy:
+    """The settings of a gradient study.
+
+    Attributes:
+        iterations: checkpoints, which the runs must have kept.
+        pairs: the values of n.
+        estimates: K, independent estimates at each n.
+        trials: how many of the runs' trials, from the first; None: all.
+        true_pairs: pairs of the true gradient, half in each of its two halves.
+        true_step_pairs: pairs of the true step.
+        largest_step: steps are computed up to this n.
+        seed: of the rollouts; nothing else is random.
+        sampling: how pairs are sampled and judged.
     """
-    S = len(inputs)
-    tensors = [t.data.expand(S, *t.shape[1:]) for t in policy.tensors]
-    layers, log_std = policy.layer_tensors, tensors[-1]
-    out = torch.empty(S, policy.flat.shape[1])
-    gradients = policy.split(out)
-    with torch.no_grad():
-        mean, kept = mlp_forward(tensors[:layers], torch.from_numpy(inputs), policy.activation)
-        z = (torch.from_numpy(actions) - mean) * torch.exp(-log_std).unsqueeze(1)
-        weights = torch.from_numpy(advantages.astype(np.float32))
-        d_mean, d_log_std = gaussian_log_prob_gradient(z, log_std, weights)
-        mlp_backward(tensors[:layers], kept, d_mean, policy.activation, gradients)
-        gradients[-1].copy_(d_log_std)
-    return out.numpy().astype(np.float64)
 
+    iterations: tuple[int, ...] = (0, 150, 300, 450)
+    pairs: tuple[int, ...] = DEFAULT_PAIRS
+    estimates: int = 10
+    trials: int | None = None
+    true_pairs: int = 1_000_000
+    true_step_pairs: int = 100_000
+    largest_step: int = 10_000
+    seed: int = 0
+    sampling: Sampling = field(default_factory=Sampling)
 
-def estimate_gradients(
-    agent: Agent,
-    n: int,
-    estimates: int,
-    seed: int,
-    settings: GradientSettings,
-    num_threads: int | None = None,
-) -> tuple[F64, F64]:
-    """K independent estimates of equation 1 from n pairs each.
+    def __post_init__(self) -> None:
+        check_count("estimates", self.estimates, 2)
+        check_count("true_pairs", self.true_pairs, 2)
+        check_count("true_step_pairs", self.true_step_pairs, _LEAST_STEP_PAIRS)
+        for n in self.pairs:
+            check_count("pairs", n)
 
-    Returns:
-        estimates [K, P] and the trajectories that each used [K].
-    """
-    count, steps = settings.streams(n)
-    total = np.zeros((estimates, agent.policy.flat.shape[1]))
-    trajectories = np.zeros(estimates)
-    owner = np.repeat(np.arange(estimates), count)
-    ids = (np.arange(estimates)[:, None] * _ESTIMATE_IDS + np.arange(count)).reshape(-1)
-    # blocks of a size that depends on the settings alone, so that the bits do, too
-    block = max(1, int(_BLOCK_BYTES / (steps * (12 * agent.task.obs_dim + 1200))))
-    for start in range(0, len(ids), block):
-        part = slice(start, start + block)
-        batch = collect(
-            agent.task,
-            agent.policy,
-            steps,
-            np.zeros(len(ids[part]), dtype=np.int64),
-            seed=seed,
-            num_threads=num_threads,
-            normalizer=agent.normalizer,
-            stream_ids=ids[part],
+    def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> tuple[Plan, Plan]:
+        """What is computed: the true vectors, then the estimates."""
+        checkpoints = Checkpoints.of(runs, self.iterations, self.trials)
+        probe = checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0)
+        spec = {
+            **asdict(self),
+            "study": "gradient_quality",
+            "task": checkpoints.task_id,
+            "trials": checkpoints.trials,
+            "checkpoints": checkpoints.digests(),
+        }
+        attributes = {"model_sha256": checkpoints.task().model_hash()}
+        title = f"gradient {checkpoints.task_id}"
+        P = probe.policy.flat.shape[1]
+        true = Plan(
+            title=f"true {title}",
+            schema=Schema(
+                cell_dims=checkpoints.dims,
+                inner_dims={"half": [0, 1], "parameter": list(range(P))},
+                variables=_TRUE_VARIABLES,
+                spec={**spec, "pairs": None, "estimates": None, "largest_step": None},
+            ),
+            function=TrueGradient(
+                checkpoints, self.true_pairs, self.true_step_pairs, self.seed, self.sampling
+            ),
+            cost=lambda at: self.true_pairs + self.true_step_pairs,
+            probe=probe,
+            attributes=attributes,
         )
-        flags = (batch.terminated, batch.truncated)
-        with one_torch_thread():
-            if settings.baseline == "zero":
-                zeros = np.zeros_like(batch.rewards)
-                advantages = discounted_returns(batch.rewards, zeros, *flags, settings.gamma)
-            else:
-                values, bootstrap = batch_values(agent.value, batch)
-                after = successor_values(values, bootstrap, batch.bootstrap_index, batch.truncated)
-                advantages, _ = gae(
-                    batch.rewards, values, after, *flags, settings.gamma, settings.lam
-                )
-            sums = gradient_sums(agent.policy, batch.inputs, batch.actions, advantages)
-        np.add.at(total, owner[part], sums)
-        ended = flags[0] | flags[1]
-        np.add.at(trajectories, owner[part], ended[:, :-1].sum(axis=1) + 1.0)
-    return total / (count * steps), trajectories
+        K = self.estimates
+        estimates = Plan(
+            title=title,
+            schema=Schema(
+                cell_dims={**checkpoints.dims, "n": list(self.pairs)},
+                inner_dims={"estimate": list(range(K)), "other": list(range(K))},
+                variables=_VARIABLES,
+                spec=spec,
+            ),
+            function=GradientEstimates(
+                checkpoints, K, self.largest_step, self.seed, self.sampling, str(out / "true.zarr")
+            ),
+            cost=lambda at: K * at["n"] * (2 if at["n"] <= self.largest_step else 1),
+            probe=probe,
+            attributes=attributes,
+        )
+        return true, estimates
+
+
+_TRUE_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "gradient": (("half", "parameter"), "1", "true gradient, from two disjoint halves"),
+    "step": (("parameter",), "1", "step computed from true_step_pairs pairs"),
+    "stream_square": ((), "1", "mean squared norm of a stream's mean gradient"),
+    "streams": ((), "1", "streams of the true gradient"),
+    "stream_pairs": ((), "1", "pairs of each of these streams"),
+    "true_trajectories": ((), "1", "trajectories of the true gradient"),
+}
+_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "gram": (("estimate", "other"), "1", "inner products of the gradient estimates"),
+    "dot_true": (("estimate",), "1", "inner product of each estimate with the true gradient"),
+    "trajectories": (("estimate",), "1", "trajectories that an estimate used"),
+    "step_gram": (("estimate", "other"), "1", "inner products of the computed steps"),
+    "step_dot_true": (("estimate",), "1", "inner product of each step with the true step"),
+}
 
 
 def gradient_quality(
     runs: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
-    iterations: Sequence[int] = (0, 150, 300, 450),
-    pairs: Sequence[int] = DEFAULT_PAIRS,
-    estimates: int = 10,
-    trials: int | None = None,
-    seed: int = 0,
-    settings: GradientSettings | None = None,
     num_threads: int | None = None,
+    cluster: str | None = None,
+    **settings: Any,
 ) -> xr.Dataset:
     """Measure gradient quality at the checkpoints of one or several runs; resumes what is there.
 
     Args:
         runs: folders of training runs on one task, at most one per algorithm.
-        out: folder of the dataset (Zarr).
-        iterations: checkpoints, which the runs must have kept.
-        pairs: the values of n.
-        estimates: K.
-        trials: how many of the runs' trials; None: all.
-        seed: of the rollouts; nothing else is random.
-        settings: see :class:`GradientSettings`.
+        out: folder of ``true.zarr`` and ``dataset.zarr``.
         num_threads: default: what affinity, cgroup and Slurm allow.
+        cluster: see :func:`pgcore.studies.cells.run_plan`.
+        settings: fields of :class:`GradientStudy`.
 
     Returns:
-        A dataset with dims algorithm, iteration, trial, n, estimate and other.
+        The dataset of :func:`open_gradient`.
 
     Raises:
         ValueError: bad argument, missing checkpoint, or ``out`` holds another study.
+        StudyError: some cells failed; everything else is stored.
     """
-    settings = settings or GradientSettings()
-    folders = [Path(r) for r in ([runs] if isinstance(runs, str | Path) else runs)]
-    check_count("estimates", estimates, 2)
-    for n in pairs:
-        check_count("pairs", n)
-    checkpoints: dict[tuple[str, int], Checkpoint] = {
-        (c.config.algorithm, c.iteration): c
-        for c in (load_checkpoint(checkpoint_path(f, i)) for f in folders for i in iterations)
-    }
-    algorithms, task_id, available = _check_runs(checkpoints, len(folders) * len(set(iterations)))
-    trials = available if trials is None else check_count("trials", trials)
-    if trials > available:
-        raise ValueError(f"trials: expected at most {available}, which the runs have, got {trials}")
+    out = Path(out)
+    for name, plan in zip(_STORES, GradientStudy(**settings).plans(runs, out), strict=True):
+        run_plan(plan, out / name, num_threads=num_threads, cluster=cluster)
+    return open_gradient(out)
 
-    schema = Schema(
-        cell_dims={
-            "algorithm": algorithms,
-            "iteration": list(iterations),
-            "trial": list(range(trials)),
-            "n": list(pairs),
-        },
-        inner_dims={"estimate": list(range(estimates)), "other": list(range(estimates))},
-        variables={
-            "gram": (("estimate", "other"), "1", "inner products of the gradient estimates"),
-            "trajectories": (("estimate",), "1", "trajectories that an estimate used"),
-        },
-        spec={
-            "study": "gradient_quality",
-            "task": task_id,
-            "algorithms": algorithms,
-            "iterations": list(iterations),
-            "pairs": list(pairs),
-            "estimates": estimates,
-            "trials": trials,
-            "seed": seed,
-            "checkpoints": {f"{a}/{i}": c.digest for (a, i), c in checkpoints.items()},
-            **asdict(settings),
-        },
+
+_STORES = ("true.zarr", "dataset.zarr")
+
+
+def describe_gradient(
+    runs: str | Path | Sequence[str | Path], out: str | Path, **settings: Any
+) -> str:
+    """What :func:`gradient_quality` would compute, and how long it would take."""
+    out = Path(out)
+    plans = GradientStudy(**settings).plans(runs, out)
+    return "\n".join(
+        describe_plan(plan, out / name) for name, plan in zip(_STORES, plans, strict=True)
     )
-    task = next(iter(checkpoints.values())).task()
-    store = Store(Path(out), schema, {**attributes(), "model_sha256": task.model_hash()})
-
-    def cell(at: dict[str, Any]) -> dict[str, NDArray[Any]]:
-        agent = Agent.of(checkpoints[at["algorithm"], at["iteration"]], at["trial"])
-        labels = (at["algorithm"], at["iteration"], at["trial"], at["n"])
-        cell_seed = derive_seed(seed, "gradient", *labels)
-        vectors, used = estimate_gradients(
-            agent, at["n"], estimates, cell_seed, settings, num_threads
-        )
-        return {"gram": vectors @ vectors.T, "trajectories": used}
-
-    run_cells(store, cell, lambda at: int(at["n"]) * estimates, f"gradient {task_id}")
-    return store.dataset()
 
 
-def _check_runs(
-    checkpoints: dict[tuple[str, int], Checkpoint], expected: int
-) -> tuple[list[str], str, int]:
-    """The algorithms, the task and the number of trials that the runs share."""
-    if len(checkpoints) != expected:
-        raise ValueError("runs: expected one run per algorithm, got several of the same")
-    tasks = sorted({c.config.task for c in checkpoints.values()})
-    if len(tasks) != 1:
-        raise ValueError(f"runs: expected runs on one task, got {', '.join(tasks)}")
-    algorithms = sorted({a for a, _ in checkpoints})
-    return algorithms, tasks[0], min(c.config.trials for c in checkpoints.values())
+def open_gradient(out: str | Path) -> xr.Dataset:
+    """The study's dataset, small: inner products, and of the true vectors only theirs.
+
+    Dims algorithm, iteration, trial, n, estimate, other. Beside the variables of the cells:
+    true_square |ḡ|², half_dot ⟨ḡ₁, ḡ₂⟩, half_squares |ḡ₁|²|ḡ₂|², step_square |Δ|², stream_square,
+    streams, stream_pairs and true_trajectories.
+    """
+    data = open_study(Path(out) / "dataset.zarr")
+    true = open_study(Path(out) / "true.zarr")
+    first, second = true["gradient"].sel(half=0), true["gradient"].sel(half=1)
+    skip = {"skipna": False}
+    data["true_square"] = (((first + second) / 2) ** 2).sum("parameter", **skip)
+    data["half_dot"] = (first * second).sum("parameter", **skip)
+    data["half_squares"] = (first**2).sum("parameter", **skip) * (second**2).sum(
+        "parameter", **skip
+    )
+    data["step_square"] = (true["step"] ** 2).sum("parameter", **skip)
+    for name in ("stream_square", "streams", "stream_pairs", "true_trajectories"):
+        data[name] = true[name]
+    return data

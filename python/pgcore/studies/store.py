@@ -130,10 +130,10 @@ class Store:
         return open_study(self.path)
 
 
-def open_study(path: str | Path) -> xr.Dataset:
-    """Load a study's dataset; ValueError if there is none."""
+def open_study(path: str | Path, *, load: bool = True) -> xr.Dataset:
+    """A study's dataset, in memory or read as it is used; ValueError if there is none."""
     path = Path(path)
     if not (path / "zarr.json").is_file():
         raise ValueError(f"study: {path} is no study's dataset (no zarr.json)")
-    data: xr.Dataset = xr.open_zarr(path, consolidated=False).load()
-    return data
+    data: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+    return data.load() if load else data

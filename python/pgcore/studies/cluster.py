@@ -1,0 +1,77 @@
+"""Cells on a Dask cluster: this machine's processes, or a scheduler that is already running."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pgcore.threads import default_threads
+
+
+def cluster_outcomes(
+    function: Callable[..., Any], work: Sequence[tuple[Any, dict[str, Any]]], address: str
+) -> Iterator[tuple[Any, Any]]:
+    """The values of every cell, or its error, in the order in which they are ready.
+
+    Each slot of a worker computes one cell at a time, on one thread. A cell whose worker dies is
+    computed by another one; a cell that raises is reported.
+
+    Args:
+        function: (coordinates, threads) to values; picklable.
+        work: cells and their coordinates.
+        address: "local:N" or a scheduler's "tcp://host:port".
+
+    Raises:
+        ValueError: a bad address, or nobody answers there.
+    """
+    try:
+        from distributed import as_completed
+    except ImportError as error:
+        raise ValueError("cluster: needs Dask; pip install 'pgcore[cluster]'") from error
+    with _client(address) as client:
+        futures = {
+            client.submit(function, coordinates, 1, key=f"cell-{uuid.uuid4()}", pure=False): cell
+            for cell, coordinates in work
+        }
+        try:
+            for future in as_completed(futures):
+                raised = future.exception()
+                yield futures[future], future.result() if raised is None else raised
+        finally:
+            client.cancel(list(futures))
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    local = re.fullmatch(r"local:(\d+)", address)
+    if local is None:
+        if not re.match(r"^(tcp|tls|ws|wss|ucx)://", address):
+            raise ValueError(
+                "cluster: expected local:N or a scheduler's address like tcp://host:8786, "
+                f"got {address!r}"
+            )
+        try:
+            client = Client(address, timeout=10, set_as_default=False)
+        except OSError as error:
+            raise ValueError(f"cluster: no Dask scheduler answers at {address}") from error
+        with client:
+            yield client
+        return
+    count = int(local.group(1))
+    if count < 1:
+        raise ValueError(f"cluster: expected local:N with N >= 1, got {address!r}")
+    with (
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=max(1, default_threads() // count),
+            processes=True,
+            dashboard_address=None,
+        ) as workers,
+        Client(workers, set_as_default=False) as client,
+    ):
+        yield client

@@ -1,0 +1,168 @@
+"""Quality of gradient estimates and of computed steps (figures 1, 2, 9 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+
+from pgcore.arrays import F64
+from pgcore.studies.figures.style import (
+    AGENT_PAIRS,
+    COLORS,
+    LINES,
+    MARKERS,
+    STYLE,
+    new_figure,
+)
+from pgcore.studies.statistics import (
+    cosines,
+    mean_interval,
+    mean_pairwise,
+    pairwise_cosine_interval,
+    predicted_pairwise,
+    predicted_to_true,
+    true_noise_scale,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# variables of a kind of estimate: inner products, with the true one, and the true one's square
+KINDS = {
+    "gradient": ("gram", "dot_true", "true_square"),
+    "step": ("step_gram", "step_dot_true", "step_square"),
+}
+
+
+def _band(ax: Axes, x: F64, rows: F64, label: str, first: bool) -> None:
+    """A trial's line and its band; rows are (middle, low, high)."""
+    style: dict[str, Any] = {"color": COLORS[label], "marker": MARKERS[label], "markersize": 2.5}
+    name = label.upper() if first else None
+    ax.plot(x, rows[:, 0], linewidth=1.0, linestyle=LINES[label], label=name, **style)
+    ax.fill_between(x, rows[:, 1], rows[:, 2], color=COLORS[label], alpha=0.15, linewidth=0)
+
+
+def pairwise_cosine_panel(ax: Axes, data: xr.Dataset, label: str, gram: str = "gram") -> Axes:
+    """Mean pairwise cosine against n, a line and its 95 % band per trial (figures 1 and 9).
+
+    Args:
+        ax: where to draw.
+        data: of one algorithm and iteration.
+        label: algorithm.
+        gram: the variable, [trial, n, estimate, other].
+    """
+    for index, trial in enumerate(data["trial"].values):
+        grams = data[gram].sel(trial=trial).values
+        _band(ax, data["n"].values, np.array([pairwise_cosine_interval(g) for g in grams]), label,
+              index == 0)  # fmt: skip
+    return ax
+
+
+def true_cosine_panel(ax: Axes, data: xr.Dataset, label: str, kind: str = "gradient") -> Axes:
+    """Mean cosine to the true gradient (or step) against n (figures 2 and 10)."""
+    gram, dot, square = KINDS[kind]
+    norms = np.sqrt(np.diagonal(data[gram].values, axis1=-2, axis2=-1))
+    cosine = data[dot].values / norms / np.sqrt(data[square].values)[:, None, None]
+    for index in range(data.sizes["trial"]):
+        _band(ax, data["n"].values, np.array([mean_interval(c) for c in cosine[index]]), label,
+              index == 0)  # fmt: skip
+    return ax
+
+
+def noise_scales(data: xr.Dataset) -> F64:
+    """B of the true gradient, one per trial, of one algorithm and iteration."""
+    names = ("stream_square", "true_square", "streams", "stream_pairs")
+    square, true_square, streams, pairs = (data[name].values for name in names)
+    return true_noise_scale(square, true_square, streams, pairs)
+
+
+def _prediction(ax: Axes, data: xr.Dataset, label: str, law: Callable[[F64, F64], F64]) -> None:
+    """What the noise scale of the true gradient predicts, dashed, per trial."""
+    n = np.geomspace(data["n"].values.min(), data["n"].values.max(), 50)
+    for B in noise_scales(data):
+        ax.plot(n, law(n, B), color=COLORS[label], linewidth=0.7, linestyle="--", alpha=0.8)
+
+
+@mpl.rc_context(STYLE)
+def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
+    """Figures 1 and 2 (9 and 10): a column per iteration, PPO and TRPO in two colours.
+
+    Args:
+        data: of :func:`pgcore.studies.gradient.open_gradient`.
+        kind: "gradient", or "step" for the computed steps.
+    """
+    iterations = data["iteration"].values
+    figure, axes = new_figure(len(iterations), 2, height=1.9)
+    for column, iteration in enumerate(iterations):
+        top, bottom = axes[:, column]
+        for algorithm in (str(a) for a in data["algorithm"].values):
+            part = data.sel(iteration=iteration, algorithm=algorithm)
+            pairwise_cosine_panel(top, part, algorithm, KINDS[kind][0])
+            true_cosine_panel(bottom, part, algorithm, kind)
+            if kind == "gradient":
+                _prediction(top, part, algorithm, predicted_pairwise)
+                _prediction(bottom, part, algorithm, predicted_to_true)
+        for panel in (top, bottom):
+            panel.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
+            panel.axhline(0, color="black", linewidth=0.5)
+            panel.set_xscale("log")
+            panel.set_ylim(-0.3, 1.04)
+        top.set_title(f"iteration {iteration}", fontsize=8)
+        _trajectory_axis(top, data.sel(iteration=iteration))
+    axes[0, 0].set_ylabel("mean pairwise cosine")
+    axes[1, 0].set_ylabel(f"cosine to true {kind}")
+    figure.supxlabel("state-action pairs n (above the panels: trajectories)", fontsize=8)
+    axes[0, 0].legend(loc="upper left", handlelength=2.5)
+    note = f"{data.sizes['estimate']} estimates, a line per trial; bands: 95 % intervals over"
+    note += f" estimates; dotted: n = {AGENT_PAIRS}"
+    if kind == "gradient":
+        note += "; dashed: predicted from the true gradient's noise scale"
+    figure.suptitle(note, fontsize=6.5)
+    return figure
+
+
+def _trajectory_axis(panel: Axes, data: xr.Dataset) -> None:
+    """Mean trajectories per estimate at some n, above the panel."""
+    mean = data["trajectories"].mean(["algorithm", "trial", "estimate"]).values
+    n = data["n"].values
+    top = panel.secondary_xaxis("top")
+    chosen = slice(0, None, max(1, len(n) // 4))
+    top.set_xticks(n[chosen], [f"{m:.0f}" if m >= 10 else f"{m:.1f}" for m in mean[chosen]])
+    top.minorticks_off()
+    top.tick_params(labelsize=6, length=2)
+
+
+def gradient_table(data: xr.Dataset) -> str:
+    """The study in numbers: a line per algorithm, iteration and n nearest to an agent's pairs."""
+    n = int(data["n"].values[np.argmin(np.abs(np.log(data["n"].values / AGENT_PAIRS)))])
+    lines = [
+        f"at n = {n}, medians over {data.sizes['trial']} trial(s): pairwise cosine, cosine to the "
+        "true gradient,\nnoise scale B in pairs, split-half cosine of the true gradient, "
+        "trajectories; the same two of computed steps",
+        f"{'':<6}{'iter':>5}{'pairwise':>10}{'to true':>9}{'B':>10}{'split':>8}{'traj':>7}"
+        f"{'step pw':>9}{'step true':>10}",
+    ]
+    for algorithm in data["algorithm"].values:
+        for iteration in data["iteration"].values:
+            part = data.sel(algorithm=algorithm, iteration=iteration)
+            at_n = part.sel(n=n)
+            numbers = []
+            for kind in KINDS:
+                gram, dot, square = (at_n[name].values for name in KINDS[kind])
+                pairwise = [mean_pairwise(cosines(g)) for g in gram]
+                norms = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
+                to_true = (dot / norms / np.sqrt(square)[:, None]).mean(1)
+                numbers += [np.median(pairwise), np.median(to_true)]
+            split = part["half_dot"].values / np.sqrt(part["half_squares"].values)
+            used = at_n["trajectories"].mean().item()
+            lines.append(
+                f"{algorithm:<6}{iteration:>5}{numbers[0]:>10.3f}{numbers[1]:>9.3f}"
+                f"{np.median(noise_scales(part)):>10.3g}{np.median(split):>8.3f}{used:>7.1f}"
+                f"{numbers[2]:>9.3f}{numbers[3]:>10.3f}"
+            )
+    return "\n".join(lines) + "\n"
