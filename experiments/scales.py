@@ -41,7 +41,7 @@ SCALES = {
         tasks=("Hopper-v2",),
         trials=4,
         iterations=150,
-        checkpoints=(0, 50, 150),
+        checkpoints=(0, 50, 100),
         measured=2,
         gradient_pairs=(100, 200, 500, 1000, 2000, 5000),
     ),

@@ -1,5 +1,6 @@
 """Studies: correct numbers, the same bits however they are run, and nothing computed twice."""
 
+import dataclasses
 import multiprocessing
 import time
 
@@ -11,7 +12,11 @@ import pgcore
 from conftest import small_config
 from pgcore.checkpoint import load_checkpoint
 from pgcore.studies import figures, statistics
-from pgcore.studies.gradient import Agent, GradientSettings, estimate_gradients, gradient_sums
+from pgcore.studies.agent import Agent
+from pgcore.studies.cells import StudyError, describe_plan, run_plan
+from pgcore.studies.estimates import sum_gradients
+from pgcore.studies.gradient import GradientStudy, describe_gradient, open_gradient
+from pgcore.studies.sampling import Sampling, gradient_sums
 from pgcore.train import Run, checkpoint_path
 
 
@@ -28,7 +33,14 @@ def runs(tmp_path_factory):
     return folders
 
 
-SMALL = {"iterations": (0, 2), "pairs": (64, 256), "estimates": 4}
+SMALL = {
+    "iterations": (0, 2),
+    "pairs": (64, 256),
+    "estimates": 4,
+    "true_pairs": 512,
+    "true_step_pairs": 256,
+    "largest_step": 64,
+}
 
 
 def assert_same_dataset(a, b):
@@ -61,10 +73,47 @@ def test_gradient_of_a_batch_equals_float64_autograd(runs):
 def test_estimates_do_not_depend_on_each_other(runs):
     """The first estimates are the same when more are asked for."""
     agent = Agent.of(load_checkpoint(checkpoint_path(runs[0], 2)), 0)
-    few, _ = estimate_gradients(agent, 100, 2, 7, GradientSettings())
-    many, _ = estimate_gradients(agent, 100, 5, 7, GradientSettings())
+    groups = np.arange(5) * 1000
+    few = sum_gradients(agent, 100, groups[:2], 7, Sampling(), 1).gradients
+    many = sum_gradients(agent, 100, groups, 7, Sampling(), 1).gradients
     np.testing.assert_allclose(few, many[:2], rtol=1e-5, atol=1e-7)
     assert len(np.unique(many.round(6), axis=0)) == 5
+
+
+def test_advantages_are_on_the_scale_of_the_value_network(runs):
+    """An agent that was trained on scaled rewards is judged on scaled rewards."""
+    agent = Agent.of(load_checkpoint(checkpoint_path(runs[0], 2)), 0)
+    assert agent.config.normalize_rewards and agent.reward_std != 1.0
+    batch = pgcore.collect(agent.task, agent.policy, 50, normalizer=agent.normalizer)
+    np.testing.assert_allclose(
+        agent.rewards(batch.rewards), np.clip(batch.rewards / agent.reward_std, -10, 10), rtol=1e-6
+    )
+    zero = Sampling(baseline="zero").judge(agent, batch)
+    plain = pgcore.discounted_returns(
+        agent.rewards(batch.rewards), np.zeros((1, 50)), batch.terminated, batch.truncated
+    )
+    np.testing.assert_array_equal(zero, plain)
+
+
+def test_a_step_is_the_update_that_training_makes(runs):
+    """From the same pairs and minibatch order, a computed step equals the trainer's own."""
+    from pgcore.studies.steps import computed_step
+    from pgcore.train import Trainer
+
+    for run in runs:
+        checkpoint = load_checkpoint(checkpoint_path(run, 2))
+        trainer = Trainer(checkpoint.config)
+        trainer.load_state(checkpoint.state, 2)
+        block = trainer.blocks[1]
+        trial = block.trials[0]
+        data = block.training_data(block.rollout(2, 1))
+        before = block.policy.flat.clone()
+        block.update(data, 2)
+        one = type(data)(*(getattr(data, f)[:1] for f in data.__dataclass_fields__))
+        step = computed_step(Agent.of(checkpoint, trial), one, checkpoint.config.seed, trial)
+        expected = (block.policy.flat - before)[0].numpy()
+        np.testing.assert_allclose(step, expected, atol=2e-6)  # float32, another batch size
+        assert np.linalg.norm(step) > 1e-3
 
 
 def test_same_bits_for_any_threads_and_after_a_stop(runs, tmp_path):
@@ -73,7 +122,10 @@ def test_same_bits_for_any_threads_and_after_a_stop(runs, tmp_path):
     assert_same_dataset(one, two)
     again = pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
     assert_same_dataset(one, again)
-    assert np.isfinite(one["gram"].values).all()
+    for name in ("gram", "dot_true", "half_dot", "step_square"):
+        assert np.isfinite(one[name].values).all(), name
+    assert np.isfinite(one["step_gram"].sel(n=64).values).all()
+    assert np.isnan(one["step_gram"].sel(n=256).values).all()
     other = pgcore.studies.gradient_quality(runs, tmp_path / "c", seed=1, **SMALL)
     assert not np.array_equal(one["gram"].values, other["gram"].values)
 
@@ -90,7 +142,7 @@ def test_a_killed_study_resumes_with_the_same_bits(runs, tmp_path):
     for delay in (0.0, 0.05, 0.2):
         process = context.Process(target=_study, args=(runs, tmp_path / "cut"))
         process.start()
-        chunks = tmp_path / "cut" / "gram" / "c"
+        chunks = tmp_path / "cut" / "true.zarr" / "gradient" / "c"
         while process.is_alive() and not chunks.exists():
             time.sleep(0.002)
         time.sleep(delay)
@@ -100,6 +152,46 @@ def test_a_killed_study_resumes_with_the_same_bits(runs, tmp_path):
     assert_same_dataset(whole, cut)
 
 
+def test_a_finished_cell_is_not_computed_again(runs, tmp_path):
+    plan, _ = GradientStudy(**SMALL).plans(runs, tmp_path)
+    run_plan(plan, tmp_path / "true.zarr")
+
+    def never(at, threads):
+        raise AssertionError("computed twice")
+
+    run_plan(dataclasses.replace(plan, function=never), tmp_path / "true.zarr")
+
+
+@dataclasses.dataclass(frozen=True)
+class Flaky:
+    """A cell function that fails for one trial, if told to."""
+
+    real: object
+    fail: bool
+
+    def __call__(self, at, threads):
+        if self.fail and at["trial"] == 1 and at["iteration"] == 0:
+            raise ArithmeticError("on purpose")
+        return self.real(at, threads)
+
+
+def test_a_failing_cell_is_named_and_the_rest_completes(runs, tmp_path):
+    plan, _ = GradientStudy(**SMALL).plans(runs, tmp_path)
+    flaky = dataclasses.replace(plan, function=Flaky(plan.function, fail=True))
+    with pytest.raises(StudyError, match="2 of 8 cells failed: algorithm=ppo, iteration=0"):
+        run_plan(flaky, tmp_path / "a")
+    assert "0 of 8" not in describe_plan(plan, tmp_path / "a")
+    assert "2 of 8 cells to compute" in describe_plan(plan, tmp_path / "a")
+    whole = run_plan(plan, tmp_path / "b")
+    assert_same_dataset(run_plan(plan, tmp_path / "a"), whole)
+
+
+def test_dry_run_says_what_it_would_cost(runs, tmp_path):
+    text = describe_gradient(runs, tmp_path / "x", **SMALL)
+    assert "8 of 8 cells" in text and "16 of 16 cells" in text and "min" in text
+    assert not (tmp_path / "x").exists()
+
+
 def test_another_study_is_not_overwritten(runs, tmp_path):
     pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
     with pytest.raises(ValueError, match="other settings of pairs"):
@@ -107,7 +199,7 @@ def test_another_study_is_not_overwritten(runs, tmp_path):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="exists and is no study"):
-        pgcore.studies.gradient_quality(runs, tmp_path / "b", **SMALL)
+        run_plan(GradientStudy(**SMALL).plans(runs, tmp_path)[0], tmp_path / "b")
 
 
 @pytest.mark.parametrize(
@@ -139,8 +231,12 @@ def test_the_dataset_says_what_made_it(runs, tmp_path):
 
 
 def test_the_figure_is_made_from_the_dataset_alone(runs, tmp_path):
-    data = pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
-    figures.save_figure(figures.gradient_figure(data), tmp_path / "figure")
+    pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
+    data = open_gradient(tmp_path / "a")
+    assert "gradient" not in data  # small: inner products only
+    for kind in ("step", "gradient"):
+        figures.save_figure(figures.gradient_figure(data, kind), tmp_path / "figure")
+    assert "trpo" in figures.gradient_table(data)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     assert (tmp_path / "figure.pdf").exists()
 

@@ -37,7 +37,7 @@ def cluster_outcomes(
             for cell, coordinates in work
         }
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=client.loop):
                 raised = future.exception()
                 yield futures[future], future.result() if raised is None else raised
         finally:

@@ -12,9 +12,10 @@ from pgcore.arrays import F64, I64
 
 
 def cosines(gram: F64) -> F64:
-    """Cosine matrix [K, K] of K vectors from their inner products [K, K]."""
+    """Cosine matrix [K, K] of K vectors from their inner products [K, K]; NaN for zero vectors."""
     norms = np.sqrt(np.diagonal(gram))
-    return np.asarray(gram / np.outer(norms, norms))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(gram / np.outer(norms, norms))
 
 
 def mean_pairwise(matrix: F64) -> float:

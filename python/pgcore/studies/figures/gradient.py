@@ -67,7 +67,8 @@ def true_cosine_panel(ax: Axes, data: xr.Dataset, label: str, kind: str = "gradi
     """Mean cosine to the true gradient (or step) against n (figures 2 and 10)."""
     gram, dot, square = KINDS[kind]
     norms = np.sqrt(np.diagonal(data[gram].values, axis1=-2, axis2=-1))
-    cosine = data[dot].values / norms / np.sqrt(data[square].values)[:, None, None]
+    with np.errstate(invalid="ignore"):  # a step of length 0 has no direction
+        cosine = data[dot].values / norms / np.sqrt(data[square].values)[:, None, None]
     for index in range(data.sizes["trial"]):
         _band(ax, data["n"].values, np.array([mean_interval(c) for c in cosine[index]]), label,
               index == 0)  # fmt: skip
@@ -118,10 +119,10 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
     axes[1, 0].set_ylabel(f"cosine to true {kind}")
     figure.supxlabel("state-action pairs n (above the panels: trajectories)", fontsize=8)
     axes[0, 0].legend(loc="upper left", handlelength=2.5)
-    note = f"{data.sizes['estimate']} estimates, a line per trial; bands: 95 % intervals over"
-    note += f" estimates; dotted: n = {AGENT_PAIRS}"
+    note = f"{data.sizes['estimate']} estimates, a line per trial; bands: 95 % intervals over them"
+    note += f"\ndotted: n = {AGENT_PAIRS}"
     if kind == "gradient":
-        note += "; dashed: predicted from the true gradient's noise scale"
+        note += "; dashed: predicted from the noise scale B"
     figure.suptitle(note, fontsize=6.5)
     return figure
 
@@ -156,7 +157,8 @@ def gradient_table(data: xr.Dataset) -> str:
                 gram, dot, square = (at_n[name].values for name in KINDS[kind])
                 pairwise = [mean_pairwise(cosines(g)) for g in gram]
                 norms = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
-                to_true = (dot / norms / np.sqrt(square)[:, None]).mean(1)
+                with np.errstate(invalid="ignore"):  # a step of length 0 has no direction
+                    to_true = (dot / norms / np.sqrt(square)[:, None]).mean(1)
                 numbers += [np.median(pairwise), np.median(to_true)]
             split = part["half_dot"].values / np.sqrt(part["half_squares"].values)
             used = at_n["trajectories"].mean().item()
