@@ -2,3 +2,4 @@
 
 from pgcore.studies.cells import StudyError as StudyError
 from pgcore.studies.gradient import gradient_quality as gradient_quality
+from pgcore.studies.value import value_prediction as value_prediction

@@ -142,9 +142,13 @@ class Checkpoints:
 
     def agent(self, algorithm: str, iteration: int, trial: int) -> Agent:
         """One agent."""
+        return Agent.of(self.checkpoint(algorithm, iteration), trial)
+
+    def checkpoint(self, algorithm: str, iteration: int) -> Checkpoint:
+        """The checkpoint of all trials."""
         for name, number, path, digest in self.entries:
             if (name, number) == (algorithm, iteration):
-                return Agent.of(_cached_checkpoint(path, digest), trial)
+                return _cached_checkpoint(path, digest)
         raise KeyError((algorithm, iteration))
 
     def digests(self) -> dict[str, str]:

@@ -11,11 +11,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from pgcore.studies.gradient import (
-    GradientStudy,
-    describe_gradient,
-    gradient_quality,
-)
+from pgcore.studies.gradient import GradientStudy, describe_gradient, gradient_quality
+from pgcore.studies.value import ValueStudy, describe_value, value_prediction
 
 USAGE = """usage: pgcore study STUDY RUN [RUN ...] --out DIR [options]
 
@@ -23,6 +20,7 @@ Measure the agents of one or more training runs (one run per algorithm, same tas
 in DIR is kept and only the rest computed, so an interrupted study goes on with the same command.
 
   gradient   how good are gradient estimates from n state-action pairs? (figures 1, 2, 9, 10)
+  value      does the value network predict value; how much variance does it remove? (3, 4, 11, 12)
 
 `pgcore study STUDY --help` documents every option; --dry-run says what would be computed.
 """
@@ -88,7 +86,30 @@ def gradient(arguments: Sequence[str]) -> None:
     print(f"{text}\n{where.out}: gradient_quality.png, step_quality.png, summary.txt, datasets")
 
 
-STUDIES: dict[str, Callable[[Sequence[str]], None]] = {"gradient": gradient}
+def value(arguments: Sequence[str]) -> None:
+    """`pgcore study value`."""
+    text = "Does the value network predict value, and how much variance does it remove?"
+    where, study = _command(ValueStudy, "value", text, arguments)
+    if where.dry_run:
+        print(describe_value(where.runs, where.out, **_settings(study)))
+        return
+    data = value_prediction(
+        where.runs, where.out, num_threads=where.threads, cluster=where.cluster,
+        **_settings(study),
+    )  # fmt: skip
+    from pgcore.studies import figures
+
+    made = ["value_errors"]
+    figures.save_figure(figures.value_figure(data["errors"]), where.out / "value_errors")
+    if "variance" in data:
+        made.append("variance")
+        figures.save_figure(figures.variance_figure(data["variance"]), where.out / "variance")
+    text = figures.value_table(data)
+    (where.out / "summary.txt").write_text(text)
+    print(f"{text}\n{where.out}: {', '.join(f'{m}.png' for m in made)}, summary.txt, datasets")
+
+
+STUDIES: dict[str, Callable[[Sequence[str]], None]] = {"gradient": gradient, "value": value}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pgcore.arrays import F64, I64
+from pgcore.batch import RolloutBatch
 from pgcore.studies.agent import Agent
 from pgcore.studies.sampling import Sampling, gradient_sums, sample_blocks
 from pgcore.threads import one_torch_thread
@@ -31,6 +33,9 @@ class GradientSums:
     trajectories: F64
 
 
+Judge = Callable[[RolloutBatch], F64]  # advantages [S, T] of a batch
+
+
 def sum_gradients(
     agent: Agent, n: int, groups: I64, seed: int, sampling: Sampling, num_threads: int
 ) -> GradientSums:
@@ -42,35 +47,70 @@ def sum_gradients(
         groups: [G], the first stream id of each group, far enough from each other.
         seed, sampling, num_threads: of the rollouts.
     """
+
+    def judge(batch: RolloutBatch) -> F64:
+        return sampling.judge(agent, batch)
+
+    return compare_judges(agent, n, groups, seed, sampling, [judge], num_threads)[0]
+
+
+def compare_judges(
+    agent: Agent,
+    n: int,
+    groups: I64,
+    seed: int,
+    sampling: Sampling,
+    judges: Sequence[Judge],
+    num_threads: int,
+) -> list[GradientSums]:
+    """:func:`sum_gradients` with several definitions of the advantages, on the same pairs."""
     count, steps = sampling.streams(n)
-    G, P = len(groups), agent.policy.flat.shape[1]
-    totals, scores, squares = np.zeros((G, P)), np.zeros((G, P)), np.zeros(G)
-    moments, trajectories = np.zeros((G, 2)), np.zeros(G)
-    owner = np.repeat(np.arange(G), count)
     ids = (groups[:, None] + np.arange(count)).reshape(-1)
-    normalized = sampling.advantages == "normalized"
+    owner = np.repeat(np.arange(len(groups)), count)
+    shape = (len(groups), agent.policy.flat.shape[1])
+    totals = [_Totals(shape, sampling.advantages == "normalized") for _ in judges]
+    trajectories = np.zeros(len(groups))
     for part, batch in sample_blocks(agent, steps, ids, seed, num_threads):
-        with one_torch_thread():
-            advantages = sampling.judge(agent, batch)
-            sums = gradient_sums(agent.policy, batch.inputs, batch.actions, advantages)
-            if normalized:
-                ones = np.ones_like(advantages)
-                np.add.at(
-                    scores,
-                    owner[part],
-                    gradient_sums(agent.policy, batch.inputs, batch.actions, ones),
-                )
-        np.add.at(totals, owner[part], sums)
-        np.add.at(squares, owner[part], np.square(sums / steps).sum(1))
-        both = np.stack([advantages.sum(1), np.square(advantages).sum(1)], axis=1)
-        np.add.at(moments, owner[part], both)
         ended = batch.terminated | batch.truncated
         np.add.at(trajectories, owner[part], ended[:, :-1].sum(axis=1) + 1.0)
+        with one_torch_thread():
+            for judge, total in zip(judges, totals, strict=True):
+                total.add(agent, batch, judge(batch), owner[part])
     pairs = count * steps
-    gradients = totals / pairs
-    if normalized:
-        mean = moments[:, 0] / pairs
-        std = np.sqrt((moments[:, 1] - pairs * mean**2) / (pairs - 1)) + 1e-8
-        gradients = (gradients - mean[:, None] * scores / pairs) / std[:, None]
-    square = float(squares.sum()) / (G * count)
-    return GradientSums(gradients, square, G * count, steps, trajectories)
+    return [
+        GradientSums(
+            total.gradients(pairs),
+            float(total.squares.sum()) / len(ids),
+            len(ids),
+            steps,
+            trajectories,
+        )
+        for total in totals
+    ]
+
+
+class _Totals:
+    """Running sums over the streams of G groups, for one definition of the advantages."""
+
+    def __init__(self, shape: tuple[int, int], normalized: bool) -> None:
+        self.normalized = normalized
+        self.weighted, self.scores = np.zeros(shape), np.zeros(shape)
+        self.squares, self.moments = np.zeros(shape[0]), np.zeros((shape[0], 2))
+
+    def add(self, agent: Agent, batch: RolloutBatch, advantages: F64, owner: I64) -> None:
+        pairs = (agent.policy, batch.inputs, batch.actions)
+        sums = gradient_sums(*pairs, advantages)
+        np.add.at(self.weighted, owner, sums)
+        np.add.at(self.squares, owner, np.square(sums / advantages.shape[1]).sum(1))
+        if self.normalized:
+            np.add.at(self.scores, owner, gradient_sums(*pairs, np.ones_like(advantages)))
+            both = np.stack([advantages.sum(1), np.square(advantages).sum(1)], axis=1)
+            np.add.at(self.moments, owner, both)
+
+    def gradients(self, pairs: int) -> F64:
+        """Mean over the pairs of each group. Normalising is linear: (Σ∇ A - mean Σ∇) / std."""
+        if not self.normalized:
+            return self.weighted / pairs
+        mean = self.moments[:, 0] / pairs
+        std = np.sqrt((self.moments[:, 1] - pairs * mean**2) / (pairs - 1)) + 1e-8
+        return (self.weighted - mean[:, None] * self.scores) / pairs / std[:, None]

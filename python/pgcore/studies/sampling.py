@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pgcore.agents import batch_values
-from pgcore.arrays import F32, F64, I64
+from pgcore.arrays import F32, F64, I64, Bool
 from pgcore.batch import RolloutBatch
 from pgcore.collect import collect
 from pgcore.errors import check_choice, check_count
@@ -70,6 +70,34 @@ class Sampling:
             rules = {"time_limit": agent.config.time_limit_rule, "cut": agent.config.cut_rule}
         after = successor_values(values, bootstrap, batch.bootstrap_index, batch.truncated, **rules)
         return gae(rewards, values, after, *flags, self.gamma, self.lam)[0]
+
+
+def resolved_returns(rewards: F64, batch: RolloutBatch, gamma: float) -> tuple[F64, Bool]:
+    """Discounted returns that are not cut short, and where they are known.
+
+    A return is known where its trajectory terminates inside the data, or where the time limit and
+    the stream's end are so far away that what is missing has a weight below 1 % (γ^k < 0.01).
+
+    Args:
+        rewards: [S, T], on the scale of interest.
+        batch: the transitions.
+        gamma: discount.
+
+    Returns:
+        returns [S, T], and known [S, T].
+    """
+    flags = (batch.terminated, batch.truncated)
+    returns = discounted_returns(rewards, np.zeros_like(rewards), *flags, gamma)
+    tail = math.inf if gamma >= 1 else math.ceil(math.log(0.01) / math.log(gamma))
+    known = np.zeros(rewards.shape, dtype=np.bool_)
+    terminates = np.zeros(len(rewards), dtype=np.bool_)
+    left = np.zeros(len(rewards))  # steps until the trajectory's last known reward
+    for t in reversed(range(rewards.shape[1])):
+        ends = batch.terminated[:, t] | batch.truncated[:, t]
+        terminates = np.where(ends, batch.terminated[:, t], terminates)
+        left = np.where(ends, 1, left + 1)
+        known[:, t] = terminates | (left >= tail)
+    return returns, known
 
 
 def sample_blocks(

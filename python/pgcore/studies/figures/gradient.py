@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -39,12 +39,20 @@ KINDS = {
 }
 
 
-def _band(ax: Axes, x: F64, rows: F64, label: str, first: bool) -> None:
-    """A trial's line and its band; rows are (middle, low, high)."""
-    style: dict[str, Any] = {"color": COLORS[label], "marker": MARKERS[label], "markersize": 2.5}
-    name = label.upper() if first else None
-    ax.plot(x, rows[:, 0], linewidth=1.0, linestyle=LINES[label], label=name, **style)
-    ax.fill_between(x, rows[:, 1], rows[:, 2], color=COLORS[label], alpha=0.15, linewidth=0)
+def band(
+    ax: Axes, x: F64, rows: F64, *, color: str, line: str, marker: str, label: str | None
+) -> None:
+    """A line and its band; rows are (middle, low, high)."""
+    ax.plot(
+        x, rows[:, 0], color=color, linestyle=line, marker=marker, label=label, linewidth=1.0,
+        markersize=2.5,
+    )  # fmt: skip
+    ax.fill_between(x, rows[:, 1], rows[:, 2], color=color, alpha=0.15, linewidth=0)
+
+
+def _trial_band(ax: Axes, x: F64, rows: F64, label: str, first: bool) -> None:
+    style = {"color": COLORS[label], "line": LINES[label], "marker": MARKERS[label]}
+    band(ax, x, rows, **style, label=label.upper() if first else None)
 
 
 def pairwise_cosine_panel(ax: Axes, data: xr.Dataset, label: str, gram: str = "gram") -> Axes:
@@ -58,8 +66,8 @@ def pairwise_cosine_panel(ax: Axes, data: xr.Dataset, label: str, gram: str = "g
     """
     for index, trial in enumerate(data["trial"].values):
         grams = data[gram].sel(trial=trial).values
-        _band(ax, data["n"].values, np.array([pairwise_cosine_interval(g) for g in grams]), label,
-              index == 0)  # fmt: skip
+        rows = np.array([pairwise_cosine_interval(g) for g in grams])
+        _trial_band(ax, data["n"].values, rows, label, index == 0)
     return ax
 
 
@@ -70,8 +78,8 @@ def true_cosine_panel(ax: Axes, data: xr.Dataset, label: str, kind: str = "gradi
     with np.errstate(invalid="ignore"):  # a step of length 0 has no direction
         cosine = data[dot].values / norms / np.sqrt(data[square].values)[:, None, None]
     for index in range(data.sizes["trial"]):
-        _band(ax, data["n"].values, np.array([mean_interval(c) for c in cosine[index]]), label,
-              index == 0)  # fmt: skip
+        rows = np.array([mean_interval(c) for c in cosine[index]])
+        _trial_band(ax, data["n"].values, rows, label, index == 0)
     return ax
 
 

@@ -1,0 +1,168 @@
+"""Value prediction along training and variance reduction (figures 3, 4, 11 and 12)."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+
+from pgcore.arrays import F64, I64
+from pgcore.studies.figures.gradient import band
+from pgcore.studies.figures.style import AGENT_PAIRS, COLORS, LINES, MARKERS, STYLE, new_figure
+from pgcore.studies.statistics import (
+    cosines,
+    iqm_interval,
+    jackknife_interval,
+    mean_pairwise,
+    pairwise_cosine_interval,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BASELINE_STYLES = {
+    "true value": ("#1b7f4b", "-", "^"),
+    "value net": ("#1f4e9c", "-.", "o"),
+    "zero": ("#b03030", ":", "s"),
+}
+
+
+def value_panel(ax: Axes, errors: xr.DataArray, label: str) -> Axes:
+    """An error measure against the iteration: trials thin, their IQM with its 95 % band.
+
+    Args:
+        ax: where to draw.
+        errors: [iteration, trial] of one algorithm.
+        label: algorithm.
+    """
+    x, y = errors["iteration"].values, errors.transpose("iteration", "trial").values
+    ax.plot(x, y, color=COLORS[label], linewidth=0.4, alpha=0.5)
+    middle, low, high = iqm_interval(y)
+    style = {"color": COLORS[label], "line": LINES[label], "marker": MARKERS[label]}
+    band(ax, x, np.stack([middle, low, high], axis=1), **style, label=label.upper())
+    return ax
+
+
+@mpl.rc_context(STYLE)
+def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
+    """Figures 3, 11 and 12: errors for both targets, on training and on held-out pairs.
+
+    Args:
+        data: the dataset "errors" of :func:`pgcore.studies.value.value_prediction`.
+        measure: one of its measures.
+    """
+    figure, axes = new_figure(4, 1, width=1.9, height=2.1)
+    panels = [(s, t) for t in ("gae", "returns") for s in ("train", "held-out")]
+    names = {"gae": "GAE target", "returns": "returns"}
+    for ax, (which, target) in zip(axes[0], panels, strict=True):
+        for algorithm in (str(a) for a in data["algorithm"].values):
+            part = data["error"].sel(algorithm=algorithm, set=which, target=target, measure=measure)
+            value_panel(ax, part, algorithm)
+        if measure in ("mre", "median_re", "squared_re"):
+            ax.set_yscale("log", base=2)
+            ax.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+        ax.set_title(f"{names[target]}, {which} pairs", fontsize=8)
+    axes[0, 0].set_ylabel({"mre": "mean relative error"}.get(measure, measure))
+    axes[0, 0].legend()
+    figure.supxlabel("iteration", fontsize=8)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def variance_figure(data: xr.Dataset) -> Figure:
+    """Figure 4: mean pairwise cosine against n for three baselines on the same pairs.
+
+    A row per algorithm, a column per iteration; a line and its 95 % band per trial.
+    """
+    algorithms, iterations = data["algorithm"].values, data["iteration"].values
+    figure, axes = new_figure(len(iterations), len(algorithms), height=2.0)
+    n = data["n"].values
+    for row, algorithm in enumerate(algorithms):
+        for column, iteration in enumerate(iterations):
+            ax = axes[row, column]
+            part = data["gram"].sel(algorithm=algorithm, iteration=iteration)
+            for baseline, (color, line, marker) in BASELINE_STYLES.items():
+                for i, trial in enumerate(data["trial"].values):
+                    grams = part.sel(trial=trial, baseline=baseline).values
+                    rows = np.array([pairwise_cosine_interval(g) for g in grams])
+                    name = baseline if i == 0 else None
+                    band(ax, n, rows, color=color, line=line, marker=marker, label=name)
+            ax.set_xscale("log")
+            ax.set_ylim(-0.3, 1.04)
+            ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
+            ax.set_title(f"{str(algorithm).upper()}, iteration {iteration}", fontsize=8)
+        axes[row, 0].set_ylabel("mean pairwise cosine")
+    axes[0, 0].legend(loc="upper left")
+    figure.supxlabel("state-action pairs n", fontsize=8)
+    return figure
+
+
+def total_variance(gram: F64, n: int) -> float:
+    """tr Σ per pair: n (mean |ĝ|² - mean ⟨ĝ, ĝ'⟩), unbiased."""
+    return float(n * (np.diagonal(gram).mean() - mean_pairwise(gram)))
+
+
+def value_table(data: dict[str, xr.Dataset]) -> str:
+    """The study in numbers: errors by iteration (IQM over trials), variances at n = 2048 or so."""
+    errors = data["errors"]["error"]
+    lines = [
+        f"errors of the value network, IQM over {errors.sizes['trial']} trial(s): "
+        "mean relative error | root mean square error / std of the target",
+        f"{'':<6}{'iter':>5}{'gae train':>18}{'gae held-out':>18}{'returns train':>18}"
+        f"{'returns held-out':>18}",
+    ]
+    for algorithm in errors["algorithm"].values:
+        for iteration in errors["iteration"].values:
+            part = errors.sel(algorithm=algorithm, iteration=iteration)
+            cells = []
+            for target in ("gae", "returns"):
+                for which in ("train", "held-out"):
+                    a, b = (
+                        float(iqm_interval(part.sel(set=which, target=target, measure=m).values)[0])
+                        for m in ("mre", "normalized")
+                    )
+                    cells.append(f"{a:.2f} | {b:.2f}".rjust(18))
+            lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells))
+    if "variance" in data:
+        lines += ["", *_variance_lines(data["variance"], data["true_value"])]
+    return "\n".join(lines) + "\n"
+
+
+def _variance_ratio(one: F64, other: F64) -> tuple[float, float, float]:
+    """tr Σ of one baseline over that of another, on the same pairs, with its interval."""
+
+    def ratio(i: I64) -> float:
+        part = np.ix_(i, i)
+        return total_variance(one[part], 1) / total_variance(other[part], 1)
+
+    return jackknife_interval(ratio, len(one))
+
+
+def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
+    n = int(data["n"].values[np.argmin(np.abs(np.log(data["n"].values / AGENT_PAIRS)))])
+    largest = int(data["n"].values[-1])
+    lines = [
+        f"total variance tr Σ over the value net's [95 % interval over estimates, n = {largest}]"
+        f" and pairwise cosine at n = {n}, by baseline;\n"
+        "fit: explained variance of the fitted true value on held-out pairs",
+        f"{'':<6}{'iter':>5}{'trial':>6}" + "".join(f"{b:>28}" for b in BASELINE_STYLES) + "   fit",
+    ]
+    where: dict[str, Any]
+    for algorithm, iteration, trial in itertools.product(
+        *(data[d].values for d in ("algorithm", "iteration", "trial"))
+    ):
+        where = {"algorithm": algorithm, "iteration": iteration, "trial": trial}
+        own = data["gram"].sel(where)
+        cells = []
+        for baseline in BASELINE_STYLES:
+            grams = (own.sel(n=largest, baseline=b).values for b in (baseline, "value net"))
+            middle, low, high = _variance_ratio(*grams)
+            cosine = mean_pairwise(cosines(own.sel(n=n, baseline=baseline).values))
+            cells.append(f"{middle:.2f} [{low:.2f}, {high:.2f}] {cosine:+.3f}".rjust(28))
+        fit = float(true["fit_error"].sel({**where, "measure": "explained_variance"}))
+        lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{fit:>6.2f}")
+    return lines
