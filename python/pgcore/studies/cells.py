@@ -36,6 +36,7 @@ class Plan:
         cost: the state-action pairs of a cell, for progress and ETA.
         probe: an agent whose speed tells how long the study will take.
         attributes: further provenance.
+        wanted: which cells there are; the others stay missing.
     """
 
     title: str
@@ -44,6 +45,12 @@ class Plan:
     cost: Callable[[dict[str, Any]], int]
     probe: Agent
     attributes: Mapping[str, Any]
+    wanted: Callable[[dict[str, Any]], bool] = lambda at: True
+
+    def cells(self) -> dict[Cell, dict[str, Any]]:
+        """The wanted cells and their coordinates, in order."""
+        every = {c: self.schema.coordinates(c) for c in self.schema.cells()}
+        return {c: at for c, at in every.items() if self.wanted(at)}
 
 
 class StudyError(RuntimeError):
@@ -86,10 +93,9 @@ def run_plan(
         StudyError: some cells failed; everything else is stored.
     """
     store = Store(Path(out), plan.schema, {**attributes(), **plan.attributes})
-    cells = plan.schema.cells()
-    missing = [c for c in cells if not store.is_finished(c)]
-    coordinates = {c: plan.schema.coordinates(c) for c in cells}
-    costs = {c: plan.cost(coordinates[c]) for c in cells}
+    coordinates = plan.cells()
+    missing = [c for c in coordinates if not store.is_finished(c)]
+    costs = {c: plan.cost(at) for c, at in coordinates.items()}
     total, left = sum(costs.values()), sum(costs[c] for c in missing)
     failures: dict[str, BaseException] = {}
     start = time.perf_counter()
@@ -108,7 +114,7 @@ def run_plan(
         bar.close()
         store.add_seconds(time.perf_counter() - start)
     if failures:
-        raise StudyError(failures, len(cells))
+        raise StudyError(failures, len(coordinates))
     return store.dataset()
 
 
@@ -133,10 +139,10 @@ def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -
     from pgcore.collect import evaluate
 
     path = Path(out)
-    cells = plan.schema.cells()
+    cells = plan.cells()
     store = Store(path, plan.schema, {}) if path.exists() else None
     missing = [c for c in cells if store is None or not store.is_finished(c)]
-    pairs = sum(plan.cost(plan.schema.coordinates(c)) for c in missing)
+    pairs = sum(plan.cost(cells[c]) for c in missing)
     agent, threads = plan.probe, default_threads() if num_threads is None else num_threads
     start = time.perf_counter()
     scores = evaluate(

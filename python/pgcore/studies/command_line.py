@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from pgcore.studies.gradient import GradientStudy, describe_gradient, gradient_quality
+from pgcore.studies.landscape import LandscapeStudy, describe_landscape, landscape
 from pgcore.studies.value import ValueStudy, describe_value, value_prediction
 
 USAGE = """usage: pgcore study STUDY RUN [RUN ...] --out DIR [options]
@@ -21,6 +23,7 @@ in DIR is kept and only the rest computed, so an interrupted study goes on with 
 
   gradient   how good are gradient estimates from n state-action pairs? (figures 1, 2, 9, 10)
   value      does the value network predict value; how much variance does it remove? (3, 4, 11, 12)
+  landscape  do the surrogate and the true reward look alike around the policy? (5-7, 13-20)
 
 `pgcore study STUDY --help` documents every option; --dry-run says what would be computed.
 """
@@ -109,7 +112,40 @@ def value(arguments: Sequence[str]) -> None:
     print(f"{text}\n{where.out}: {', '.join(f'{m}.png' for m in made)}, summary.txt, datasets")
 
 
-STUDIES: dict[str, Callable[[Sequence[str]], None]] = {"gradient": gradient, "value": value}
+def map_landscape(arguments: Sequence[str]) -> None:
+    """`pgcore study landscape`."""
+    text = "Do the surrogate's landscape and the true reward's look alike around the policy?"
+    where, study = _command(LandscapeStudy, "landscape", text, arguments)
+    if where.dry_run:
+        print(describe_landscape(where.runs, where.out, **_settings(study)))
+        return
+    data = landscape(
+        where.runs, where.out, num_threads=where.threads, cluster=where.cluster,
+        **_settings(study),
+    )  # fmt: skip
+    from pgcore.studies import figures
+
+    for algorithm, trial, source in itertools.product(
+        *(data[d].values for d in ("algorithm", "trial", "source"))
+    ):
+        name = f"{algorithm}-trial{trial}-step{source}"
+        for kind in ("surface", "contour"):
+            draw = figures.surface_figure if kind == "surface" else figures.contour_figure
+            figure = draw(data, str(algorithm), int(trial), int(source))
+            figures.save_figure(figure, where.out / f"{kind}-{name}")
+    (where.out / "landscape.html").write_text(figures.landscape_page(data))
+    text = figures.landscape_table(data)
+    (where.out / "summary.txt").write_text(text)
+    print(
+        f"{text}\n{where.out}: surface-*.png, contour-*.png, landscape.html, summary.txt, datasets"
+    )
+
+
+STUDIES: dict[str, Callable[[Sequence[str]], None]] = {
+    "gradient": gradient,
+    "value": value,
+    "landscape": map_landscape,
+}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,0 +1,172 @@
+"""Landscapes of true reward and surrogate (figures 5-7 and 13-20)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+
+from pgcore.arrays import F64
+from pgcore.studies.figures.style import STYLE, new_figure
+from pgcore.studies.statistics import rank_correlation, roughness, sign_agreement
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def _grid(data: xr.DataArray) -> tuple[F64, F64, F64]:
+    """x (steps), y (random directions) and z [step, random] of a surface."""
+    z = data.transpose("step_scale", "random_scale").values
+    x, y = np.meshgrid(data["step_scale"].values, data["random_scale"].values, indexing="ij")
+    return x, y, z
+
+
+def surface_panel(ax: Any, data: xr.DataArray, title: str) -> Any:
+    """A 3-D surface over the plane."""
+    x, y, z = _grid(data)
+    ax.plot_surface(x, y, z, cmap="viridis", linewidth=0.15, edgecolor="black", antialiased=True)
+    ax.set_xlabel("step", fontsize=6, labelpad=-8)
+    ax.set_ylabel("random", fontsize=6, labelpad=-8)
+    ax.tick_params(labelsize=5, pad=-3)
+    ax.set_title(title, fontsize=6.5, pad=-2)
+    ax.view_init(elev=28, azim=-125)
+    return ax
+
+
+@mpl.rc_context(STYLE)
+def surface_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) -> Figure:
+    """Figures 5-7: a row per iteration; the surrogate, then the true reward per number of pairs."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    part = data.sel(algorithm=algorithm, trial=trial, source=source)
+    iterations, levels = data["iteration"].values, data["pairs"].values
+    columns = 1 + len(levels)
+    figure = Figure(figsize=(1.9 * columns + 0.3, 1.75 * len(iterations)))
+    FigureCanvasAgg(figure)
+    number = 1
+    for iteration in iterations:
+        own = part.sel(iteration=iteration)
+        panels = [(own["surrogate"], f"iteration {iteration}: surrogate")]
+        for n in levels:
+            used = float(own["trajectories"].sel(pairs=n).mean())
+            panels.append((own["reward"].sel(pairs=n), f"reward, {n} pairs (~{used:.0f} traj.)"))
+        for surface, title in panels:
+            axes = figure.add_subplot(len(iterations), columns, number, projection="3d")
+            surface_panel(axes, surface, title)
+            number += 1
+    figure.suptitle(_what(data, algorithm, trial, source), fontsize=7)
+    return figure
+
+
+def _what(data: xr.Dataset, algorithm: str, trial: int, source: int) -> str:
+    spec = data.attrs.get("spec", "")
+    noise = "common random numbers" if '"noise": "common"' in spec else "independent streams"
+    return f"{algorithm.upper()}, trial {trial}; step from {source} pairs; {noise}"
+
+
+def contour_panel(ax: Axes, reward: xr.DataArray, error: xr.DataArray) -> Axes:
+    """The reward as colours, its standard error as white lines."""
+    x, y, z = _grid(reward)
+    _, _, e = _grid(error)
+    colours = ax.contourf(x, y, z, levels=14, cmap="viridis")
+    ax.figure.colorbar(colours, ax=ax, shrink=0.9)
+    finite = e[np.isfinite(e)]
+    if len(finite) and finite.max() > finite.min():
+        lines = ax.contour(x, y, e, levels=3, colors="white", linewidths=0.6)
+        ax.clabel(lines, fontsize=5, fmt="±%.3g")
+    return ax
+
+
+def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
+    """Along the step direction: reward with 95 % bands per number of pairs, and the surrogate."""
+    x = data["step_scale"].values
+    for n, grey in zip(pairs, np.linspace(0.7, 0.0, len(pairs)), strict=True):
+        row = data.sel(pairs=n).isel(random_scale=0)
+        middle, width = row["reward"].values, 1.96 * row["reward_error"].values
+        ax.plot(x, middle, color=str(grey), linewidth=1, label=f"reward, {n} pairs")
+        ax.fill_between(x, middle - width, middle + width, color=str(grey), alpha=0.15, linewidth=0)
+    right = ax.twinx()
+    right.plot(
+        x,
+        data["surrogate"].isel(random_scale=0).values,
+        color="#d98200",
+        linestyle="--",
+        linewidth=1,
+    )
+    right.set_ylabel("surrogate (dashed)", fontsize=6, color="#a06000")
+    right.tick_params(labelsize=5)
+    right.grid(visible=False)
+    return ax
+
+
+@mpl.rc_context(STYLE)
+def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) -> Figure:
+    """A row per iteration: surrogate, reward at the most pairs with standard errors, the cut."""
+    part = data.sel(algorithm=algorithm, trial=trial, source=source)
+    iterations, levels = data["iteration"].values, data["pairs"].values
+    figure, axes = new_figure(3, len(iterations), width=2.6, height=1.9)
+    for row, iteration in enumerate(iterations):
+        own = part.sel(iteration=iteration)
+        measured = [n for n in levels if np.isfinite(own["reward"].sel(pairs=n)).all()]
+        best = own.sel(pairs=measured[-1])
+        x, y, z = _grid(own["surrogate"])
+        colours = axes[row, 0].contourf(x, y, z, levels=14, cmap="cividis")
+        figure.colorbar(colours, ax=axes[row, 0], shrink=0.9)
+        contour_panel(axes[row, 1], best["reward"], best["reward_error"])
+        cut_panel(axes[row, 2], own, np.array(measured))
+        axes[row, 0].set_title(f"iteration {iteration}: surrogate", fontsize=7)
+        axes[row, 1].set_title(f"reward, {measured[-1]} pairs (lines: SE)", fontsize=7)
+        axes[row, 2].set_title("along the step", fontsize=7)
+        axes[row, 0].set_ylabel("random direction", fontsize=7)
+    axes[0, 2].legend(fontsize=5)
+    figure.supxlabel("step", fontsize=7)
+    figure.suptitle(_what(data, algorithm, trial, source), fontsize=7)
+    return figure
+
+
+def landscape_table(data: xr.Dataset) -> str:
+    """The maps in numbers, a line each."""
+    lines = [
+        "agree: sign agreement of surrogate and reward changes along the step; rank: Spearman "
+        "correlation over the plane;\none step: reward change at one full step with its standard "
+        "error; rough: share of the reward's variance over the plane\nthat a cubic does not explain"
+        " / the share that standard errors explain; KL at one step; |step| (random direction: 2)",
+        f"{'':<6}{'iter':>5}{'trial':>6}{'source':>8}{'pairs':>8}{'traj':>7}{'agree':>7}"
+        f"{'rank':>7}{'one step':>18}{'rough':>14}{'KL':>8}{'|step|':>8}",
+    ]
+    stacked = data.stack(row=("algorithm", "iteration", "trial", "source", "pairs"))
+    for index in range(stacked.sizes["row"]):
+        own = stacked.isel(row=index)
+        if not bool(np.isfinite(own["reward"]).all()):
+            continue
+        lines.append(_map_line(own))
+    return "\n".join(lines) + "\n"
+
+
+def _map_line(own: xr.Dataset) -> str:
+    name = [own[d].item() for d in ("algorithm", "iteration", "trial", "source", "pairs")]
+    cut = own.isel(random_scale=0)
+    steps = cut["step_scale"].values
+    one = int(np.argmin(np.abs(steps - 1.0)))
+    zero = int(np.argmin(np.abs(steps)))
+    reward, error = cut["reward"].values, cut["reward_error"].values
+    change = reward[one] - reward[zero]
+    spread = float(np.hypot(error[one], error[zero]))
+    if np.isfinite(cut["difference"].values[one]):
+        change, spread = cut["difference"].values[one], cut["difference_error"].values[one]
+    _, _, surface = _grid(own["reward"])
+    _, _, errors = _grid(own["reward_error"])
+    _, _, surrogate = _grid(own["surrogate"])
+    agree = sign_agreement(cut["surrogate"].values, reward)
+    unexplained, noise = roughness(surface, errors)
+    return (
+        f"{name[0]:<6}{name[1]:>5}{name[2]:>6}{name[3]:>8}{name[4]:>8}"
+        f"{float(own['trajectories'].mean()):>7.0f}{agree:>7.2f}"
+        f"{rank_correlation(surrogate, surface):>7.2f}{f'{change:+.1f} ± {spread:.1f}':>18}"
+        f"{f'{unexplained:.2f} / {noise:.2f}':>14}{float(cut['kl'].values[one]):>8.4f}"
+        f"{float(own['step_norm']):>8.3f}"
+    )
