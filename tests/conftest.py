@@ -11,6 +11,7 @@ import torch
 
 import pgcore
 from pgcore.config import TrainConfig
+from pgcore.train import Run
 
 ROOT = Path(__file__).parent.parent
 TASKS = pgcore.task_ids()
@@ -81,7 +82,27 @@ def small_config(**changes):
     return TrainConfig(**(values | changes))
 
 
+def assert_same_dataset(a, b):
+    """Every variable of two datasets equal to the bit."""
+    assert set(a.variables) == set(b.variables)
+    for name in a.variables:
+        np.testing.assert_array_equal(a[name].values, b[name].values, err_msg=name)
+
+
 def assert_same_batch(a, b):
     """Every array of two batches equal to the bit."""
     for name, array in a.arrays().items():
         np.testing.assert_array_equal(array, b.arrays()[name], err_msg=name)
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """A PPO and a TRPO run of two trials, with checkpoints 0 and 2."""
+    folders = []
+    for algorithm in ("ppo", "trpo"):
+        folder = tmp_path_factory.mktemp(algorithm)
+        config = small_config(algorithm=algorithm, trials=2, normalize_advantages="batch")
+        with Run(folder, config) as run:
+            list(run.iterations())
+        folders.append(folder)
+    return folders

@@ -10,24 +10,15 @@ import time
 import pytest
 
 import pgcore
-from conftest import small_config
+from conftest import assert_same_dataset
 from pgcore.studies.cells import run_plan
 from pgcore.studies.gradient import GradientStudy
-from pgcore.train import Run
-from test_studies import SMALL, assert_same_dataset
+from test_studies import SMALL
 
 pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.filterwarnings("ignore"),  # of Dask's own shutdown
 ]
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    with Run(folder, small_config(trials=2)) as run:
-        list(run.iterations())
-    return [folder]
 
 
 @pytest.fixture(scope="module")

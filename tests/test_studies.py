@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pgcore
-from conftest import small_config
+from conftest import assert_same_dataset
 from pgcore.checkpoint import load_checkpoint
 from pgcore.studies import figures, statistics
 from pgcore.studies.agent import Agent
@@ -17,21 +17,7 @@ from pgcore.studies.cells import StudyError, describe_plan, run_plan
 from pgcore.studies.estimates import sum_gradients
 from pgcore.studies.gradient import GradientStudy, describe_gradient, open_gradient
 from pgcore.studies.sampling import Sampling, gradient_sums
-from pgcore.train import Run, checkpoint_path
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A PPO and a TRPO run of two trials, with checkpoints 0 and 2."""
-    folders = []
-    for algorithm in ("ppo", "trpo"):
-        folder = tmp_path_factory.mktemp(algorithm)
-        config = small_config(algorithm=algorithm, trials=2, normalize_advantages="batch")
-        with Run(folder, config) as run:
-            list(run.iterations())
-        folders.append(folder)
-    return folders
-
+from pgcore.train import checkpoint_path
 
 SMALL = {
     "iterations": (0, 2),
@@ -41,12 +27,6 @@ SMALL = {
     "true_step_pairs": 256,
     "largest_step": 64,
 }
-
-
-def assert_same_dataset(a, b):
-    assert set(a.variables) == set(b.variables)
-    for name in a.variables:
-        np.testing.assert_array_equal(a[name].values, b[name].values, err_msg=name)
 
 
 def test_gradient_of_a_batch_equals_float64_autograd(runs):

@@ -14,157 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 
-from pgcore.agents import derive_seed
-from pgcore.arrays import F64
 from pgcore.errors import check_choice, check_count
-from pgcore.nets import GaussianPolicy
-from pgcore.studies.agent import Agent, Checkpoints
-from pgcore.studies.cells import Plan, Values, describe_plan, run_plan
+from pgcore.studies.agent import Checkpoints
+from pgcore.studies.cells import Plan, describe_plan, run_plan
+from pgcore.studies.landscape_maps import REWARD, SUMS, SURROGATE, RewardMap, SurrogateMap
 from pgcore.studies.sampling import Sampling
-from pgcore.studies.steps import computed_step, step_data
 from pgcore.studies.store import Schema, open_study
 from pgcore.studies.surfaces import (
-    RewardSums,
-    plane,
-    reward_sums,
     standard_error,
-    surrogate_surface,
 )
-
-RANDOM_NORM = 2.0
-_Variables = dict[str, tuple[tuple[str, ...], str, str]]
-_GRID = ("step_scale", "random_scale")
-_SURROGATE: _Variables = {
-    "surrogate": (_GRID, "1", "what the algorithm maximises, with normalised advantages"),
-    "kl": (_GRID, "1", "mean KL divergence from the policy at the centre"),
-    "step": (("parameter",), "1", "the step of one update"),
-    "random": (("parameter",), "1", "the random direction"),
-}
-_SUMS = {
-    "count": "trajectories",
-    "total": "sum of their returns",
-    "square": "sum of the squares of their returns",
-    "pairs_used": "state-action pairs",
-    "paired_count": "trajectories that the point and the centre share",
-    "paired_total": "sum of their differences in return",
-    "paired_square": "sum of the squares of these differences",
-}
-_REWARD: _Variables = {name: (_GRID, "1", text) for name, text in _SUMS.items()}
-
-
-@dataclass(frozen=True)
-class SurrogateMap:
-    """The cell of ``surrogate.zarr``: directions and surrogate from n pairs."""
-
-    checkpoints: Checkpoints
-    steps: tuple[float, ...]
-    randoms: tuple[float, ...]
-    seed: int
-    sampling: Sampling
-
-    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        where = {name: at[name] for name in ("algorithm", "iteration", "trial")}
-        agent, n = self.checkpoints.agent(**where), int(at["source"])
-        seed = derive_seed(self.seed, "step", *where.values(), n)
-        count, _ = self.sampling.streams(n)
-        data = step_data(agent, n, list(range(count)), seed, self.sampling, num_threads)
-        step = computed_step(agent, data, seed, 0)
-        random = random_direction(len(step), derive_seed(self.seed, "random", *where.values()))
-        policies = plane(agent, step, random, np.array(self.steps), np.array(self.randoms))
-        clip = agent.config.clip if at["algorithm"] == "ppo" else None
-        surface, kl = surrogate_surface(policies, agent, data, clip, num_threads)
-        shape = (len(self.steps), len(self.randoms))
-        return {
-            "surrogate": surface.reshape(shape),
-            "kl": kl.reshape(shape),
-            "step": step,
-            "random": random,
-        }
-
-
-def random_direction(parameters: int, seed: int) -> F64:
-    """A Gaussian vector [P] scaled to norm 2."""
-    generator = np.random.Generator(np.random.Philox(key=seed))
-    vector = generator.standard_normal(parameters)
-    return np.asarray(RANDOM_NORM * vector / np.linalg.norm(vector))
-
-
-@dataclass(frozen=True)
-class RewardMap:
-    """The cell of ``reward.zarr``: one part of the pairs of every grid point, in one pool."""
-
-    checkpoints: Checkpoints
-    steps: tuple[float, ...]
-    randoms: tuple[float, ...]
-    part_pairs: int
-    noise: str
-    target_error: float | None
-    seed: int
-    surrogate_store: str
-
-    def part(self, at: dict[str, Any]) -> int:
-        """Pairs per point of a cell; 0 where the level has fewer parts."""
-        rest = int(at["pairs"]) - int(at["part"]) * self.part_pairs
-        return max(0, min(rest, self.part_pairs))
-
-    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        where = {name: at[name] for name in ("algorithm", "iteration", "trial", "source")}
-        stored = open_study(self.surrogate_store, load=False).sel(where)
-        agent = self.checkpoints.agent(at["algorithm"], at["iteration"], at["trial"])
-        steps, randoms = np.array(self.steps), np.array(self.randoms)
-        policies = plane(agent, stored["step"].values, stored["random"].values, steps, randoms)
-        seed = derive_seed(self.seed, "reward", *where.values(), at["pairs"], at["part"])
-        sums = reward_sums(
-            agent,
-            policies,
-            self.part(at),
-            seed,
-            self.noise == "common",
-            centre_of(steps, randoms),
-            num_threads,
-        )
-        sums = self._refine(agent, policies, sums, at, seed, num_threads)
-        shape = (len(steps), len(randoms))
-        return {n: a.reshape(shape) for n, a in zip(_REWARD, sums.arrays(), strict=True)}
-
-    def _refine(
-        self,
-        agent: Agent,
-        policies: GaussianPolicy,
-        sums: RewardSums,
-        at: dict[str, Any],
-        seed: int,
-        num_threads: int,
-    ) -> RewardSums:
-        """Spend the level's pairs where the standard error is above the target, if there is one."""
-        if self.target_error is None:
-            return sums
-        rounds = math.ceil(int(at["pairs"]) / self.part_pairs)
-        for number in range(1, rounds):
-            left = np.nonzero(sums.standard_error() > self.target_error)[0]
-            if not len(left):
-                break
-            chosen = policies.with_members(policies.flat[torch.from_numpy(left)])
-            more = reward_sums(
-                agent,
-                chosen,
-                self.part_pairs,
-                derive_seed(seed, "round", number),
-                self.noise == "common",
-                None,
-                num_threads,
-            )
-            sums = sums.added_at(left, more)
-        return sums
-
-
-def centre_of(steps: F64, randoms: F64) -> int | None:
-    """The grid point at the unchanged policy, if there is one."""
-    at = np.argwhere((steps[:, None] == 0) & (randoms[None, :] == 0))
-    return int(at[0, 0] * len(randoms) + at[0, 1]) if len(at) else None
 
 
 @dataclass(frozen=True)
@@ -236,7 +96,7 @@ class LandscapeStudy:
             schema=Schema(
                 {**checkpoints.dims, "source": list(self.sources)},
                 {**grid, "parameter": list(range(P))},
-                _SURROGATE,
+                SURROGATE,
                 {**spec, "pairs": None, "noise": None, "part_pairs": None, "target_error": None},
             ),
             function=SurrogateMap(checkpoints, steps, randoms, self.seed, self.sampling),
@@ -266,7 +126,7 @@ class LandscapeStudy:
                     "part": list(range(parts)),
                 },
                 grid,
-                _REWARD,
+                REWARD,
                 spec,
             ),
             function=function,
@@ -325,7 +185,7 @@ def open_landscape(out: str | Path) -> xr.Dataset:
     numbers), surrogate, kl, and step_norm of every map.
     """
     parts = open_study(Path(out) / "reward.zarr")
-    sums = parts[list(_SUMS)].sum("part", min_count=1)
+    sums = parts[list(SUMS)].sum("part", min_count=1)
     directions = open_study(Path(out) / "surrogate.zarr")
     data = directions[["surrogate", "kl"]]
     data["step_norm"] = np.sqrt((directions["step"] ** 2).sum("parameter", skipna=False))

@@ -189,7 +189,7 @@ def fit_value(
     return value, errors / max(weights, 1.0), known_pairs / seen
 
 
-_FIT_RATE, _FIT_BATCH, _FIT_PASSES = 1e-3, 512, 2
+_FIT_RATE, _FIT_BATCH, _FIT_PASSES = 2e-3, 128, 2
 
 
 def _fit_block(

@@ -1,0 +1,140 @@
+"""The value study: its measures, the fitted true value, and paired baselines."""
+
+import numpy as np
+import pytest
+import torch
+
+import linear_quadratic as lq
+import pgcore
+from conftest import assert_same_dataset
+from pgcore.studies import figures
+from pgcore.studies.agent import Agent
+from pgcore.studies.estimates import compare_judges
+from pgcore.studies.figures.value import total_variance
+from pgcore.studies.sampling import Sampling, resolved_returns
+from pgcore.studies.value import ValueStudy, describe_value
+from pgcore.studies.value_errors import MEASURES, error_measures, fit_value
+
+SMALL = {
+    "iterations": (0, 2),
+    "variance_iterations": (2,),
+    "held_out_pairs": 300,
+    "true_value_pairs": 2000,
+    "pairs": (64, 128),
+    "estimates": 4,
+}
+
+
+def test_error_measures_of_known_errors():
+    targets, values = np.array([1.0, -2.0, 4.0, 10.0]), np.array([1.5, -1.0, 4.0, 12.0])
+    got = dict(zip(MEASURES, error_measures(values, targets), strict=True))
+    assert got["mre"] == pytest.approx((0.5 + 0.5 + 0 + 0.2) / 4)
+    assert got["median_re"] == pytest.approx(0.35)
+    assert got["squared_re"] == pytest.approx((0.25 + 0.5 + 0 + 0.4) / 4)
+    assert got["normalized"] == pytest.approx(np.sqrt(5.25 / 4) / targets.std())
+    assert error_measures(targets, targets)[-1] == 1
+
+
+def test_resolved_returns_leave_out_what_is_cut():
+    task = pgcore.make_task("Hopper-v2")
+    batch = pgcore.collect(task, pgcore.GaussianPolicy(11, 3), 300, streams=3)
+    returns, known = resolved_returns(batch.rewards, batch, 0.9)
+    last_end = [np.nonzero(row)[0].max() for row in batch.terminated]
+    for s, end in enumerate(last_end):
+        assert known[s, : end + 1].all()
+        tail = 44  # 0.9^44 < 0.01
+        expected = np.arange(300) <= 300 - tail
+        np.testing.assert_array_equal(known[s, end + 1 :], expected[end + 1 :])
+    plain = pgcore.discounted_returns(
+        batch.rewards, np.zeros_like(batch.rewards), batch.terminated, batch.truncated, 0.9
+    )
+    np.testing.assert_array_equal(returns, plain)
+
+
+@pytest.fixture(scope="module")
+def linear():
+    """An agent on the linear-quadratic task whose trajectories are long enough to be resolved."""
+    task = pgcore.make_task("LinearQuadratic-v0")
+    policy = pgcore.GaussianPolicy(4, 2, hidden=(), log_std=-0.5)
+    policy.load_flat(torch.full((1, 12), -0.3))
+    return Agent(task, policy, pgcore.ValueNet(4, (32, 32)))
+
+
+def test_fitted_value_approaches_the_closed_form(linear):
+    gamma = 0.6  # 0.6^10 < 0.01: half of each trajectory is resolved
+    sampling = Sampling(gamma=gamma, stream_steps=400)
+    value, errors, share = fit_value(linear, 400_000, 3, sampling, 2)
+    assert 0.4 < share < 0.7
+    batch = pgcore.collect(linear.task, linear.policy, 400, streams=5, seed=9)
+    left = 20 - np.arange(400) % 20
+    flat = linear.policy.flat[0].numpy()
+    expected = np.stack([lq.values_at(flat, obs, left, gamma) for obs in batch.obs])
+    mask = np.broadcast_to(left >= 10, expected.shape)
+    with torch.no_grad():
+        got = value(torch.from_numpy(batch.inputs.reshape(1, -1, 4)))[0].numpy()
+    got = got.reshape(expected.shape)
+    assert error_measures(got[mask], expected[mask])[-1] > 0.97
+    # against single returns the fit looks worse by their noise
+    assert errors[-1] < error_measures(got[mask], expected[mask])[-1]
+
+
+def test_a_better_baseline_removes_more_variance(linear):
+    """tr Σ: value in closed form < network of no use < nothing, on the same pairs."""
+    sampling = Sampling(gamma=0.9, lam=1.0, stream_steps=20)
+    flat = linear.policy.flat[0].numpy()
+    left = 20 - np.arange(20)
+
+    def judge(share):
+        def advantages(batch):
+            zeros = np.zeros_like(batch.rewards)
+            returns = pgcore.discounted_returns(
+                batch.rewards, zeros, batch.terminated, batch.truncated, 0.9
+            )
+            known = np.stack([lq.values_at(flat, obs, left, 0.9) for obs in batch.obs])
+            return returns - share * known
+
+        return advantages
+
+    judges = [judge(share) for share in (1.0, 0.5, 0.0)]
+    groups = np.arange(100) * (1 << 20)
+    sums = compare_judges(linear, 200, groups, 2, sampling, judges, 2)
+    traces = [total_variance(s.gradients @ s.gradients.T, 200) for s in sums]
+    assert traces[0] < 0.8 * traces[1] < 0.8 * traces[2]
+    expected = lq.policy_gradient(flat, 0.9)  # the baseline does not bias the estimate
+    for s in sums:
+        error = s.gradients.std(0, ddof=1) / 10
+        assert (np.abs(s.gradients.mean(0) - expected) < 4.5 * error).all()
+
+
+def test_the_study_is_the_same_on_any_threads_and_on_workers(runs, tmp_path):
+    one = pgcore.studies.value_prediction(runs, tmp_path / "a", num_threads=1, **SMALL)
+    two = pgcore.studies.value_prediction(runs, tmp_path / "b", num_threads=3, **SMALL)
+    workers = pgcore.studies.value_prediction(runs, tmp_path / "c", cluster="local:2", **SMALL)
+    assert set(one) == {"errors", "true_value", "variance"}
+    for name, data in one.items():
+        assert_same_dataset(data, two[name])
+        assert_same_dataset(data, workers[name])
+    errors = one["errors"]["error"].sel(target="gae")
+    assert np.isfinite(errors.values).all()
+
+
+def test_training_errors_are_those_of_the_run(runs, tmp_path):
+    """The GAE target on training pairs: the value loss of the run's own metrics, to its passes."""
+    data = pgcore.studies.value_prediction(runs, tmp_path, **SMALL)["errors"]
+    measured = data["error"].sel(set="train", target="gae", measure="normalized")
+    assert (measured.sel(iteration=2) < 3).all()
+    assert (data["share"].sel(target="gae") == 1).all()
+
+
+def test_figures_and_table(runs, tmp_path):
+    data = pgcore.studies.value_prediction(runs, tmp_path, **SMALL)
+    figures.save_figure(figures.value_figure(data["errors"]), tmp_path / "errors")
+    figures.save_figure(figures.variance_figure(data["variance"]), tmp_path / "variance")
+    assert "true value" in figures.value_table(data)
+
+
+def test_dry_run_and_bad_settings(runs, tmp_path):
+    text = describe_value(runs, tmp_path / "x", **SMALL)
+    assert "value errors" in text and "true value" in text and "variance" in text
+    with pytest.raises(ValueError, match="returns: expected one of resolved, cut"):
+        ValueStudy(returns="full")
