@@ -27,7 +27,7 @@ class Command:
     """Train the agents and run every study."""
 
     scale: Literal["demo", "laptop", "paper"] = "demo"
-    """demo: minutes on two cores; laptop: a day; paper: a many-core server."""
+    """demo: minutes on two cores; laptop: days; paper: a many-core server."""
     out: Path = Path("reproduction")
     """Folder of runs, datasets and figures."""
     dry_run: bool = False
@@ -52,11 +52,31 @@ def commands(scale: Scale, out: Path) -> Iterator[list[str]]:
             ]  # fmt: skip
         figure = str(out / "figures" / f"{task}-learning")
         yield [sys.executable, str(HERE / "learning_curves.py"), *runs, "--out", figure]
-        shared = ["--trials", str(scale.measured), "--iterations", *words(scale.checkpoints)]
-        yield [
-            *pgcore, "study", "gradient", *runs, *shared, "--out", str(out / f"{task}-gradient"),
-            "--pairs", *words(scale.gradient_pairs), "--estimates", str(scale.estimates),
-        ]  # fmt: skip
+        yield from studies(task, runs, scale, out)
+
+
+def studies(task: str, runs: list[str], scale: Scale, out: Path) -> Iterator[list[str]]:
+    """The three studies of one task."""
+    pgcore = [sys.executable, "-m", "pgcore", "study"]
+    trials = ["--trials", str(scale.measured)]
+    checkpoints = ["--iterations", *words(scale.checkpoints)]
+    yield [
+        *pgcore, "gradient", *runs, *trials, *checkpoints,
+        "--pairs", *words(scale.gradient_pairs), "--true-pairs", str(scale.true_pairs),
+        "--true-step-pairs", str(max(2000, scale.true_pairs // 10)),
+        "--largest-step", str(scale.largest_step), "--out", str(out / f"{task}-gradient"),
+    ]  # fmt: skip
+    yield [
+        *pgcore, "value", *runs, *trials, "--iterations", *words(scale.value_checkpoints),
+        "--variance-iterations", *words(scale.variance_checkpoints),
+        "--pairs", *words(scale.variance_pairs),
+        "--true-value-pairs", str(scale.true_value_pairs), "--out", str(out / f"{task}-value"),
+    ]  # fmt: skip
+    yield [
+        *pgcore, "landscape", *runs, "--trials", "1", *checkpoints,
+        "--points", str(scale.grid), str(scale.grid), "--sources", *words(scale.sources),
+        "--pairs", *words(scale.map_pairs), "--out", str(out / f"{task}-landscape"),
+    ]  # fmt: skip
 
 
 def main(command: Command) -> int:

@@ -16,7 +16,14 @@ class Scale:
         checkpoints: iterations that the studies look at.
         measured: trials that the studies look at.
         gradient_pairs: values of n in the gradient study.
-        estimates: gradient estimates at each n.
+        true_pairs: pairs of the true gradient.
+        largest_step: steps are computed up to this n.
+        variance_checkpoints: iterations at which baselines are compared.
+        variance_pairs: values of n there.
+        true_value_pairs: pairs that the true value is fitted to.
+        grid: points along each side of a landscape.
+        sources: pairs that the step of a landscape is computed from.
+        map_pairs: pairs per grid point.
     """
 
     tasks: tuple[str, ...]
@@ -25,15 +32,28 @@ class Scale:
     checkpoints: tuple[int, ...]
     measured: int
     gradient_pairs: tuple[int, ...]
-    estimates: int = 10
+    true_pairs: int
+    largest_step: int
+    variance_checkpoints: tuple[int, ...]
+    variance_pairs: tuple[int, ...]
+    true_value_pairs: int
+    grid: int
+    sources: tuple[int, ...]
+    map_pairs: tuple[int, ...]
 
     @property
     def keep(self) -> tuple[int, ...]:
         """Iterations whose checkpoints the runs keep: the studied ones and every 50th."""
         return tuple(sorted({*self.checkpoints, *range(0, self.iterations + 1, 50)}))
 
+    @property
+    def value_checkpoints(self) -> tuple[int, ...]:
+        """Iterations at which the value network is judged: every 50th."""
+        return tuple(range(0, self.iterations, 50))
+
 
 PAPER_TASKS = ("Hopper-v2", "Walker2d-v2", "Humanoid-v2")
+PAPER_CHECKPOINTS = (0, 150, 300, 450)
 
 SCALES = {
     # minutes on two cores
@@ -44,23 +64,47 @@ SCALES = {
         checkpoints=(0, 50, 100),
         measured=2,
         gradient_pairs=(100, 200, 500, 1000, 2000, 5000),
+        true_pairs=50_000,
+        largest_step=2000,
+        variance_checkpoints=(100,),
+        variance_pairs=(500, 2000, 5000),
+        true_value_pairs=100_000,
+        grid=7,
+        sources=(2000,),
+        map_pairs=(2000, 6000),
     ),
-    # a day on two cores
+    # some days on two cores
     "laptop": Scale(
         tasks=PAPER_TASKS,
         trials=8,
         iterations=500,
-        checkpoints=(0, 150, 300, 450),
+        checkpoints=PAPER_CHECKPOINTS,
         measured=3,
         gradient_pairs=(100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000),
+        true_pairs=1_000_000,
+        largest_step=10_000,
+        variance_checkpoints=(150, 450),
+        variance_pairs=(500, 2000, 10_000, 20_000),
+        true_value_pairs=500_000,
+        grid=11,
+        sources=(2000, 100_000),
+        map_pairs=(2000, 20_000),
     ),
     # many cores
     "paper": Scale(
         tasks=PAPER_TASKS,
         trials=24,
         iterations=500,
-        checkpoints=(0, 150, 300, 450),
+        checkpoints=PAPER_CHECKPOINTS,
         measured=10,
-        gradient_pairs=tuple(m * 10**e for e in (2, 3, 4, 5) for m in (1, 2, 5)) + (1_000_000,),
+        gradient_pairs=(*(m * 10**e for e in (2, 3, 4, 5) for m in (1, 2, 5)), 1_000_000),
+        true_pairs=10_000_000,
+        largest_step=100_000,
+        variance_checkpoints=PAPER_CHECKPOINTS,
+        variance_pairs=(100, 1000, 2000, 10_000, 100_000, 1_000_000),
+        true_value_pairs=5_000_000,
+        grid=31,
+        sources=(2000, 1_000_000),
+        map_pairs=(2000, 20_000, 100_000, 1_000_000),
     ),
 }

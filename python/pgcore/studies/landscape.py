@@ -73,36 +73,54 @@ class LandscapeStudy:
     def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         checkpoints = Checkpoints.of(runs, self.iterations, self.trials)
-        probe = checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0)
-        steps, randoms = (
-            tuple(np.linspace(self.low, self.high, n).round(9).tolist()) for n in self.points
-        )
-        spec = {
+        shared: dict[str, Any] = {
+            "probe": checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0),
+            "attributes": {"model_sha256": checkpoints.task().model_hash()},
+        }
+        return {
+            "surrogate.zarr": self._surrogate_plan(checkpoints, shared),
+            "reward.zarr": self._reward_plan(checkpoints, shared, out / "surrogate.zarr"),
+        }
+
+    def _axes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The grid's coordinates in steps and in random directions."""
+        a, b = (np.linspace(self.low, self.high, n).round(9).tolist() for n in self.points)
+        return tuple(a), tuple(b)
+
+    def _spec(self, checkpoints: Checkpoints) -> dict[str, Any]:
+        return {
             **asdict(self),
             "study": "landscape",
             "task": checkpoints.task_id,
             "trials": checkpoints.trials,
             "checkpoints": checkpoints.digests(),
         }
-        grid = {"step_scale": list(steps), "random_scale": list(randoms)}
-        points = len(steps) * len(randoms)
-        shared: dict[str, Any] = {
-            "probe": probe,
-            "attributes": {"model_sha256": checkpoints.task().model_hash()},
-        }
-        P = probe.policy.flat.shape[1]
-        surrogate = Plan(
+
+    def _surrogate_plan(self, checkpoints: Checkpoints, shared: dict[str, Any]) -> Plan:
+        steps, randoms = self._axes()
+        P = shared["probe"].policy.flat.shape[1]
+        own = {"pairs": None, "noise": None, "part_pairs": None, "target_error": None}
+        return Plan(
             title=f"surrogate {checkpoints.task_id}",
             schema=Schema(
                 {**checkpoints.dims, "source": list(self.sources)},
-                {**grid, "parameter": list(range(P))},
+                {
+                    "step_scale": list(steps),
+                    "random_scale": list(randoms),
+                    "parameter": list(range(P)),
+                },
                 SURROGATE,
-                {**spec, "pairs": None, "noise": None, "part_pairs": None, "target_error": None},
+                {**self._spec(checkpoints), **own},
             ),
             function=SurrogateMap(checkpoints, steps, randoms, self.seed, self.sampling),
             cost=lambda at: int(at["source"]),
             **shared,
         )
+
+    def _reward_plan(
+        self, checkpoints: Checkpoints, shared: dict[str, Any], surrogate: Path
+    ) -> Plan:
+        steps, randoms = self._axes()
         parts = 1
         if self.target_error is None:
             parts = math.ceil(max(self.pairs) / self.part_pairs)
@@ -114,27 +132,26 @@ class LandscapeStudy:
             self.noise,
             self.target_error,
             self.seed,
-            str(out / "surrogate.zarr"),
+            str(surrogate),
         )
-        reward = Plan(
+        own = {
+            "source": list(self.sources),
+            "pairs": list(self.pairs),
+            "part": list(range(parts)),
+        }
+        return Plan(
             title=f"reward {checkpoints.task_id}",
             schema=Schema(
-                {
-                    **checkpoints.dims,
-                    "source": list(self.sources),
-                    "pairs": list(self.pairs),
-                    "part": list(range(parts)),
-                },
-                grid,
+                {**checkpoints.dims, **own},
+                {"step_scale": list(steps), "random_scale": list(randoms)},
                 REWARD,
-                spec,
+                self._spec(checkpoints),
             ),
             function=function,
-            cost=lambda at: points * function.part(at),
+            cost=lambda at: len(steps) * len(randoms) * function.part(at),
             wanted=lambda at: function.part(at) > 0,
             **shared,
         )
-        return {"surrogate.zarr": surrogate, "reward.zarr": reward}
 
 
 def landscape(

@@ -1,0 +1,82 @@
+"""What the documents say works: commands of the README, examples, and links."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from conftest import ROOT
+
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda p: p.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), target
+
+
+def code_blocks(path, language):
+    return re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)
+
+
+def test_the_readme_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = code_blocks(ROOT / "README.md", "python")
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_the_commands_of_the_readme_are_understood(capsys):
+    """Every `pgcore` command line parses, and names options that exist."""
+    text = (ROOT / "README.md").read_text()
+    commands = re.findall(r"^    (pgcore .*)$", text, re.MULTILINE)
+    assert len(commands) >= 5
+    for command in commands:
+        words = shlex.split(command.split("#")[0])[1:]
+        depth = 2 if words[0] == "study" else 1
+        options = {w for w in words if w.startswith("--")}
+        shown = subprocess.run(
+            [sys.executable, "-m", "pgcore", *words[:depth], "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for option in options:
+            assert option in shown, command
+
+
+def test_the_example_study_runs(runs, tmp_path):
+    (block,) = code_blocks(ROOT / "docs" / "new_study.md", "python")
+    assert len(block.splitlines()) < 150
+    module = tmp_path / "disturbance_study.py"
+    module.write_text(block)
+    sys.path.insert(0, str(tmp_path))
+    try:
+        from disturbance_study import disturbance
+
+        first = disturbance(runs, tmp_path / "a", [0, 2], [0.0, 1.0], pairs=200, trials=1)
+        second = disturbance(
+            runs, tmp_path / "b", [0, 2], [0.0, 1.0], pairs=200, trials=1, num_threads=1
+        )
+    finally:
+        sys.path.remove(str(tmp_path))
+    np.testing.assert_array_equal(first["reward"].values, second["reward"].values)
+    assert np.isfinite(first["reward"].values).all()
+
+
+def test_reproduce_prints_every_command():
+    for scale in ("demo", "laptop", "paper"):
+        out = subprocess.run(
+            [sys.executable, ROOT / "experiments" / "reproduce.py", "--scale", scale, "--dry-run"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for word in ("train", "learning_curves", "gradient", "value", "landscape"):
+            assert word in out
