@@ -1,0 +1,69 @@
+"""Do the 95 % intervals of cosine, noise scale and return cover the truth in 93 to 97 %?
+
+On the linear-quadratic task, where estimates are cheap and the return is known in closed form. The
+truth of cosine and noise scale is their value over all estimates together.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import stats
+from timing import header
+
+import pgcore
+from pgcore.studies import statistics
+from pgcore.studies.agent import Agent
+from pgcore.studies.estimates import sum_gradients
+from pgcore.studies.sampling import Sampling
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+import linear_quadratic as lq
+
+INTERVALS, ESTIMATES = 400, 10
+
+
+def line(name: str, covered: int, total: int) -> None:
+    """A coverage and its binomial error."""
+    share = covered / total
+    error = 1.96 * np.sqrt(0.05 * 0.95 / total)
+    print(f"{name}: {100 * share:.1f} % of {total} (binomial error ±{100 * error:.1f})", flush=True)
+
+
+def main() -> None:
+    header(__doc__.splitlines()[0])
+    task = pgcore.make_task("LinearQuadratic-v0")
+    policy = pgcore.GaussianPolicy(4, 2, hidden=())
+    policy.load_flat(torch.full((1, 12), -0.3))
+    agent = Agent(task, policy, pgcore.ValueNet(4, (8,)))
+    sampling = Sampling(gamma=0.95, baseline="zero", stream_steps=20)
+    for n in (2000, 10_000, 40_000):
+        groups = np.arange(INTERVALS * ESTIMATES) * (1 << 18)
+        vectors = sum_gradients(agent, n, groups, 8, sampling, 2).gradients
+        gram = vectors @ vectors.T
+        cosine = statistics.mean_pairwise(statistics.cosines(gram))
+        shared = statistics.mean_pairwise(gram)
+        B = n * (float(np.diagonal(gram).mean()) - shared) / shared
+        hits = np.zeros(2, dtype=int)
+        for i in range(0, len(gram), ESTIMATES):
+            own = gram[i : i + ESTIMATES, i : i + ESTIMATES]
+            _, low, high = statistics.pairwise_cosine_interval(own)
+            hits[0] += low <= cosine <= high
+            _, low, high = statistics.noise_scale_interval(own, n)
+            hits[1] += low <= B <= high
+        line(f"pairwise cosine {cosine:.3f} of {ESTIMATES} estimates, n = {n}", hits[0], INTERVALS)
+        line(f"noise scale {B:.3g} of {ESTIMATES} estimates, n = {n}", hits[1], INTERVALS)
+    truth, hits_return, total = lq.mean_return(policy.flat[0]), 0, 2000
+    scores = pgcore.evaluate(task, policy, 50 * 20 * total, streams=total, seed=2)
+    returns = scores.returns.reshape(total, -1)[:, :50]
+    for row in returns:
+        half = stats.t.ppf(0.975, 49) * row.std(ddof=1) / np.sqrt(50)
+        hits_return += abs(row.mean() - truth) <= half
+    line("mean return of 50 trajectories", hits_return, total)
+
+
+if __name__ == "__main__":
+    main()
