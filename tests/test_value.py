@@ -7,7 +7,7 @@ import torch
 import linear_quadratic as lq
 import pgcore
 from conftest import assert_same_dataset
-from pgcore.studies import figures
+from pgcore.studies import figures, statistics
 from pgcore.studies.agent import Agent
 from pgcore.studies.estimates import compare_judges
 from pgcore.studies.figures.value import total_variance
@@ -20,6 +20,8 @@ SMALL = {
     "variance_iterations": (2,),
     "held_out_pairs": 300,
     "true_value_pairs": 2000,
+    "states": 6,
+    "continuations": 3,
     "pairs": (64, 128),
     "estimates": 4,
 }
@@ -33,6 +35,15 @@ def test_error_measures_of_known_errors():
     assert got["squared_re"] == pytest.approx((0.25 + 0.5 + 0 + 0.4) / 4)
     assert got["normalized"] == pytest.approx(np.sqrt(5.25 / 4) / targets.std())
     assert error_measures(targets, targets)[-1] == 1
+
+
+def test_misfit_takes_the_noise_off():
+    generator = np.random.default_rng(0)
+    truth = generator.standard_normal(20_000)
+    measured = truth + 0.5 * generator.standard_normal(20_000)
+    prediction = truth + 0.3 * generator.standard_normal(20_000)
+    error, noise = statistics.misfit(prediction, measured, np.full(20_000, 0.5))
+    assert error == pytest.approx(0.09, abs=0.02) and noise == pytest.approx(0.25, abs=0.02)
 
 
 def test_resolved_returns_leave_out_what_is_cut():
@@ -110,7 +121,7 @@ def test_the_study_is_the_same_on_any_threads_and_on_workers(runs, tmp_path):
     one = pgcore.studies.value_prediction(runs, tmp_path / "a", num_threads=1, **SMALL)
     two = pgcore.studies.value_prediction(runs, tmp_path / "b", num_threads=3, **SMALL)
     workers = pgcore.studies.value_prediction(runs, tmp_path / "c", cluster="local:2", **SMALL)
-    assert set(one) == {"errors", "true_value", "variance"}
+    assert set(one) == {"errors", "true_value", "monte_carlo", "variance"}
     for name, data in one.items():
         assert_same_dataset(data, two[name])
         assert_same_dataset(data, workers[name])

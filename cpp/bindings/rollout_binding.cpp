@@ -192,6 +192,37 @@ py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::
   return result;
 }
 
+py::dict branch_streams(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
+                        const std::string& activation, const py::array& member,
+                        const py::array& stream_ids, std::uint64_t seed, bool deterministic,
+                        int num_threads, const Normalizer& normalizer, const py::array& at,
+                        const py::array& seeds, std::int64_t tail, double gamma) {
+  Call call(task, params, sizes, activation, member, stream_ids, seed, deterministic, num_threads);
+  use_normalizer(call, normalizer);
+  const py::ssize_t S = member.size();
+  const py::ssize_t O = task.task.obs_dim();
+  const BranchPlan branches{checked<const std::int64_t>(at, "at", "[S]", {S}),
+                            checked<const std::uint64_t>(seeds, "seeds", "[S]", {S}), tail, gamma};
+  auto obs = zeros<double>({S, O});
+  auto inputs = zeros<float>({S, O});
+  auto returns = zeros<double>({S});
+  auto lengths = zeros<std::int64_t>({S});
+  auto terminated = zeros<bool>({S});
+  const BranchBuffers out{obs.mutable_data(), inputs.mutable_data(), returns.mutable_data(),
+                          lengths.mutable_data(), terminated.mutable_data()};
+  const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
+    return branch(call.plan, branches, out, task.pool, cancel);
+  });
+  py::dict result;
+  result["obs"] = obs;
+  result["inputs"] = inputs;
+  result["returns"] = returns;
+  result["lengths"] = lengths;
+  result["terminated"] = terminated;
+  result["errors"] = to_python(errors);
+  return result;
+}
+
 py::dict replay_streams(TaskHandle& task, const py::array& qpos, const py::array& qvel,
                         const py::array& actions, int num_threads) {
   const mjModel& m = task.task.model();
@@ -236,6 +267,10 @@ void bind_rollout(py::module_& m) {
         py::arg("sizes"), py::arg("activation"), py::arg("member"), py::arg("stream_ids"),
         py::arg("seed"), py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"),
         py::arg("pairs"), py::arg("gamma"));
+  m.def("branch", &branch_streams, py::kw_only(), py::arg("task"), py::arg("params"),
+        py::arg("sizes"), py::arg("activation"), py::arg("member"), py::arg("stream_ids"),
+        py::arg("seed"), py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"),
+        py::arg("at"), py::arg("seeds"), py::arg("tail"), py::arg("gamma"));
   m.def("replay", &replay_streams, py::kw_only(), py::arg("task"), py::arg("qpos"), py::arg("qvel"),
         py::arg("actions"), py::arg("num_threads"));
 }

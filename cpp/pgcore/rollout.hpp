@@ -83,6 +83,29 @@ std::vector<StreamError> evaluate(const StreamPlan& plan, std::int64_t pairs, do
                                   std::span<std::int64_t> warnings, BatchPool& pool,
                                   const std::atomic<bool>& cancel);
 
+// Where each stream of branch() leaves its own course, and how it goes on.
+struct BranchPlan {
+  std::span<const std::int64_t> at;      // [S], steps of the stream before the branch
+  std::span<const std::uint64_t> seeds;  // [S], of the random numbers after it
+  std::int64_t tail;                     // most steps after it
+  double gamma;
+};
+
+// Where branch() writes.
+struct BranchBuffers {
+  double* obs;            // [S, O], at the branch
+  float* inputs;          // [S, O]
+  double* returns;        // [S], sum of gamma^k r_k after the branch
+  std::int64_t* lengths;  // [S]
+  bool* terminated;       // [S], or the tail ended it
+};
+
+// Run every stream up to a step exactly as rollout() does, and from there with random numbers of
+// another seed until a termination or for `tail` steps; the time limit does not end the tail.
+std::vector<StreamError> branch(const StreamPlan& plan, const BranchPlan& branches,
+                                const BranchBuffers& out, BatchPool& pool,
+                                const std::atomic<bool>& cancel);
+
 // Where replay() writes; [S, T, ...].
 struct ReplayBuffers {
   double* obs;

@@ -74,6 +74,23 @@ def evaluate(
     pairs: int,
     gamma: float,
 ) -> dict[str, Any]: ...
+def branch(
+    *,
+    task: Task,
+    params: F32,
+    sizes: Sequence[int],
+    activation: str,
+    member: NDArray[Any],
+    stream_ids: NDArray[Any],
+    seed: int,
+    deterministic: bool,
+    num_threads: int,
+    normalizer: NormalizerState | None,
+    at: NDArray[Any],
+    seeds: NDArray[Any],
+    tail: int,
+    gamma: float,
+) -> dict[str, Any]: ...
 def replay(
     *, task: Task, qpos: F64, qvel: F64, actions: F64, num_threads: int
 ) -> dict[str, Any]: ...

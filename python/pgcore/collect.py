@@ -32,7 +32,7 @@ class _Call:
     live: bool
 
 
-def _check_call(
+def check_call(
     policy: GaussianPolicy,
     streams: int | I64,
     stream_ids: I64 | None,
@@ -41,6 +41,7 @@ def _check_call(
     normalizer: Normalizer | None,
     update_normalizer: bool,
 ) -> _Call:
+    """The arguments that every run of streams takes, checked."""
     if isinstance(streams, np.ndarray):
         if streams.ndim != 1 or streams.dtype != np.int64:
             got_text = f"{list(streams.shape)} of {streams.dtype}"
@@ -68,9 +69,10 @@ def _check_call(
     )
 
 
-def _native_arguments(
+def native_arguments(
     task: Task, policy: GaussianPolicy, call: _Call, live: bool, deterministic: bool
 ) -> dict[str, Any]:
+    """The keyword arguments that every native run of streams takes."""
     return {
         "task": task.native,
         "params": policy.flat.numpy(),
@@ -90,7 +92,7 @@ def _native_batch(
 ) -> RolloutBatch:
     one_each = len(np.unique(call.member)) == len(call.member)
     live = call.live and one_each
-    arguments = _native_arguments(task, policy, call, live, deterministic)
+    arguments = native_arguments(task, policy, call, live, deterministic)
     raw = _core.collect(**arguments, steps=check_count("steps", steps))
     used = np.arange(raw["bootstrap_step"].shape[1]) < raw["bootstrap_count"][:, None]
     stream = np.nonzero(used)[0]
@@ -158,9 +160,7 @@ def collect(
     """
     check_choice("backend", backend, BACKENDS)
     steps = check_count("steps", steps)
-    call = _check_call(
-        policy, streams, stream_ids, seed, num_threads, normalizer, update_normalizer
-    )
+    call = check_call(policy, streams, stream_ids, seed, num_threads, normalizer, update_normalizer)
     if backend == "python":
         from pgcore import twin
 
@@ -220,10 +220,10 @@ def evaluate(
     if task.time_limit is None:
         raise ValueError("task: expected a time_limit, so that every trajectory ends")
     chosen = default_streams(task, pairs) if streams is None else streams
-    call = _check_call(policy, chosen, stream_ids, seed, num_threads, normalizer, False)
+    call = check_call(policy, chosen, stream_ids, seed, num_threads, normalizer, False)
     per_member = int(np.bincount(call.member).max())
     raw = _core.evaluate(
-        **_native_arguments(task, policy, call, False, deterministic),
+        **native_arguments(task, policy, call, False, deterministic),
         pairs=-(-pairs // per_member),
         gamma=gamma,
     )

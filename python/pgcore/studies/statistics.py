@@ -188,3 +188,18 @@ def roughness(surface: F64, errors: F64) -> tuple[float, float]:
     residual = np.square(values - terms @ coefficients).sum() / (len(values) - terms.shape[1])
     total = values.var(ddof=1)
     return float(residual / total), float(np.square(errors).mean() / total)
+
+
+def misfit(prediction: F64, values: F64, errors: F64) -> tuple[float, float]:
+    """Shares of the variance of value over states that a prediction misses.
+
+    Args:
+        prediction, values, errors: [B], of states; Monte Carlo values and their standard errors.
+
+    Returns:
+        The mean squared error with the noise of the Monte Carlo values taken off, and that noise,
+        each over the variance of value (itself freed of the noise).
+    """
+    noise = float(np.square(errors).mean())
+    variance = max(float(values.var(ddof=1)) - noise, 1e-300)
+    return (float(np.square(prediction - values).mean()) - noise) / variance, noise / variance

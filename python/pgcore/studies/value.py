@@ -1,8 +1,9 @@
 """The value study: does the value network predict value, and how much variance does it remove?
 
-Paper, section 2.2, figures 3, 4, 11 and 12. Three stores: ``errors.zarr`` (prediction along
-training), ``true_value.zarr`` (networks fitted to many returns) and ``variance.zarr`` (gradient
-estimates with three baselines on the same pairs).
+Paper, section 2.2, figures 3, 4, 11 and 12. Four stores: ``errors.zarr`` (prediction along
+training), ``true_value.zarr`` (networks fitted to many returns), ``monte_carlo.zarr`` (both against
+Monte Carlo values of states) and ``variance.zarr`` (gradient estimates with three baselines on the
+same pairs).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pgcore.agents import derive_seed
 from pgcore.arrays import F64
 from pgcore.batch import RolloutBatch
 from pgcore.errors import check_choice, check_count
+from pgcore.monte_carlo import default_tail
 from pgcore.nets import ValueNet
 from pgcore.studies.agent import Agent, Checkpoints
 from pgcore.studies.cells import Plan, Values, describe_plan, run_plan
@@ -27,6 +29,7 @@ from pgcore.studies.estimates import Judge, compare_judges
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.store import Schema, open_study
 from pgcore.studies.value_errors import MEASURES, SETS, TARGETS, ValueErrors, fit_value
+from pgcore.studies.value_monte_carlo import MONTE_CARLO, MonteCarlo
 
 BASELINES = ("true value", "value net", "zero")
 _ESTIMATE_IDS = 1 << 20  # stream ids that an estimate may use
@@ -97,6 +100,8 @@ class ValueStudy:
         held_out_pairs: fresh pairs that judge a value network.
         returns: "resolved" leaves out the pairs whose return is cut short; "cut" cuts them.
         true_value_pairs: pairs that the "true" value network is fitted to.
+        states: whose Monte Carlo values are measured.
+        continuations: of each of them.
         pairs: the values of n of the gradient estimates.
         estimates: K, independent estimates at each n.
         seed: of the rollouts; nothing else is random.
@@ -109,6 +114,8 @@ class ValueStudy:
     held_out_pairs: int = 20_000
     returns: str = "resolved"
     true_value_pairs: int = 5_000_000
+    states: int = 100
+    continuations: int = 20
     pairs: tuple[int, ...] = (100, 200, 500, 1000, 2000, 5000, 10000)
     estimates: int = 10
     seed: int = 0
@@ -119,68 +126,96 @@ class ValueStudy:
         check_count("estimates", self.estimates, 2)
         check_count("held_out_pairs", self.held_out_pairs)
         check_count("true_value_pairs", self.true_value_pairs)
+        check_count("states", self.states, 2)
+        check_count("continuations", self.continuations, 2)
         for n in self.pairs:
             check_count("pairs", n)
 
     def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         every = Checkpoints.of(runs, self.iterations, self.trials)
-        spec = {**asdict(self), "study": "value", "task": every.task_id, "trials": every.trials}
         shared: dict[str, Any] = {
             "probe": every.agent(every.algorithms[0], max(every.iterations), 0),
             "attributes": {"model_sha256": every.task().model_hash()},
         }
-        errors = Plan(
-            title=f"value errors {every.task_id}",
-            schema=Schema(
-                every.dims,
-                {"set": list(SETS), "target": list(TARGETS), "measure": list(MEASURES)},
-                _ERRORS,
-                {**spec, "checkpoints": every.digests()},
-            ),
+        plans = {"errors.zarr": self._errors_plan(every, shared)}
+        if self.variance_iterations:
+            some = Checkpoints.of(runs, self.variance_iterations, self.trials)
+            store = str(out / "true_value.zarr")
+            plans["true_value.zarr"] = self._true_value_plan(some, shared)
+            plans["monte_carlo.zarr"] = self._monte_carlo_plan(some, shared, store)
+            plans["variance.zarr"] = self._variance_plan(some, shared, store)
+        return plans
+
+    def _spec(self, checkpoints: Checkpoints) -> dict[str, Any]:
+        return {
+            **asdict(self),
+            "study": "value",
+            "task": checkpoints.task_id,
+            "trials": checkpoints.trials,
+            "checkpoints": checkpoints.digests(),
+        }
+
+    def _errors_plan(self, checkpoints: Checkpoints, shared: dict[str, Any]) -> Plan:
+        inner = {"set": list(SETS), "target": list(TARGETS), "measure": list(MEASURES)}
+        return Plan(
+            title=f"value errors {checkpoints.task_id}",
+            schema=Schema(checkpoints.dims, inner, _ERRORS, self._spec(checkpoints)),
             function=ValueErrors(
-                every, self.held_out_pairs, self.returns, self.seed, self.sampling
+                checkpoints, self.held_out_pairs, self.returns, self.seed, self.sampling
             ),
-            cost=lambda at: self.held_out_pairs + every.agent(**at).config.pairs,
+            cost=lambda at: self.held_out_pairs + checkpoints.agent(**at).config.pairs,
             **shared,
         )
-        if not self.variance_iterations:
-            return {"errors.zarr": errors}
-        some = Checkpoints.of(runs, self.variance_iterations, self.trials)
-        P = some.agent(some.algorithms[0], some.iterations[0], 0).value.flat.shape[1]
-        K = self.estimates
-        spec = {**spec, "checkpoints": some.digests()}
-        true = Plan(
-            title=f"true value {some.task_id}",
+
+    def _true_value_plan(self, checkpoints: Checkpoints, shared: dict[str, Any]) -> Plan:
+        P = shared["probe"].value.flat.shape[1]
+        return Plan(
+            title=f"true value {checkpoints.task_id}",
             schema=Schema(
-                some.dims,
+                checkpoints.dims,
                 {"parameter": list(range(P)), "measure": list(MEASURES)},
                 _TRUE,
-                {**spec, "pairs": None, "estimates": None},
+                {**self._spec(checkpoints), "pairs": None, "estimates": None},
             ),
-            function=TrueValue(some, self.true_value_pairs, self.seed, self.sampling),
+            function=TrueValue(checkpoints, self.true_value_pairs, self.seed, self.sampling),
             cost=lambda at: self.true_value_pairs * 11 // 10,
             **shared,
         )
-        variance = Plan(
-            title=f"variance {some.task_id}",
-            schema=Schema(
-                {**some.dims, "n": list(self.pairs)},
-                {
-                    "baseline": list(BASELINES),
-                    "estimate": list(range(K)),
-                    "other": list(range(K)),
-                },
-                _VARIANCE,
-                spec,
-            ),
-            function=VarianceReduction(
-                some, K, self.seed, self.sampling, str(out / "true_value.zarr")
-            ),
+
+    def _monte_carlo_plan(
+        self, checkpoints: Checkpoints, shared: dict[str, Any], true_store: str
+    ) -> Plan:
+        inner = {"state": list(range(self.states))}
+        function = MonteCarlo(
+            checkpoints, self.states, self.continuations, self.seed, self.sampling, true_store
+        )
+        return Plan(
+            title=f"Monte Carlo values {checkpoints.task_id}",
+            schema=Schema(checkpoints.dims, inner, MONTE_CARLO, self._spec(checkpoints)),
+            function=function,
+            cost=lambda at: self._monte_carlo_pairs(),
+            **shared,
+        )
+
+    def _variance_plan(
+        self, checkpoints: Checkpoints, shared: dict[str, Any], true_store: str
+    ) -> Plan:
+        K = self.estimates
+        inner = {"baseline": list(BASELINES), "estimate": list(range(K)), "other": list(range(K))}
+        dims = {**checkpoints.dims, "n": list(self.pairs)}
+        return Plan(
+            title=f"variance {checkpoints.task_id}",
+            schema=Schema(dims, inner, _VARIANCE, self._spec(checkpoints)),
+            function=VarianceReduction(checkpoints, K, self.seed, self.sampling, true_store),
             cost=lambda at: K * at["n"],
             **shared,
         )
-        return {"errors.zarr": errors, "true_value.zarr": true, "variance.zarr": variance}
+
+    def _monte_carlo_pairs(self) -> int:
+        """At most: the way to a state and the tail, for every continuation."""
+        way = self.sampling.stream_steps // 2 + default_tail(self.sampling.gamma)
+        return self.states * self.continuations * way
 
 
 _Variables = dict[str, tuple[tuple[str, ...], str, str]]
@@ -218,7 +253,8 @@ def value_prediction(
 
     Returns:
         Datasets by name: "errors" (algorithm, iteration, trial, set, target, measure), and
-        "true_value" and "variance" (..., n, baseline, estimate, other) if those are measured.
+        "true_value", "monte_carlo" (..., state) and "variance" (..., n, baseline, estimate, other)
+        if those are measured.
 
     Raises:
         ValueError: bad argument, missing checkpoint, or ``out`` holds another study.

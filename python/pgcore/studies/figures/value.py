@@ -17,6 +17,7 @@ from pgcore.studies.statistics import (
     iqm_interval,
     jackknife_interval,
     mean_pairwise,
+    misfit,
     pairwise_cosine_interval,
 )
 
@@ -129,6 +130,7 @@ def value_table(data: dict[str, xr.Dataset]) -> str:
             lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells))
     if "variance" in data:
         lines += ["", *_variance_lines(data["variance"], data["true_value"])]
+        lines += ["", *_monte_carlo_lines(data["monte_carlo"])]
     return "\n".join(lines) + "\n"
 
 
@@ -165,4 +167,24 @@ def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
             cells.append(f"{middle:.2f} [{low:.2f}, {high:.2f}] {cosine:+.3f}".rjust(28))
         fit = float(true["fit_error"].sel({**where, "measure": "explained_variance"}))
         lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{fit:>6.2f}")
+    return lines
+
+
+def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
+    lines = [
+        f"error against Monte Carlo values of {data.sizes['state']} states, as a share of the "
+        "variance of value over states,\nwith the noise of the Monte Carlo values taken off; and "
+        "that noise",
+        f"{'':<6}{'iter':>5}{'trial':>6}{'value net':>12}{'fitted':>9}{'noise':>8}",
+    ]
+    for algorithm, iteration, trial in itertools.product(
+        *(data[d].values for d in ("algorithm", "iteration", "trial"))
+    ):
+        own = data.sel({"algorithm": algorithm, "iteration": iteration, "trial": trial})
+        value, error = own["value"].values, own["value_error"].values
+        net, noise = misfit(own["value_net"].values, value, error)
+        fitted, _ = misfit(own["fitted"].values, value, error)
+        lines.append(
+            f"{algorithm:<6}{iteration:>5}{trial:>6}{net:>12.3f}{fitted:>9.3f}{noise:>8.3f}"
+        )
     return lines

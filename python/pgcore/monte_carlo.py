@@ -1,0 +1,119 @@
+"""Monte Carlo values of states that a policy visits.
+
+A state is named by its stream and step. Because random numbers are a pure function of their
+address, running the stream again up to that step restores the state to the bit, on every task; from
+there on each continuation has random numbers of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgcore import _core
+from pgcore.arrays import F32, F64, I64
+from pgcore.collect import check_call, native_arguments
+from pgcore.errors import SimulationError, check_count
+from pgcore.nets import GaussianPolicy
+from pgcore.normalize import Normalizer
+from pgcore.tasks import Task
+
+
+@dataclass(frozen=True)
+class MonteCarloValues:
+    """Values of B states from K continuations each.
+
+    Attributes:
+        values: [B], mean discounted return.
+        errors: [B], its standard error over the continuations.
+        returns: [B, K].
+        obs: [B, O], the states' observations; inputs: [B, O], as the network saw them.
+    """
+
+    values: F64
+    errors: F64
+    returns: F64
+    obs: F64
+    inputs: F32
+
+
+def default_tail(gamma: float) -> int:
+    """Steps after which a reward counts less than 1 %."""
+    return math.ceil(math.log(0.01) / math.log(gamma))
+
+
+def monte_carlo_values(
+    task: Task,
+    policy: GaussianPolicy,
+    at: I64,
+    continuations: int = 20,
+    seed: int = 0,
+    num_threads: int | None = None,
+    normalizer: Normalizer | None = None,
+    *,
+    stream_ids: I64 | None = None,
+    branch_seeds: I64 | None = None,
+    gamma: float = 0.99,
+    tail: int | None = None,
+) -> MonteCarloValues:
+    """Continue from states of a policy's own streams, many times from each.
+
+    Args:
+        task, seed, num_threads, normalizer: see :func:`pgcore.collect`; the normaliser is frozen.
+        policy: a stack of one member.
+        at: int64 [B], the step of stream b at which its state is taken.
+        continuations: K.
+        stream_ids: int64 [B], default 0 .. B-1: the streams that ``collect`` gives these ids.
+        branch_seeds: int64 [K], >= 0, of the continuations. Default: from ``seed``, all different
+            from it. The stream's own seed continues it as it went on.
+        gamma: discount.
+        tail: most steps of a continuation; it ends at a termination, never at the time limit.
+            Default: where gamma^k falls below 1 %.
+
+    Raises:
+        ValueError, TypeError: a bad argument, before any work.
+        SimulationError: MuJoCo raised an error in some continuation.
+    """
+    from pgcore.agents import derive_seed
+
+    K = check_count("continuations", continuations)
+    if not isinstance(at, np.ndarray) or at.dtype != np.int64 or at.ndim != 1 or (at < 0).any():
+        raise ValueError("at: expected an int64 array [B] of steps >= 0")
+    if tail is None and not 0 < gamma < 1:
+        raise ValueError(f"tail: expected a count, because gamma is {gamma}")
+    B = len(at)
+    ids = np.arange(B) if stream_ids is None else stream_ids
+    if branch_seeds is None:
+        branch_seeds = np.array([derive_seed(seed, "branch", k) >> 1 for k in range(K)])
+    if branch_seeds.shape != (K,):
+        raise ValueError(f"branch_seeds: expected [K] = [{K}], got {list(branch_seeds.shape)}")
+    call = check_call(
+        policy,
+        np.zeros(B * K, dtype=np.int64),
+        np.repeat(ids, K),
+        seed,
+        num_threads,
+        normalizer,
+        False,
+    )
+    raw = _core.branch(
+        **native_arguments(task, policy, call, False, False),
+        at=np.repeat(at, K),
+        seeds=np.tile(branch_seeds.astype(np.uint64), B),
+        tail=default_tail(gamma) if tail is None else check_count("tail", tail),
+        gamma=gamma,
+    )
+    returns = raw["returns"].reshape(B, K)
+    values = MonteCarloValues(
+        values=returns.mean(axis=1),
+        errors=returns.std(axis=1, ddof=1) / math.sqrt(K) if K > 1 else np.full(B, np.nan),
+        returns=returns,
+        obs=raw["obs"][::K].copy(),
+        inputs=raw["inputs"][::K].copy(),
+    )
+    if raw["errors"]:
+        streams, messages = zip(*raw["errors"], strict=True)
+        raise SimulationError(streams, messages, values)
+    return values

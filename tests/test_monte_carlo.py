@@ -1,0 +1,75 @@
+"""Monte Carlo values: states restored to the bit, and the closed form of the linear task."""
+
+import numpy as np
+import pytest
+import torch
+
+import linear_quadratic as lq
+import pgcore
+from conftest import TASKS, make_policy
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_restored_state_continues_as_the_stream_did(name):
+    """With the stream's own seed a continuation is the original trajectory, to the bit."""
+    task = pgcore.make_task(name)
+    policy = make_policy(task, 1)
+    batch = pgcore.collect(task, policy, 60, streams=4, seed=3)
+    at = np.array([0, 5, 17, 30])
+    values = pgcore.monte_carlo_values(
+        task, policy, at, 1, 3, branch_seeds=np.array([3]), tail=30, gamma=0.97
+    )
+    for s, t in enumerate(at):
+        np.testing.assert_array_equal(values.obs[s], batch.obs[s, t])
+        np.testing.assert_array_equal(values.inputs[s], batch.inputs[s, t])
+        ends = np.nonzero(batch.terminated[s, t : t + 30])[0]
+        length = ends[0] + 1 if len(ends) else 30
+        if batch.truncated[s, t : t + length].any():
+            continue  # a continuation goes on beyond the time limit
+        total, discount = 0.0, 1.0
+        for reward in batch.rewards[s, t : t + length]:
+            total += discount * reward
+            discount *= 0.97
+        assert values.returns[s, 0] == total
+
+
+def test_same_bits_for_any_threads_and_different_continuations():
+    task = pgcore.make_task("Hopper-v2")
+    policy = make_policy(task, 1)
+    at = np.array([3, 50, 9])
+    one = pgcore.monte_carlo_values(task, policy, at, 5, 1, 1)
+    many = pgcore.monte_carlo_values(task, policy, at, 5, 1, 3)
+    np.testing.assert_array_equal(one.returns, many.returns)
+    assert all(len(np.unique(row)) == 5 for row in one.returns)
+
+
+def test_values_are_the_closed_form():
+    """Within their standard errors: the squared z-scores of 60 states average to one."""
+    task = pgcore.make_task("LinearQuadratic-v0")
+    policy = pgcore.GaussianPolicy(4, 2, hidden=(), log_std=-0.5)
+    policy.load_flat(torch.full((1, 12), -0.3))
+    values = pgcore.monte_carlo_values(task, policy, np.arange(60) % 20, 200, 5, gamma=0.9, tail=80)
+    _, V = lq.action_values(policy.flat[0].numpy(), 0.9, horizon=80)
+    y = np.concatenate([values.obs, np.ones((60, 1))], axis=1)
+    expected = -np.einsum("ni,ij,nj->n", y, V[0], y)
+    z = (values.values - expected) / values.errors
+    assert np.abs(z).max() < 5
+    assert 0.6 < np.mean(z**2) < 1.5  # chi-squared, 60 degrees: 2.5 sigma
+    assert values.errors.max() < 0.2 * np.ptp(expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"at": np.array([-1])}, "at: expected an int64 array"),
+        ({"at": [3]}, "at: expected an int64 array"),
+        ({"continuations": 0}, "continuations: expected an integer >= 1"),
+        ({"gamma": 1.0}, "tail: expected a count"),
+        ({"branch_seeds": np.array([1, 2, 3])}, r"branch_seeds: expected \[K\] = \[20\]"),
+    ],
+)
+def test_bad_arguments(change, text):
+    task = pgcore.make_task("Hopper-v2")
+    arguments = {"at": np.array([3])} | change
+    with pytest.raises(ValueError, match=text):
+        pgcore.monte_carlo_values(task, make_policy(task, 1), **arguments)
