@@ -157,7 +157,11 @@ class ValueStudy:
         }
 
     def _errors_plan(self, checkpoints: Checkpoints, shared: dict[str, Any]) -> Plan:
-        inner = {"set": list(SETS), "target": list(TARGETS), "measure": list(MEASURES)}
+        inner: dict[str, list[str]] = {
+            "set": list(SETS),
+            "target": list(TARGETS),
+            "measure": list(MEASURES),
+        }
         return Plan(
             title=f"value errors {checkpoints.task_id}",
             schema=Schema(checkpoints.dims, inner, _ERRORS, self._spec(checkpoints)),
@@ -186,7 +190,7 @@ class ValueStudy:
     def _monte_carlo_plan(
         self, checkpoints: Checkpoints, shared: dict[str, Any], true_store: str
     ) -> Plan:
-        inner = {"state": list(range(self.states))}
+        inner: dict[str, list[Any]] = {"state": list(range(self.states))}
         function = MonteCarlo(
             checkpoints, self.states, self.continuations, self.seed, self.sampling, true_store
         )
@@ -202,7 +206,11 @@ class ValueStudy:
         self, checkpoints: Checkpoints, shared: dict[str, Any], true_store: str
     ) -> Plan:
         K = self.estimates
-        inner = {"baseline": list(BASELINES), "estimate": list(range(K)), "other": list(range(K))}
+        inner: dict[str, list[Any]] = {
+            "baseline": list(BASELINES),
+            "estimate": list(range(K)),
+            "other": list(range(K)),
+        }
         dims = {**checkpoints.dims, "n": list(self.pairs)}
         return Plan(
             title=f"variance {checkpoints.task_id}",
