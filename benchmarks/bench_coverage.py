@@ -40,7 +40,7 @@ def main() -> None:
     policy.load_flat(torch.full((1, 12), -0.3))
     agent = Agent(task, policy, pgcore.ValueNet(4, (8,)))
     sampling = Sampling(gamma=0.95, baseline="zero", stream_steps=20)
-    for n in (2000, 10_000, 40_000):
+    for n in (1000, 4000, 16_000):
         groups = np.arange(INTERVALS * ESTIMATES) * (1 << 18)
         vectors = sum_gradients(agent, n, groups, 8, sampling, 2).gradients
         gram = vectors @ vectors.T

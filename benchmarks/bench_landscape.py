@@ -30,7 +30,7 @@ def main() -> None:
     P = policy.flat.shape[1]
     policies = plane(agent, 0.1 * random_direction(P, 0), random_direction(P, 1), axis, axis)
     ratios, shares = [], []
-    for _ in range(3):
+    for _ in range(2):
         cpu, start = cpu_seconds(), time.perf_counter()
         sums = reward_sums(agent, policies, PAIRS, 0, False, None, THREADS)
         wall = time.perf_counter() - start

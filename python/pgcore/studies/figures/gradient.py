@@ -126,7 +126,7 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
     axes[0, 0].set_ylabel("mean pairwise cosine")
     axes[1, 0].set_ylabel(f"cosine to true {kind}")
     figure.supxlabel("state-action pairs n (above the panels: trajectories)", fontsize=8)
-    axes[0, 0].legend(loc="upper left", handlelength=2.5)
+    axes[0, -1].legend(loc="upper left", handlelength=2.5)
     note = f"{data.sizes['estimate']} estimates, a line per trial; bands: 95 % intervals over them"
     note += f"\ndotted: n = {AGENT_PAIRS}"
     if kind == "gradient":
