@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import stats
 from timing import header
 
 import pgcore
@@ -56,13 +55,15 @@ def main() -> None:
             hits[1] += low <= B <= high
         line(f"pairwise cosine {cosine:.3f} of {ESTIMATES} estimates, n = {n}", hits[0], INTERVALS)
         line(f"noise scale {B:.3g} of {ESTIMATES} estimates, n = {n}", hits[1], INTERVALS)
-    truth, hits_return, total = lq.mean_return(policy.flat[0]), 0, 2000
-    scores = pgcore.evaluate(task, policy, 50 * 20 * total, streams=total, seed=2)
-    returns = scores.returns.reshape(total, -1)[:, :50]
-    for row in returns:
-        half = stats.t.ppf(0.975, 49) * row.std(ddof=1) / np.sqrt(50)
-        hits_return += abs(row.mean() - truth) <= half
-    line("mean return of 50 trajectories", hits_return, total)
+    truth, total = lq.mean_return(policy.flat[0]), 2000
+    for trajectories in (50, 400):
+        scores = pgcore.evaluate(task, policy, trajectories * 20 * total, streams=total, seed=2)
+        returns = scores.returns.reshape(total, -1)[:, :trajectories]
+        hits_return = 0
+        for row in returns:
+            _, low, high = statistics.mean_interval(row)
+            hits_return += low <= truth <= high
+        line(f"mean return of {trajectories} trajectories", hits_return, total)
 
 
 if __name__ == "__main__":

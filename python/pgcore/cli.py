@@ -155,11 +155,11 @@ def tasks(arguments: Sequence[str]) -> None:
 
     wanted = tyro.cli(Command, prog="pgcore tasks", args=list(arguments)).id
     if wanted is None:
-        print(f"{'id':<16}{'obs':>5}{'act':>5}{'dt (s)':>9}{'limit':>7}  note")
+        print(f"{'id':<20}{'obs':>5}{'act':>5}{'dt (s)':>9}{'limit':>7}  note")
         for name in task_ids():
             task = make_task(name)
             print(
-                f"{name:<16}{task.obs_dim:>5}{task.act_dim:>5}{task.dt:>9.3f}"
+                f"{name:<20}{task.obs_dim:>5}{task.act_dim:>5}{task.dt:>9.3f}"
                 f"{task.time_limit or '-':>7}  {task.spec.note}"
             )
         return

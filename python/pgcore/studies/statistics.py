@@ -63,7 +63,13 @@ def pairwise_cosine_interval(gram: F64, level: float = 0.95) -> tuple[float, flo
     if not np.isfinite(gram).all():
         return np.nan, np.nan, np.nan
     matrix = cosines(gram)
-    return jackknife_interval(lambda i: mean_pairwise(matrix[np.ix_(i, i)]), len(gram), level)
+
+    def transformed(i: I64) -> float:
+        # Fisher's z: the error of a cosine shrinks near 1, and its interval stays below 1
+        return math.atanh(np.clip(mean_pairwise(matrix[np.ix_(i, i)]), -1 + 1e-12, 1 - 1e-12))
+
+    middle, low, high = jackknife_interval(transformed, len(gram), level)
+    return math.tanh(middle), math.tanh(low), math.tanh(high)
 
 
 def noise_scale_interval(gram: F64, n: int, level: float = 0.95) -> tuple[float, float, float]:
