@@ -7,13 +7,14 @@ import torch
 import linear_quadratic as lq
 import pgcore
 from conftest import assert_same_dataset
+from pgcore.records import read_metrics
 from pgcore.studies import figures, statistics
-from pgcore.studies.agent import Agent
+from pgcore.studies.agent import Agent, Checkpoints
 from pgcore.studies.estimates import compare_judges
 from pgcore.studies.figures.value import total_variance
 from pgcore.studies.sampling import Sampling, resolved_returns
 from pgcore.studies.value import ValueStudy, describe_value
-from pgcore.studies.value_errors import MEASURES, error_measures, fit_value
+from pgcore.studies.value_errors import MEASURES, ValueErrors, error_measures, fit_value
 
 SMALL = {
     "iterations": (0, 2),
@@ -129,12 +130,18 @@ def test_the_study_is_the_same_on_any_threads_and_on_workers(runs, tmp_path):
     assert np.isfinite(errors.values).all()
 
 
-def test_training_errors_are_those_of_the_run(runs, tmp_path):
-    """The GAE target on training pairs: the value loss of the run's own metrics, to its passes."""
-    data = pgcore.studies.value_prediction(runs, tmp_path, **SMALL)["errors"]
-    measured = data["error"].sel(set="train", target="gae", measure="normalized")
-    assert (measured.sel(iteration=2) < 3).all()
-    assert (data["share"].sel(target="gae") == 1).all()
+def test_the_iteration_that_is_judged_is_the_one_that_training_ran(runs):
+    """From the checkpoint, one trial alone: the losses and returns of the run's own metrics."""
+    for run in runs:
+        checkpoints = Checkpoints.of(run, (2,), None)
+        errors = ValueErrors(checkpoints, 100, "resolved", 0, Sampling())
+        agents = errors._trainer(checkpoints.algorithms[0], 2, 1)
+        metrics, _, _ = agents.iterate(2, 1)
+        recorded = read_metrics(run)
+        for name in ("value_loss", "policy_loss", "return_mean", "explained_variance"):
+            np.testing.assert_allclose(
+                metrics[name][0], recorded[name][2, 1], rtol=1e-3, atol=1e-5, err_msg=name
+            )
 
 
 def test_figures_and_table(runs, tmp_path):
