@@ -70,7 +70,8 @@ def studies(task: str, runs: list[str], scale: Scale, out: Path) -> Iterator[lis
         *pgcore, "value", *runs, *trials, "--iterations", *words(scale.value_checkpoints),
         "--variance-iterations", *words(scale.variance_checkpoints),
         "--pairs", *words(scale.variance_pairs),
-        "--true-value-pairs", str(scale.true_value_pairs), "--out", str(out / f"{task}-value"),
+        "--true-value-pairs", str(scale.true_value_pairs), "--states", str(scale.states),
+        "--continuations", str(scale.continuations), "--out", str(out / f"{task}-value"),
     ]  # fmt: skip
     yield [
         *pgcore, "landscape", *runs, "--trials", "1", *checkpoints,

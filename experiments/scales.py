@@ -21,6 +21,8 @@ class Scale:
         variance_checkpoints: iterations at which baselines are compared.
         variance_pairs: values of n there.
         true_value_pairs: pairs that the true value is fitted to.
+        states: whose Monte Carlo values are measured.
+        continuations: of each state.
         grid: points along each side of a landscape.
         sources: pairs that the step of a landscape is computed from.
         map_pairs: pairs per grid point.
@@ -37,6 +39,8 @@ class Scale:
     variance_checkpoints: tuple[int, ...]
     variance_pairs: tuple[int, ...]
     true_value_pairs: int
+    states: int
+    continuations: int
     grid: int
     sources: tuple[int, ...]
     map_pairs: tuple[int, ...]
@@ -60,18 +64,20 @@ SCALES = {
     "demo": Scale(
         tasks=("Hopper-v2",),
         trials=4,
-        iterations=150,
+        iterations=120,
         checkpoints=(0, 50, 100),
         measured=2,
-        gradient_pairs=(100, 200, 500, 1000, 2000, 5000),
+        gradient_pairs=(100, 500, 2000, 5000),
         true_pairs=50_000,
         largest_step=2000,
         variance_checkpoints=(100,),
         variance_pairs=(500, 2000, 5000),
-        true_value_pairs=100_000,
+        true_value_pairs=50_000,
+        states=20,
+        continuations=5,
         grid=7,
         sources=(2000,),
-        map_pairs=(2000, 6000),
+        map_pairs=(1000, 4000),
     ),
     # some days on two cores
     "laptop": Scale(
@@ -86,6 +92,8 @@ SCALES = {
         variance_checkpoints=(150, 450),
         variance_pairs=(500, 2000, 10_000, 20_000),
         true_value_pairs=500_000,
+        states=100,
+        continuations=20,
         grid=11,
         sources=(2000, 100_000),
         map_pairs=(2000, 20_000),
@@ -103,6 +111,8 @@ SCALES = {
         variance_checkpoints=PAPER_CHECKPOINTS,
         variance_pairs=(100, 1000, 2000, 10_000, 100_000, 1_000_000),
         true_value_pairs=5_000_000,
+        states=500,
+        continuations=50,
         grid=31,
         sources=(2000, 1_000_000),
         map_pairs=(2000, 20_000, 100_000, 1_000_000),
