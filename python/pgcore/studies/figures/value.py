@@ -151,7 +151,7 @@ def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
         f"total variance tr Σ over the value net's [95 % interval over estimates, n = {largest}]"
         f" and pairwise cosine at n = {n}, by baseline;\n"
         "fit: explained variance of the fitted true value on held-out pairs",
-        f"{'':<6}{'iter':>5}{'trial':>6}" + "".join(f"{b:>28}" for b in BASELINE_STYLES) + "   fit",
+        f"{'':<6}{'iter':>5}{'trial':>6}" + "".join(f"{b:>32}" for b in BASELINE_STYLES) + "   fit",
     ]
     where: dict[str, Any]
     for algorithm, iteration, trial in itertools.product(
@@ -164,7 +164,7 @@ def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
             grams = (own.sel(n=largest, baseline=b).values for b in (baseline, "value net"))
             middle, low, high = _variance_ratio(*grams)
             cosine = mean_pairwise(cosines(own.sel(n=n, baseline=baseline).values))
-            cells.append(f"{middle:.2f} [{low:.2f}, {high:.2f}] {cosine:+.3f}".rjust(28))
+            cells.append(f"{middle:.3g} [{low:.3g}, {high:.3g}] {cosine:+.2f}".rjust(32))
         fit = float(true["fit_error"].sel({**where, "measure": "explained_variance"}))
         lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{fit:>6.2f}")
     return lines
