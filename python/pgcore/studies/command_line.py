@@ -65,64 +65,63 @@ def _command(study: type, name: str, text: str, arguments: Sequence[str]) -> tup
     return command.where, command.study
 
 
-def _settings(study: Any) -> dict[str, Any]:
-    return {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
+def _run(
+    study: type,
+    name: str,
+    text: str,
+    describe: Callable[..., str],
+    compute: Callable[..., Any],
+    arguments: Sequence[str],
+) -> tuple[Path, Any]:
+    """Parse, then compute: the study's folder and its data. With --dry-run, print and exit."""
+    where, chosen = _command(study, name, text, arguments)
+    settings = {f.name: getattr(chosen, f.name) for f in dataclasses.fields(chosen)}
+    if where.dry_run:
+        print(describe(where.runs, where.out, **settings))
+        raise SystemExit(0)
+    data = compute(
+        where.runs, where.out, num_threads=where.threads, cluster=where.cluster, **settings
+    )
+    return where.out, data
+
+
+def _report(out: Path, table: str, made: str) -> None:
+    """Store the table beside the figures, and print it."""
+    (out / "summary.txt").write_text(table)
+    print(f"{table}\n{out}: {made}, summary.txt, datasets")
 
 
 def gradient(arguments: Sequence[str]) -> None:
     """`pgcore study gradient`."""
     text = "How concentrated are gradient estimates from n pairs, and how near the true gradient?"
-    where, study = _command(GradientStudy, "gradient", text, arguments)
-    if where.dry_run:
-        print(describe_gradient(where.runs, where.out, **_settings(study)))
-        return
-    data = gradient_quality(
-        where.runs, where.out, num_threads=where.threads, cluster=where.cluster,
-        **_settings(study),
-    )  # fmt: skip
+    out, data = _run(
+        GradientStudy, "gradient", text, describe_gradient, gradient_quality, arguments
+    )
     from pgcore.studies import figures
 
     for kind in ("gradient", "step"):
-        figures.save_figure(figures.gradient_figure(data, kind), where.out / f"{kind}_quality")
-    text = figures.gradient_table(data)
-    (where.out / "summary.txt").write_text(text)
-    print(f"{text}\n{where.out}: gradient_quality.png, step_quality.png, summary.txt, datasets")
+        figures.save_figure(figures.gradient_figure(data, kind), out / f"{kind}_quality")
+    _report(out, figures.gradient_table(data), "gradient_quality.png, step_quality.png")
 
 
 def value(arguments: Sequence[str]) -> None:
     """`pgcore study value`."""
     text = "Does the value network predict value, and how much variance does it remove?"
-    where, study = _command(ValueStudy, "value", text, arguments)
-    if where.dry_run:
-        print(describe_value(where.runs, where.out, **_settings(study)))
-        return
-    data = value_prediction(
-        where.runs, where.out, num_threads=where.threads, cluster=where.cluster,
-        **_settings(study),
-    )  # fmt: skip
+    out, data = _run(ValueStudy, "value", text, describe_value, value_prediction, arguments)
     from pgcore.studies import figures
 
     made = ["value_errors"]
-    figures.save_figure(figures.value_figure(data["errors"]), where.out / "value_errors")
+    figures.save_figure(figures.value_figure(data["errors"]), out / "value_errors")
     if "variance" in data:
         made.append("variance")
-        figures.save_figure(figures.variance_figure(data["variance"]), where.out / "variance")
-    text = figures.value_table(data)
-    (where.out / "summary.txt").write_text(text)
-    print(f"{text}\n{where.out}: {', '.join(f'{m}.png' for m in made)}, summary.txt, datasets")
+        figures.save_figure(figures.variance_figure(data["variance"]), out / "variance")
+    _report(out, figures.value_table(data), ", ".join(f"{m}.png" for m in made))
 
 
 def map_landscape(arguments: Sequence[str]) -> None:
     """`pgcore study landscape`."""
     text = "Do the surrogate's landscape and the true reward's look alike around the policy?"
-    where, study = _command(LandscapeStudy, "landscape", text, arguments)
-    if where.dry_run:
-        print(describe_landscape(where.runs, where.out, **_settings(study)))
-        return
-    data = landscape(
-        where.runs, where.out, num_threads=where.threads, cluster=where.cluster,
-        **_settings(study),
-    )  # fmt: skip
+    out, data = _run(LandscapeStudy, "landscape", text, describe_landscape, landscape, arguments)
     from pgcore.studies import figures
 
     for algorithm, trial, source in itertools.product(
@@ -132,13 +131,9 @@ def map_landscape(arguments: Sequence[str]) -> None:
         for kind in ("surface", "contour"):
             draw = figures.surface_figure if kind == "surface" else figures.contour_figure
             figure = draw(data, str(algorithm), int(trial), int(source))
-            figures.save_figure(figure, where.out / f"{kind}-{name}")
-    (where.out / "landscape.html").write_text(figures.landscape_page(data))
-    text = figures.landscape_table(data)
-    (where.out / "summary.txt").write_text(text)
-    print(
-        f"{text}\n{where.out}: surface-*.png, contour-*.png, landscape.html, summary.txt, datasets"
-    )
+            figures.save_figure(figure, out / f"{kind}-{name}")
+    (out / "landscape.html").write_text(figures.landscape_page(data))
+    _report(out, figures.landscape_table(data), "surface-*, contour-*, landscape.html")
 
 
 STUDIES: dict[str, Callable[[Sequence[str]], None]] = {
