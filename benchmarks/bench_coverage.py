@@ -1,11 +1,14 @@
-"""Do the 95 % intervals of cosine, noise scale and return cover the truth in 93 to 97 %?
+"""Do the 95 % intervals of cosine, noise scale, return and of surfaces' measures cover the truth?
 
 On the linear-quadratic task, where estimates are cheap and the return is known in closed form. The
-truth of cosine and noise scale is their value over all estimates together.
+truth of cosine and noise scale is their value over all estimates together. The measures of surfaces
+are those of a made-up surface with known errors; their bounds hold for any dependence between the
+comparisons, so that they cover more than 95 %.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -18,6 +21,13 @@ from pgcore.studies import statistics
 from pgcore.studies.agent import Agent
 from pgcore.studies.estimates import sum_gradients
 from pgcore.studies.sampling import Sampling
+from pgcore.studies.surface_measures import (
+    Interval,
+    RewardSurface,
+    rank_correlation,
+    roughness,
+    sign_agreement,
+)
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import linear_quadratic as lq
@@ -30,6 +40,37 @@ def line(name: str, covered: int, total: int) -> None:
     share = covered / total
     error = 1.96 * np.sqrt(0.05 * 0.95 / total)
     print(f"{name}: {100 * share:.1f} % of {total} (binomial error ±{100 * error:.1f})", flush=True)
+
+
+def surfaces(trajectories: int, error: float) -> None:
+    """Coverage of the measures of an 11 x 11 surface whose points have normal errors."""
+    generator = np.random.Generator(np.random.Philox(key=4))
+    a = np.linspace(0, 1, 11)
+    truth = np.sin(6 * a[:, None]) + a[None, :] ** 2
+    truth += 0.1 * generator.standard_normal(truth.shape)
+    surrogate, n = a[:, None] - 0.3 * a[None, :], np.full(truth.shape, float(trajectories))
+
+    def measured(surface: RewardSurface) -> tuple[Interval, ...]:
+        line = RewardSurface(*(x[:, 0] for x in dataclasses.astuple(surface)))
+        return (
+            sign_agreement(surrogate[:, 0], line),
+            rank_correlation(surrogate, surface),
+            roughness(surface).jagged,
+        )
+
+    expected = measured(RewardSurface(truth, np.zeros_like(truth), n))
+    hits, widths = np.zeros(3, dtype=int), np.zeros(3)
+    for _ in range(INTERVALS):
+        noise = error * generator.standard_normal((trajectories, *truth.shape))
+        draws = truth + np.sqrt(trajectories) * noise
+        spread = draws.std(0, ddof=1) / np.sqrt(trajectories)
+        found = measured(RewardSurface(draws.mean(0), spread, n))
+        hits += [f.low <= e.estimate <= f.high for f, e in zip(found, expected, strict=True)]
+        widths += [f.high - f.low for f in found]
+    names = ("sign agreement", "rank correlation", "jagged share")
+    for name, hit, width in zip(names, hits, widths / INTERVALS, strict=True):
+        what = f"{name}, {trajectories} trajectories a point, mean width {width:.2f}"
+        line(what, hit, INTERVALS)
 
 
 def main() -> None:
@@ -64,6 +105,8 @@ def main() -> None:
             _, low, high = statistics.mean_interval(row)
             hits_return += low <= truth <= high
         line(f"mean return of {trajectories} trajectories", hits_return, total)
+    for trajectories, error in ((5, 0.3), (50, 0.1), (500, 0.03)):
+        surfaces(trajectories, error)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Studies on Dask: a real scheduler and real workers on this machine."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,16 +8,21 @@ import sys
 import threading
 import time
 
+import numpy as np
+import psutil
 import pytest
+from distributed import LocalCluster
 
 import pgcore
 from conftest import assert_same_dataset
 from pgcore.studies.cells import run_plan
 from pgcore.studies.gradient import GradientStudy
+from test_landscape import SMALL as SMALL_MAP
 from test_studies import SMALL
+from test_value import SMALL as SMALL_VALUE
 
 pytestmark = [
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore"),  # of Dask's own shutdown
 ]
 
@@ -27,15 +33,38 @@ def here(runs, tmp_path_factory):
     return pgcore.studies.gradient_quality(runs, tmp_path_factory.mktemp("here"), **SMALL)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
-def test_same_bits_on_workers(runs, here, tmp_path, workers):
-    data = pgcore.studies.gradient_quality(runs, tmp_path, cluster=f"local:{workers}", **SMALL)
+@pytest.fixture(scope="module")
+def elsewhere(runs, tmp_path_factory):
+    """The other two studies, computed in this process."""
+    out = tmp_path_factory.mktemp("others")
+    values = pgcore.studies.value_prediction(runs, out / "value", **SMALL_VALUE)
+    return values, pgcore.studies.landscape(runs, out / "map", **SMALL_MAP)
+
+
+@pytest.fixture(scope="module", params=[1, 2, 4])
+def scheduler(request):
+    """The address of a running scheduler with some workers."""
+    with LocalCluster(
+        n_workers=request.param, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def test_same_bits_on_workers(runs, here, elsewhere, scheduler, tmp_path):
+    """All three studies: of several stores, and with cells that read earlier stores."""
+    data = pgcore.studies.gradient_quality(runs, tmp_path / "a", cluster=scheduler, **SMALL)
     assert_same_dataset(here, data)
+    values, maps = elsewhere
+    data = pgcore.studies.landscape(runs, tmp_path / "b", cluster=scheduler, **SMALL_MAP)
+    assert_same_dataset(maps, data)
+    data = pgcore.studies.value_prediction(runs, tmp_path / "c", cluster=scheduler, **SMALL_VALUE)
+    for name, dataset in values.items():
+        assert_same_dataset(dataset, data[name])
 
 
-def _start(module, *arguments):
+def _start(*arguments):
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -45,10 +74,10 @@ def _start(module, *arguments):
 def test_a_worker_that_dies_has_its_cells_redone(runs, tmp_path):
     """A scheduler and two workers as on a cluster; one is killed in the middle."""
     address = "tcp://127.0.0.1:28786"
-    scheduler = _start("distributed.cli.dask_scheduler", "--port", "28786", "--no-dashboard")
+    scheduler = _start("-m", "distributed.cli.dask_scheduler", "--port", "28786", "--no-dashboard")
     options = ("--no-nanny", "--nthreads", "1", "--no-dashboard")
-    workers = [_start("distributed.cli.dask_worker", address, *options) for _ in range(2)]
-    settings = SMALL | {"true_pairs": 40_000}  # seconds per cell
+    workers = [_start("-m", "distributed.cli.dask_worker", address, *options) for _ in range(2)]
+    settings = SMALL | {"true_pairs": 20_000}  # seconds per cell
     try:
         plan, _ = GradientStudy(**settings).plans(runs, tmp_path)
         store = tmp_path / "cut"
@@ -69,6 +98,47 @@ def test_a_worker_that_dies_has_its_cells_redone(runs, tmp_path):
         for process in (*workers, scheduler):
             process.kill()
             process.wait()
+
+
+_ON_WORKERS = """
+import json, sys
+import pgcore
+if __name__ == "__main__":
+    runs, out, settings = json.loads(sys.argv[1])
+    pgcore.studies.gradient_quality(runs, out, cluster="local:2", **settings)
+"""
+
+
+def test_a_study_killed_while_workers_compute_resumes(runs, here, tmp_path):
+    """SIGKILL of the process that asked; its workers must end, too."""
+    script = tmp_path / "study.py"
+    script.write_text(_ON_WORKERS)
+    arguments = json.dumps([[str(r) for r in runs], str(tmp_path / "out"), SMALL])
+    generator = np.random.default_rng(11)
+
+    def finished():
+        chunks = [p for v in ("gradient", "gram") for p in tmp_path.glob(f"out/*/{v}/c/**/*")]
+        return sum(path.is_file() for path in chunks)
+
+    killed = 0
+    for _ in range(3):
+        process = _start(str(script), arguments)
+        before = finished()
+        while process.poll() is None and finished() == before:
+            time.sleep(0.002)
+        time.sleep(generator.uniform(0, 0.1))
+        if process.poll() is not None:
+            break
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert len(workers) >= 2
+        process.kill()
+        process.wait()
+        killed += 1
+        _, alive = psutil.wait_procs(workers, timeout=20)
+        assert not alive
+    assert killed
+    cut = pgcore.studies.gradient_quality(runs, tmp_path / "out", **SMALL)
+    assert_same_dataset(here, cut)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ scaled to norm 2. Two stores: ``surrogate.zarr`` (directions, surrogate and KL) 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,9 +23,7 @@ from pgcore.studies.cells import Plan, describe_plan, run_plan
 from pgcore.studies.landscape_maps import REWARD, SUMS, SURROGATE, RewardMap, SurrogateMap
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.store import Schema, open_study
-from pgcore.studies.surfaces import (
-    standard_error,
-)
+from pgcore.studies.surfaces import standard_error
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,8 @@ class LandscapeStudy:
         noise: "independent" streams at every point, or "common" random numbers.
         part_pairs: a map is computed in parts of so many pairs per point.
         target_error: stop at points whose standard error is below this; None: never.
+        budget: pairs of a whole map: after a first part everywhere, further parts go where the
+            standard error is largest, up to ``pairs`` per point; None: no limit.
         seed: of everything random.
         sampling: how the pairs of a step are sampled and judged.
     """
@@ -56,6 +57,7 @@ class LandscapeStudy:
     noise: str = "independent"
     part_pairs: int = 20_000
     target_error: float | None = None
+    budget: int | None = None
     seed: int = 0
     sampling: Sampling = field(default_factory=Sampling)
 
@@ -69,6 +71,13 @@ class LandscapeStudy:
             raise ValueError(f"high: expected more than low ({self.low}), got {self.high}")
         if self.target_error is not None and not self.target_error > 0:
             raise ValueError(f"target_error: expected a number > 0, got {self.target_error}")
+        if self.budget is not None:
+            check_count("budget", self.budget)
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether pairs are spent where they are needed."""
+        return self.target_error is not None or self.budget is not None
 
     def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
@@ -99,7 +108,8 @@ class LandscapeStudy:
     def _surrogate_plan(self, checkpoints: Checkpoints, shared: dict[str, Any]) -> Plan:
         steps, randoms = self._axes()
         P = shared["probe"].policy.flat.shape[1]
-        own = {"pairs": None, "noise": None, "part_pairs": None, "target_error": None}
+        own = {"pairs": None, "noise": None, "part_pairs": None}
+        own |= {"target_error": None, "budget": None}
         return Plan(
             title=f"surrogate {checkpoints.task_id}",
             schema=Schema(
@@ -121,9 +131,7 @@ class LandscapeStudy:
         self, checkpoints: Checkpoints, shared: dict[str, Any], surrogate: Path
     ) -> Plan:
         steps, randoms = self._axes()
-        parts = 1
-        if self.target_error is None:
-            parts = math.ceil(max(self.pairs) / self.part_pairs)
+        parts = 1 if self.adaptive else math.ceil(max(self.pairs) / self.part_pairs)
         function = RewardMap(
             checkpoints,
             steps,
@@ -131,6 +139,7 @@ class LandscapeStudy:
             self.part_pairs,
             self.noise,
             self.target_error,
+            self.budget,
             self.seed,
             str(surrogate),
         )
@@ -148,10 +157,17 @@ class LandscapeStudy:
                 self._spec(checkpoints),
             ),
             function=function,
-            cost=lambda at: len(steps) * len(randoms) * function.part(at),
+            cost=lambda at: self._cost(at, function.part(at)),
             wanted=lambda at: function.part(at) > 0,
             **shared,
         )
+
+    def _cost(self, at: dict[str, Any], part: int) -> int:
+        """Pairs of a map's part; of an adaptive map, which has one part, at most."""
+        points = math.prod(self.points)
+        if not self.adaptive:
+            return points * part
+        return min(points * int(at["pairs"]), self.budget or sys.maxsize)
 
 
 def landscape(
@@ -188,7 +204,8 @@ def describe_landscape(
 ) -> str:
     """What :func:`landscape` would compute, and how long it would take."""
     study = LandscapeStudy(**settings)
-    lines = [f"{study.points[0]} x {study.points[1]} points per map"]
+    most = "; adaptive, so at most:" if study.adaptive else ""
+    lines = [f"{study.points[0]} x {study.points[1]} points per map{most}"]
     for name, plan in study.plans(runs, Path(out)).items():
         lines.append(describe_plan(plan, Path(out) / name))
     return "\n".join(lines)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pgcore.agents import derive_seed
-from pgcore.arrays import F64
+from pgcore.arrays import F64, I64, Bool
 from pgcore.nets import GaussianPolicy
 from pgcore.studies.agent import Agent, Checkpoints
 from pgcore.studies.cells import Values
@@ -87,6 +87,7 @@ class RewardMap:
     part_pairs: int
     noise: str
     target_error: float | None
+    budget: int | None
     seed: int
     surrogate_store: str
 
@@ -124,26 +125,40 @@ class RewardMap:
         seed: int,
         num_threads: int,
     ) -> RewardSums:
-        """Spend the level's pairs where the standard error is above the target, if there is one."""
-        if self.target_error is None:
+        """Spend further parts where the standard error is largest, in an adaptive study."""
+        if self.target_error is None and self.budget is None:
             return sums
-        rounds = math.ceil(int(at["pairs"]) / self.part_pairs)
-        for number in range(1, rounds):
-            left = np.nonzero(sums.standard_error() > self.target_error)[0]
-            if not len(left):
-                break
-            chosen = policies.with_members(policies.flat[torch.from_numpy(left)])
+        most = math.ceil(int(at["pairs"]) / self.part_pairs)
+        parts = np.ones(policies.members, dtype=np.int64)
+        number = 0
+        while len(chosen := self._chosen(sums, parts < most)):
+            number += 1
             more = reward_sums(
                 agent,
-                chosen,
+                policies.with_members(policies.flat[torch.from_numpy(chosen)]),
                 self.part_pairs,
                 derive_seed(seed, "round", number),
                 self.noise == "common",
                 None,
                 num_threads,
             )
-            sums = sums.added_at(left, more)
+            sums = sums.added_at(chosen, more)
+            parts[chosen] += 1
         return sums
+
+    def _chosen(self, sums: RewardSums, allowed: Bool) -> I64:
+        """The allowed points above the target error that get a part in the next round.
+
+        With a budget, those with the largest errors, and at most a quarter of the map at a time, so
+        that the errors are looked at again.
+        """
+        error = sums.standard_error()
+        order = np.argsort(-error, kind="stable")
+        order = order[(allowed & (error > (self.target_error or 0.0)))[order]]
+        if self.budget is not None:
+            left = int((self.budget - sums.steps.sum()) // self.part_pairs)
+            order = order[: max(0, min(left, math.ceil(len(error) / 4)))]
+        return np.sort(order)
 
 
 def centre_of(steps: F64, randoms: F64) -> int | None:

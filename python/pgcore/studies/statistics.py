@@ -160,42 +160,6 @@ def iqm_interval(
     return interquartile_mean(values), low, high
 
 
-def sign_agreement(surrogate: F64, reward: F64) -> float:
-    """Share of the steps between neighbours at which both curves rise or both fall."""
-    return float(np.mean(np.sign(np.diff(surrogate)) == np.sign(np.diff(reward))))
-
-
-def rank_correlation(a: F64, b: F64) -> float:
-    """Spearman's rank correlation of two surfaces; NaN if one is constant."""
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return math.nan
-    return float(stats.spearmanr(a.ravel(), b.ravel()).statistic)
-
-
-def roughness(surface: F64, errors: F64) -> tuple[float, float]:
-    """How jagged a surface is: shares of its variance over the grid.
-
-    Args:
-        surface: [A, B].
-        errors: [A, B], standard errors of its points.
-
-    Returns:
-        The share that a cubic polynomial in both directions leaves unexplained (unbiased by its
-        number of coefficients), and the share that the points' standard errors account for. Where
-        the two are equal, the jaggedness is noise of the estimates.
-    """
-    A, B = surface.shape
-    x, y = np.meshgrid(np.linspace(-1, 1, A), np.linspace(-1, 1, B), indexing="ij")
-    terms = np.stack([(x**i * y**j).ravel() for i in range(4) for j in range(4 - i)], axis=1)
-    values = surface.ravel()
-    if len(values) <= terms.shape[1]:
-        return math.nan, math.nan
-    coefficients, *_ = np.linalg.lstsq(terms, values, rcond=None)
-    residual = np.square(values - terms @ coefficients).sum() / (len(values) - terms.shape[1])
-    total = values.var(ddof=1)
-    return float(residual / total), float(np.square(errors).mean() / total)
-
-
 def misfit(prediction: F64, values: F64, errors: F64) -> tuple[float, float]:
     """Shares of the variance of value over states that a prediction misses.
 

@@ -10,7 +10,13 @@ import xarray as xr
 
 from pgcore.arrays import F64
 from pgcore.studies.figures.style import STYLE, new_figure
-from pgcore.studies.statistics import rank_correlation, roughness, sign_agreement
+from pgcore.studies.surface_measures import (
+    Interval,
+    RewardSurface,
+    rank_correlation,
+    roughness,
+    sign_agreement,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,18 +87,23 @@ def contour_panel(ax: Axes, reward: xr.DataArray, error: xr.DataArray) -> Axes:
     return ax
 
 
+def along_the_step(data: xr.Dataset) -> int:
+    """Where the random direction is not taken, or least."""
+    return int(np.argmin(np.abs(data["random_scale"].values)))
+
+
 def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     """Along the step direction: reward with 95 % bands per number of pairs, and the surrogate."""
     x = data["step_scale"].values
     for n, grey in zip(pairs, np.linspace(0.7, 0.0, len(pairs)), strict=True):
-        row = data.sel(pairs=n).isel(random_scale=0)
+        row = data.sel(pairs=n).isel(random_scale=along_the_step(data))
         middle, width = row["reward"].values, 1.96 * row["reward_error"].values
         ax.plot(x, middle, color=str(grey), linewidth=1, label=f"reward, {n} pairs")
         ax.fill_between(x, middle - width, middle + width, color=str(grey), alpha=0.15, linewidth=0)
     right = ax.twinx()
     right.plot(
         x,
-        data["surrogate"].isel(random_scale=0).values,
+        data["surrogate"].isel(random_scale=along_the_step(data)).values,
         color="#d98200",
         linestyle="--",
         linewidth=1,
@@ -128,15 +139,20 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
     return figure
 
 
+_LEGEND = """\
+agree: share of the steps along the step direction where surrogate and reward both rise or fall;
+rank: Kendall's correlation of the two over the plane; both with 95 % bounds for the true reward;
+one step: reward change at one full step, 95 % interval; rough: share of the reward's variance
+over the plane that a cubic does not explain / that standard errors explain; jagged: share of the
+true reward's variance that a cubic does not explain; KL at one step; |step| (random: 2)"""
+
+
 def landscape_table(data: xr.Dataset) -> str:
     """The maps in numbers, a line each."""
     lines = [
-        "agree: sign agreement of surrogate and reward changes along the step; rank: Spearman "
-        "correlation over the plane;\none step: reward change at one full step with its standard "
-        "error; rough: share of the reward's variance over the plane\nthat a cubic does not explain"
-        " / the share that standard errors explain; KL at one step; |step| (random direction: 2)",
-        f"{'':<6}{'iter':>5}{'trial':>6}{'source':>8}{'pairs':>8}{'traj':>7}{'agree':>7}"
-        f"{'rank':>7}{'one step':>18}{'rough':>14}{'KL':>8}{'|step|':>8}",
+        _LEGEND,
+        f"{'':<6}{'iter':>5}{'trial':>6}{'source':>8}{'pairs':>8}{'traj':>7}{'agree':>19}"
+        f"{'rank':>21}{'one step':>26}{'rough':>14}{'jagged':>21}{'KL':>8}{'|step|':>8}",
     ]
     stacked = data.stack(row=("algorithm", "iteration", "trial", "source", "pairs"))
     for index in range(stacked.sizes["row"]):
@@ -147,26 +163,45 @@ def landscape_table(data: xr.Dataset) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _map_line(own: xr.Dataset) -> str:
-    name = [own[d].item() for d in ("algorithm", "iteration", "trial", "source", "pairs")]
-    cut = own.isel(random_scale=0)
+def _surface(data: xr.Dataset) -> RewardSurface:
+    """The reward of one map, or of a line through it."""
+    names = [d for d in ("step_scale", "random_scale") if d in data["reward"].dims]
+    own = data.transpose(*names, ...)
+    columns = ("reward", "reward_error", "trajectories")
+    return RewardSurface(*(own[c].values for c in columns))
+
+
+def reward_change(cut: xr.Dataset) -> tuple[float, float]:
+    """Reward change at one full step and its standard error; paired, if random numbers are common.
+
+    Args:
+        cut: of one map, along the step direction.
+    """
     steps = cut["step_scale"].values
-    one = int(np.argmin(np.abs(steps - 1.0)))
-    zero = int(np.argmin(np.abs(steps)))
-    reward, error = cut["reward"].values, cut["reward_error"].values
-    change = reward[one] - reward[zero]
-    spread = float(np.hypot(error[one], error[zero]))
+    one, zero = (int(np.argmin(np.abs(steps - x))) for x in (1.0, 0.0))
     if np.isfinite(cut["difference"].values[one]):
-        change, spread = cut["difference"].values[one], cut["difference_error"].values[one]
-    _, _, surface = _grid(own["reward"])
-    _, _, errors = _grid(own["reward_error"])
-    _, _, surrogate = _grid(own["surrogate"])
-    agree = sign_agreement(cut["surrogate"].values, reward)
-    unexplained, noise = roughness(surface, errors)
+        return float(cut["difference"].values[one]), float(cut["difference_error"].values[one])
+    reward, error = cut["reward"].values, cut["reward_error"].values
+    return float(reward[one] - reward[zero]), float(np.hypot(error[one], error[zero]))
+
+
+def _map_line(own: xr.Dataset) -> str:
+    def shown(x: Interval) -> str:
+        return f"{x.estimate:.2f} [{x.low:.2f}, {x.high:.2f}]"
+
+    name = [own[d].item() for d in ("algorithm", "iteration", "trial", "source", "pairs")]
+    cut = own.isel(random_scale=along_the_step(own))
+    change, spread = reward_change(cut)
+    change_text = f"{change:+.1f} [{change - 1.96 * spread:+.0f}, {change + 1.96 * spread:+.0f}]"
+    surrogate = own["surrogate"].transpose("step_scale", "random_scale").values
+    rough = roughness(_surface(own))
+    one = int(np.argmin(np.abs(cut["step_scale"].values - 1.0)))
     return (
         f"{name[0]:<6}{name[1]:>5}{name[2]:>6}{name[3]:>8}{name[4]:>8}"
-        f"{float(own['trajectories'].mean()):>7.0f}{agree:>7.2f}"
-        f"{rank_correlation(surrogate, surface):>7.2f}{f'{change:+.1f} ± {spread:.1f}':>18}"
-        f"{f'{unexplained:.2f} / {noise:.2f}':>14}{float(cut['kl'].values[one]):>8.4f}"
+        f"{float(own['trajectories'].mean()):>7.0f}"
+        f"{shown(sign_agreement(cut['surrogate'].values, _surface(cut))):>19}"
+        f"{shown(rank_correlation(surrogate, _surface(own))):>21}"
+        f"{change_text:>26}{f'{rough.unexplained:.2f} / {rough.noise:.2f}':>14}"
+        f"{shown(rough.jagged):>21}{float(cut['kl'].values[one]):>8.4f}"
         f"{float(own['step_norm']):>8.3f}"
     )
