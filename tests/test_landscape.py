@@ -175,7 +175,8 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
     assert "3 x 4 points" in text and "6 of 6 cells" in text
     for change, match in (
         ({"noise": "pink"}, "noise: expected one of independent, common"),
-        ({"high": -1.0}, "high: expected more than low"),
+        ({"step_range": (1.0, -1.0)}, "step_range: expected two growing numbers, got 1.0 and -1"),
+        ({"random_range": (float("nan"), 1.0)}, "random_range: expected two growing numbers"),
         ({"points": (0, 3)}, "points: expected an integer >= 1"),
         ({"budget": 0}, "budget: expected an integer >= 1"),
         ({"target_error": 0.0}, "target_error: expected a number > 0"),
@@ -257,16 +258,21 @@ def test_a_budget_goes_where_the_error_is(runs, tmp_path):
     assert "adaptive, so at most" in text and f"{2 * budget:.3g} state-action" in text
 
 
-def test_the_cut_follows_the_step_on_a_symmetric_grid(runs, tmp_path):
-    settings = SMALL | {"points": (3, 3), "low": -1.0, "high": 1.0, "pairs": (100,)}
+def test_the_cut_follows_the_step_on_any_grid(runs, tmp_path):
+    settings = SMALL | {
+        "points": (2, 3),
+        "step_range": (0.0, 1.0),
+        "random_range": (-1.0, 1.0),
+        "pairs": (100,),
+    }
     data = pgcore.studies.landscape(runs[:1], tmp_path, **settings)
     cut = figures.landscape.along_the_step(data)
     assert float(data["random_scale"][cut]) == 0
     one = data.isel(algorithm=0, iteration=0, trial=0, source=0, pairs=0)
     change, spread = figures.landscape.reward_change(one.isel(random_scale=cut))
     rewards, errors = one["reward"].values, one["reward_error"].values
-    assert change == rewards[2, 1] - rewards[1, 1]
-    assert spread == np.hypot(errors[2, 1], errors[1, 1])
+    assert change == rewards[1, 1] - rewards[0, 1]
+    assert spread == np.hypot(errors[1, 1], errors[0, 1])
 
 
 def test_settings_are_plain_data():

@@ -36,13 +36,13 @@ class LandscapeStudy:
         sources: pairs that the update step is computed from, one map each.
         pairs: pairs per grid point of the true reward, one map each.
         points: grid points along each of the two directions.
-        low: where both axes begin, in steps and in random directions.
-        high: where both axes end.
+        step_range: first and last coordinate along the step, in steps.
+        random_range: first and last coordinate along the random direction.
         noise: "independent" streams at every point, or "common" random numbers.
         part_pairs: a map is computed in parts of so many pairs per point.
         target_error: stop at points whose standard error is below this; None: never.
         budget: pairs of a whole map: after a first part everywhere, further parts go where the
-            standard error is largest, up to ``pairs`` per point; None: no limit.
+            standard error is largest, at most ``pairs`` at a point; None: no limit.
         seed: of everything random.
         sampling: how the pairs of a step are sampled and judged.
     """
@@ -52,8 +52,8 @@ class LandscapeStudy:
     sources: tuple[int, ...] = (2000,)
     pairs: tuple[int, ...] = (2000, 20_000)
     points: tuple[int, int] = (11, 11)
-    low: float = 0.0
-    high: float = 3.0
+    step_range: tuple[float, float] = (0.0, 3.0)
+    random_range: tuple[float, float] = (0.0, 3.0)
     noise: str = "independent"
     part_pairs: int = 20_000
     target_error: float | None = None
@@ -67,8 +67,10 @@ class LandscapeStudy:
         for name in ("sources", "pairs", "points"):
             for n in getattr(self, name):
                 check_count(name, n)
-        if not self.low < self.high:
-            raise ValueError(f"high: expected more than low ({self.low}), got {self.high}")
+        for name in ("step_range", "random_range"):
+            low, high = getattr(self, name)
+            if not low < high:
+                raise ValueError(f"{name}: expected two growing numbers, got {low} and {high}")
         if self.target_error is not None and not self.target_error > 0:
             raise ValueError(f"target_error: expected a number > 0, got {self.target_error}")
         if self.budget is not None:
@@ -93,7 +95,8 @@ class LandscapeStudy:
 
     def _axes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """The grid's coordinates in steps and in random directions."""
-        a, b = (np.linspace(self.low, self.high, n).round(9).tolist() for n in self.points)
+        axes = zip((self.step_range, self.random_range), self.points, strict=True)
+        a, b = (np.linspace(*ends, n).round(9).tolist() for ends, n in axes)
         return tuple(a), tuple(b)
 
     def _spec(self, checkpoints: Checkpoints) -> dict[str, Any]:
