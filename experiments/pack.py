@@ -39,10 +39,10 @@ def datasets(study: Path) -> dict[str, xr.Dataset]:
         return {"": open_gradient(study)}
     if (study / "reward.zarr").exists():
         return {"": open_landscape(study)}
-    names = ("errors", "monte_carlo", "variance")
-    return {
-        f"-{n}": open_study(study / f"{n}.zarr") for n in names if (study / f"{n}.zarr").exists()
-    }
+    names = ("errors", "true_value", "monte_carlo", "variance")
+    stores = {n: study / f"{n}.zarr" for n in names}
+    found = {f"-{n}": open_study(path) for n, path in stores.items() if path.exists()}
+    return {n: data.drop_dims("parameter", errors="ignore") for n, data in found.items()}
 
 
 def main(command: Command) -> None:

@@ -146,7 +146,25 @@ def test_figures_and_table(runs, tmp_path):
     data = pgcore.studies.value_prediction(runs, tmp_path, **SMALL)
     figures.save_figure(figures.value_figure(data["errors"]), tmp_path / "errors")
     figures.save_figure(figures.variance_figure(data["variance"]), tmp_path / "variance")
-    assert "true value" in figures.value_table(data)
+    table = figures.value_table(data)
+    assert "true value" in table and "nan" not in table.split("total variance")[0]
+
+
+def test_the_ratio_of_variances_covers_the_truth():
+    """Of 10 paired estimates whose noise differs by a known factor."""
+    generator, scale = np.random.default_rng(5), np.geomspace(0.2, 2, 40)
+    truth = (np.square(0.5 * scale) + 0.3**2).sum() / np.square(scale).sum()
+    hits, repeats = 0, 300
+    for _ in range(repeats):
+        shared = generator.standard_normal((10, 40)) * scale
+        noisy, quiet = 1 + shared, 1 + 0.5 * shared
+        other = quiet + 0.3 * generator.standard_normal((10, 40))
+        middle, low, high = figures.value._variance_ratio(other @ other.T, noisy @ noisy.T)
+        assert 0 < low < middle < high
+        hits += low <= truth <= high
+        exact = figures.value._variance_ratio(quiet @ quiet.T, noisy @ noisy.T)
+        np.testing.assert_allclose(exact, 0.25, rtol=1e-6)  # paired: the noise cancels
+    assert hits >= repeats * (0.95 - 3 * 0.0126)  # less three binomial errors
 
 
 def test_dry_run_and_bad_settings(runs, tmp_path):

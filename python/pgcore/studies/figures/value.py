@@ -108,26 +108,25 @@ def total_variance(gram: F64, n: int) -> float:
 
 
 def value_table(data: dict[str, xr.Dataset]) -> str:
-    """The study in numbers: errors by iteration (IQM over trials), variances at n = 2048 or so."""
+    """The study in numbers: errors by iteration, variances by baseline, Monte Carlo values."""
     errors = data["errors"]["error"]
     lines = [
-        f"errors of the value network, IQM over {errors.sizes['trial']} trial(s): "
-        "mean relative error | root mean square error / std of the target",
-        f"{'':<6}{'iter':>5}{'gae train':>18}{'gae held-out':>18}{'returns train':>18}"
-        f"{'returns held-out':>18}",
+        f"errors of the value network, IQM over {errors.sizes['trial']} trial(s): mean relative "
+        "error [95 % interval] | root mean square error / std of the target",
+        f"{'':<6}{'iter':>5}"
+        + "".join(f"{t} {s}".rjust(27) for t in ("gae", "returns") for s in ("train", "held-out")),
     ]
-    for algorithm in errors["algorithm"].values:
-        for iteration in errors["iteration"].values:
-            part = errors.sel(algorithm=algorithm, iteration=iteration)
-            cells = []
-            for target in ("gae", "returns"):
-                for which in ("train", "held-out"):
-                    a, b = (
-                        float(iqm_interval(part.sel(set=which, target=target, measure=m).values)[0])
-                        for m in ("mre", "normalized")
-                    )
-                    cells.append(f"{a:.2f} | {b:.2f}".rjust(18))
-            lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells))
+    for algorithm, iteration in itertools.product(
+        *(errors[d].values for d in ("algorithm", "iteration"))
+    ):
+        part = errors.sel(algorithm=algorithm, iteration=iteration)
+        cells = []
+        for target, which in itertools.product(("gae", "returns"), ("train", "held-out")):
+            own = part.sel(set=which, target=target)
+            middle, low, high = iqm_interval(own.sel(measure="mre").values)
+            spread = iqm_interval(own.sel(measure="normalized").values)[0]
+            cells.append(f"{middle:.2f} [{low:.2f}, {high:.2f}] | {spread:.2f}".rjust(27))
+        lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells))
     if "variance" in data:
         lines += ["", *_variance_lines(data["variance"], data["true_value"])]
         lines += ["", *_monte_carlo_lines(data["monte_carlo"])]
@@ -135,13 +134,18 @@ def value_table(data: dict[str, xr.Dataset]) -> str:
 
 
 def _variance_ratio(one: F64, other: F64) -> tuple[float, float, float]:
-    """tr Σ of one baseline over that of another, on the same pairs, with its interval."""
+    """tr Σ of one baseline over that of another, on the same pairs, with its interval.
 
-    def ratio(i: I64) -> float:
+    The interval is one of the logarithm, turned back: a ratio of variances is skewed and positive.
+    """
+
+    def log_ratio(i: I64) -> float:
         part = np.ix_(i, i)
-        return total_variance(one[part], 1) / total_variance(other[part], 1)
+        traces = (max(total_variance(gram[part], 1), 1e-300) for gram in (one, other))
+        return float(np.subtract(*np.log(list(traces))))
 
-    return jackknife_interval(ratio, len(one))
+    middle, low, high = np.exp(jackknife_interval(log_ratio, len(one)))
+    return float(middle), float(low), float(high)
 
 
 def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
@@ -151,7 +155,7 @@ def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
         f"total variance tr Σ over the value net's [95 % interval over estimates, n = {largest}]"
         f" and pairwise cosine at n = {n}, by baseline;\n"
         "fit: explained variance of the fitted true value on held-out pairs",
-        f"{'':<6}{'iter':>5}{'trial':>6}" + "".join(f"{b:>32}" for b in BASELINE_STYLES) + "   fit",
+        f"{'':<6}{'iter':>5}{'trial':>6}" + "".join(f"{b:>38}" for b in BASELINE_STYLES) + "   fit",
     ]
     where: dict[str, Any]
     for algorithm, iteration, trial in itertools.product(
@@ -164,7 +168,7 @@ def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
             grams = (own.sel(n=largest, baseline=b).values for b in (baseline, "value net"))
             middle, low, high = _variance_ratio(*grams)
             cosine = mean_pairwise(cosines(own.sel(n=n, baseline=baseline).values))
-            cells.append(f"{middle:.3g} [{low:.3g}, {high:.3g}] {cosine:+.2f}".rjust(32))
+            cells.append(f"{middle:.3g} [{low:.3g}, {high:.3g}] {cosine:+.2f}".rjust(38))
         fit = float(true["fit_error"].sel({**where, "measure": "explained_variance"}))
         lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{fit:>6.2f}")
     return lines
