@@ -44,14 +44,19 @@ def commands(scale: Scale, out: Path) -> Iterator[list[str]]:
     pgcore = [sys.executable, "-m", "pgcore"]
     for task in scale.tasks:
         runs = [str(out / "runs" / f"{task}-{a}") for a in ALGORITHMS]
-        for algorithm, run in zip(ALGORITHMS, runs, strict=True):
+        kinds = [(run, a, "value") for run, a in zip(runs, ALGORITHMS, strict=True)]
+        if scale.zero_baseline:
+            kinds += [(f"{run}-zero", a, "zero") for run, a, _ in kinds]
+        for run, algorithm, baseline in kinds:
             yield [
                 *pgcore, "train", "--task", task, "--algorithm", algorithm,
-                "--trials", str(scale.trials), "--iterations", str(scale.iterations),
+                "--baseline", baseline, "--trials", str(scale.trials),
+                "--iterations", str(scale.iterations),
                 "--keep", *words(scale.keep), "--out", run, "--resume",
             ]  # fmt: skip
         figure = str(out / "figures" / f"{task}-learning")
-        yield [sys.executable, str(HERE / "learning_curves.py"), *runs, "--out", figure]
+        every = [run for run, _, _ in kinds]
+        yield [sys.executable, str(HERE / "learning_curves.py"), *every, "--out", figure]
         yield from studies(task, runs, scale, out)
 
 
@@ -72,6 +77,10 @@ def studies(task: str, runs: list[str], scale: Scale, out: Path) -> Iterator[lis
         "--pairs", *words(scale.variance_pairs),
         "--true-value-pairs", str(scale.true_value_pairs), "--states", str(scale.states),
         "--continuations", str(scale.continuations), "--out", str(out / f"{task}-value"),
+    ]  # fmt: skip
+    yield [  # the paper's figures 3, 11 and 12: returns cut at the end of an iteration
+        *pgcore, "value", *runs, *trials, "--iterations", *words(scale.value_checkpoints),
+        "--variance-iterations", "--returns", "cut", "--out", str(out / f"{task}-value-cut"),
     ]  # fmt: skip
     yield [
         *pgcore, "landscape", *runs, "--trials", "1", *checkpoints,

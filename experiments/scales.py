@@ -13,6 +13,7 @@ class Scale:
         tasks: what is trained, with PPO and TRPO each.
         trials: agents per task and algorithm.
         iterations: updates per agent.
+        zero_baseline: whether agents without a baseline are trained, too (claim C9).
         checkpoints: iterations that the studies look at.
         measured: trials that the studies look at.
         gradient_pairs: values of n in the gradient study.
@@ -31,6 +32,7 @@ class Scale:
     tasks: tuple[str, ...]
     trials: int
     iterations: int
+    zero_baseline: bool
     checkpoints: tuple[int, ...]
     measured: int
     gradient_pairs: tuple[int, ...]
@@ -65,6 +67,7 @@ SCALES = {
         tasks=("Hopper-v2",),
         trials=4,
         iterations=120,
+        zero_baseline=False,
         checkpoints=(0, 50, 100),
         measured=2,
         gradient_pairs=(100, 500, 2000, 5000),
@@ -84,6 +87,7 @@ SCALES = {
         tasks=PAPER_TASKS,
         trials=8,
         iterations=500,
+        zero_baseline=True,
         checkpoints=PAPER_CHECKPOINTS,
         measured=3,
         gradient_pairs=(100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000),
@@ -103,6 +107,7 @@ SCALES = {
         tasks=PAPER_TASKS,
         trials=24,
         iterations=500,
+        zero_baseline=True,
         checkpoints=PAPER_CHECKPOINTS,
         measured=10,
         gradient_pairs=(*(m * 10**e for e in (2, 3, 4, 5) for m in (1, 2, 5)), 1_000_000),

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy import stats
 
 import linear_quadratic as lq
@@ -93,6 +94,27 @@ def _surrogate_gradient(agent, data):
     return trpo.surrogate_gradient(agent.policy, data, advantages)[0].double().numpy()
 
 
+def test_the_clipped_surrogate_far_from_the_centre(runs):
+    """PPO's, where ratios leave 1 ± ε on both sides; against the formula in float64."""
+    agent = _agents(runs)[0]
+    data = step_data(agent, 500, [0], 3, Sampling(), 1)
+    random = random_direction(agent.policy.flat.shape[1], 7)
+    stack = plane(agent, random, random, np.array([0.7]), np.array([0.0]))
+    value, _ = surrogate_surface(stack, agent, data, 0.2, 1)
+
+    def log_prob(policy):
+        with torch.no_grad():
+            mean, std = policy.mean(data.inputs).double(), policy.log_std.detach().double().exp()
+        return torch.distributions.Normal(mean, std).log_prob(data.actions.double()).sum(-1)
+
+    ratio = (log_prob(stack) - log_prob(agent.policy)).exp()
+    assert (ratio < 0.8).any() and (ratio > 1.2).any()
+    a = data.advantages.double()
+    a = (a - a.mean()) / a.std()
+    expected = torch.minimum(ratio * a, ratio.clamp(0.8, 1.2) * a).mean()
+    assert value[0] == pytest.approx(float(expected), abs=1e-5)
+
+
 def test_surrogate_blocks_do_not_change_the_bits_with_threads(runs):
     agent = _agents(runs)[0]
     data = step_data(agent, 9000, list(range(5)), 3, Sampling(), 1)
@@ -166,7 +188,7 @@ def test_figures_page_and_table(runs, tmp_path):
     page = figures.landscape_page(data)
     assert "common" in data.attrs["spec"] and "Plotly.newPlot" in page
     assert 'src="http' not in page  # self-contained
-    assert len(figures.landscape_table(data).splitlines()) == 6 + 4
+    assert len(figures.landscape_table(data).splitlines()) == 8 + 4
     assert np.isfinite(data["difference"].values).all()
 
 
@@ -208,6 +230,9 @@ def test_measures_of_exact_surfaces():
     assert agree == measures.Interval(1.0, 1.0, 1.0)  # without noise, nothing is uncertain
     flat = np.zeros_like(smooth)
     assert np.isnan(measures.roughness(exact(flat)).jagged.estimate)
+    single = dataclasses.replace(exact(smooth**3), error=np.full(smooth.shape, np.nan))
+    bounds = measures.rank_correlation(smooth, single)  # one trajectory a point has no error
+    assert (bounds.low, bounds.estimate, bounds.high) == (-1.0, 1.0, 1.0)
     bounds = measures.rank_correlation(smooth, exact(flat))  # all ties: nothing is known
     assert (bounds.low, bounds.estimate, bounds.high) == (-1.0, 0.0, 1.0)
 
@@ -252,6 +277,8 @@ def test_a_budget_goes_where_the_error_is(runs, tmp_path):
     # a part may overshoot by the ends of its trajectories; Hopper's first ones are short
     assert (used < 1.3 * budget).all() and (used > 0.7 * budget).all()
     assert float(own["reward_error"].max()) < float(fixed["reward_error"].max())
+    with pytest.raises(ValueError, match="budget: expected at least 1200, a first part"):
+        LandscapeStudy(budget=1199, **settings)
     again = pgcore.studies.landscape(runs, tmp_path / "c", budget=budget, num_threads=1, **settings)
     assert_same_dataset(own, again)
     text = describe_landscape(runs, tmp_path / "x", budget=budget, **settings)
@@ -269,11 +296,32 @@ def test_the_cut_follows_the_step_on_any_grid(runs, tmp_path):
     cut = figures.landscape.along_the_step(data)
     assert float(data["random_scale"][cut]) == 0
     one = data.isel(algorithm=0, iteration=0, trial=0, source=0, pairs=0)
-    change, spread = figures.landscape.reward_change(one.isel(random_scale=cut))
+    change, low, high = figures.landscape.reward_change(one.isel(random_scale=cut))
     rewards, errors = one["reward"].values, one["reward_error"].values
-    assert change == rewards[1, 1] - rewards[0, 1]
-    assert spread == np.hypot(errors[1, 1], errors[0, 1])
+    assert change == pytest.approx(rewards[1, 1] - rewards[0, 1])
+    assert (high - low) / 2 > 1.96 * np.hypot(errors[1, 1], errors[0, 1])
 
 
-def test_settings_are_plain_data():
-    assert dataclasses.asdict(LandscapeStudy())["points"] == (11, 11)
+def test_one_step_is_one_step():
+    """Also where it lies between grid points; against means and errors by hand."""
+    steps = np.linspace(0, 3, 11)  # 0.9 and 1.2, but not 1
+    reward, error = 10 + 5 * steps, np.full(11, 0.3)
+    dims = "step_scale"
+    cut = xr.Dataset(
+        {
+            "reward": (dims, reward),
+            "reward_error": (dims, error),
+            "trajectories": (dims, np.full(11, 1e6)),
+            "difference": (dims, np.full(11, np.nan)),
+        },
+        coords={dims: steps},
+    )
+    change, low, high = figures.landscape.reward_change(cut)
+    assert change == pytest.approx(5)
+    width = 1.96 * 0.3 * np.sqrt((2 / 3) ** 2 + (1 / 3) ** 2 + 1)
+    assert (high - low) / 2 == pytest.approx(width, rel=1e-3)
+    few = cut.assign(trajectories=(dims, np.full(11, 3.0)))
+    _, low, high = figures.landscape.reward_change(few)
+    assert (high - low) / 2 > 1.3 * width  # Student's t
+    away = cut.assign_coords({dims: steps + 0.5})  # the centre is not on the grid
+    assert np.isnan(figures.landscape.reward_change(away)[0])

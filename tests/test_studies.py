@@ -2,6 +2,8 @@
 
 import dataclasses
 import multiprocessing
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -13,10 +15,12 @@ from conftest import assert_same_dataset
 from pgcore.checkpoint import load_checkpoint
 from pgcore.studies import figures, statistics
 from pgcore.studies.agent import Agent
-from pgcore.studies.cells import StudyError, describe_plan, run_plan
+from pgcore.studies.cells import StudyError, describe_plan, run_plan, run_plans
 from pgcore.studies.estimates import sum_gradients
 from pgcore.studies.gradient import GradientStudy, describe_gradient, open_gradient
-from pgcore.studies.sampling import Sampling, gradient_sums
+from pgcore.studies.landscape import open_landscape
+from pgcore.studies.sampling import Sampling, gradient_sums, sample_blocks
+from pgcore.studies.store import open_study
 from pgcore.train import checkpoint_path
 
 SMALL = {
@@ -158,12 +162,80 @@ class Flaky:
 def test_a_failing_cell_is_named_and_the_rest_completes(runs, tmp_path):
     plan, _ = GradientStudy(**SMALL).plans(runs, tmp_path)
     flaky = dataclasses.replace(plan, function=Flaky(plan.function, fail=True))
-    with pytest.raises(StudyError, match="2 of 8 cells failed: algorithm=ppo, iteration=0"):
+    with pytest.raises(StudyError, match="2 of 8 cells failed: algorithm=ppo, iteration=0") as info:
         run_plan(flaky, tmp_path / "a")
-    assert "0 of 8" not in describe_plan(plan, tmp_path / "a")
+    assert str(info.value).count("ArithmeticError: on purpose") == 2
     assert "2 of 8 cells to compute" in describe_plan(plan, tmp_path / "a")
     whole = run_plan(plan, tmp_path / "b")
     assert_same_dataset(run_plan(plan, tmp_path / "a"), whole)
+
+
+def test_a_failing_cell_stops_no_later_store(runs, tmp_path):
+    """What needs the failed cell fails by name; the rest of both stores is there."""
+    true, estimates = GradientStudy(**SMALL).plans(runs, tmp_path)
+    flaky = dataclasses.replace(true, function=Flaky(true.function, fail=True))
+    with pytest.raises(StudyError, match="6 of 24 cells failed") as info:
+        run_plans({"true.zarr": flaky, "dataset.zarr": estimates}, tmp_path)
+    assert "needs the cell of true.zarr at" in str(info.value)
+    whole = pgcore.studies.gradient_quality(runs, tmp_path / "whole", **SMALL)
+    assert_same_dataset(pgcore.studies.gradient_quality(runs, tmp_path, **SMALL), whole)
+
+
+def test_a_study_in_another_order_is_refused(runs, tmp_path):
+    """Cells are found by their place: with other coordinates it is another study."""
+    pgcore.studies.gradient_quality(runs, tmp_path, **SMALL)
+    with pytest.raises(ValueError, match="other coordinates of algorithm"):
+        pgcore.studies.gradient_quality(runs[::-1], tmp_path, **SMALL)
+
+
+def test_noise_scale_of_normalized_advantages(runs):
+    """The streams' squares are those of the normalised gradient, as an independent sum says."""
+    agent = Agent.of(load_checkpoint(checkpoint_path(runs[0], 2)), 0)
+    sampling = Sampling(advantages="normalized", stream_steps=64)
+    groups = np.arange(2) * (1 << 20)
+    sums = sum_gradients(agent, 256, groups, 5, sampling, 1)
+    ids = (groups[:, None] + np.arange(4)).reshape(-1)
+    (_, batch), *_ = sample_blocks(agent, 64, ids, 5, 1)
+    advantages = sampling.judge(agent, batch).reshape(2, -1)
+    scaled = (advantages - advantages.mean(1, keepdims=True)) / advantages.std(
+        1, ddof=1, keepdims=True
+    )
+    streams = gradient_sums(agent.policy, batch.inputs, batch.actions, scaled.reshape(8, 64)) / 64
+    np.testing.assert_allclose(sums.gradients, streams.reshape(2, 4, -1).mean(1), atol=1e-6)
+    assert sums.square == pytest.approx(np.square(streams).sum(1).mean(), rel=1e-5)
+
+
+def test_torch_threads_change_no_bit(runs, tmp_path):
+    """All three studies, in processes whose torch has one and four threads."""
+    script = tmp_path / "study.py"
+    script.write_text(_ALL_STUDIES)
+    for threads in ("1", "4"):
+        out = tmp_path / threads
+        arguments = [sys.executable, str(script), threads, str(out), *map(str, runs)]
+        subprocess.run(arguments, check=True, capture_output=True)
+    for name in ("gradient/dataset", "value/errors", "value/monte_carlo", "value/variance"):
+        one, four = (open_study(tmp_path / n / f"{name}.zarr") for n in ("1", "4"))
+        assert_same_dataset(one, four)
+    maps = [open_landscape(tmp_path / n / "map") for n in ("1", "4")]
+    assert_same_dataset(*maps)
+
+
+_ALL_STUDIES = """
+import sys
+import torch
+import pgcore
+threads, out, *runs = sys.argv[1:]
+torch.set_num_threads(int(threads))
+few = {"iterations": (2,), "trials": 1}
+pgcore.studies.gradient_quality(
+    runs, out + "/gradient", pairs=(256,), estimates=3, true_pairs=4000, true_step_pairs=2000, **few
+)
+pgcore.studies.value_prediction(
+    runs, out + "/value", variance_iterations=(2,), held_out_pairs=4000, true_value_pairs=4000,
+    states=200, continuations=2, pairs=(256,), estimates=3, **few
+)
+pgcore.studies.landscape(runs, out + "/map", sources=(4000,), pairs=(100,), points=(2, 2), **few)
+"""
 
 
 def test_dry_run_says_what_it_would_cost(runs, tmp_path):

@@ -1,5 +1,7 @@
 """The value study: its measures, the fitted true value, and paired baselines."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -50,13 +52,15 @@ def test_misfit_takes_the_noise_off():
 def test_resolved_returns_leave_out_what_is_cut():
     task = pgcore.make_task("Hopper-v2")
     batch = pgcore.collect(task, pgcore.GaussianPolicy(11, 3), 300, streams=3)
-    returns, known = resolved_returns(batch.rewards, batch, 0.9)
-    last_end = [np.nonzero(row)[0].max() for row in batch.terminated]
-    for s, end in enumerate(last_end):
-        assert known[s, : end + 1].all()
-        tail = 44  # 0.9^44 < 0.01
-        expected = np.arange(300) <= 300 - tail
-        np.testing.assert_array_equal(known[s, end + 1 :], expected[end + 1 :])
+    tail = 44  # 0.9^44 < 0.01
+    returns, known = resolved_returns(batch.rewards, batch, 0.9, 60)
+    for s in range(3):
+        age = 0
+        for t in range(300):
+            assert known[s, t] == (t + tail <= 300 and age + tail <= 60)
+            age = 0 if batch.terminated[s, t] else age + 1
+    everywhere = resolved_returns(batch.rewards, batch, 0.9, None)[1]
+    assert everywhere[:, : 300 - tail + 1].all() and not everywhere[:, 300 - tail + 1 :].any()
     plain = pgcore.discounted_returns(
         batch.rewards, np.zeros_like(batch.rewards), batch.terminated, batch.truncated, 0.9
     )
@@ -147,7 +151,7 @@ def test_figures_and_table(runs, tmp_path):
     figures.save_figure(figures.value_figure(data["errors"]), tmp_path / "errors")
     figures.save_figure(figures.variance_figure(data["variance"]), tmp_path / "variance")
     table = figures.value_table(data)
-    assert "true value" in table and "nan" not in table.split("total variance")[0]
+    assert "true value" in table and "Monte Carlo" in table and "companion" in table
 
 
 def test_the_ratio_of_variances_covers_the_truth():
@@ -167,8 +171,28 @@ def test_the_ratio_of_variances_covers_the_truth():
     assert hits >= repeats * (0.95 - 3 * 0.0126)  # less three binomial errors
 
 
+def test_returns_that_are_known_are_not_selected_by_what_happens_later():
+    """Balls that end at random: near the cut, those that end soon have low returns."""
+    generator = np.random.default_rng(0)
+    S, T, end = 4000, 60, 0.02
+    terminated = generator.random((S, T)) < end
+    nothing = np.zeros((S, T), dtype=bool)
+    batch = dataclasses.replace(
+        pgcore.collect(pgcore.make_task("Hopper-v2"), pgcore.GaussianPolicy(11, 3), 1),
+        terminated=terminated,
+        truncated=nothing,
+    )
+    returns, known = resolved_returns(np.ones((S, T)), batch, 0.9, None)
+    value = 1 / (1 - 0.9 * (1 - end))  # of a constant reward, at every step
+    error = returns[known].std() / np.sqrt(S)  # streams are the independent units, at least
+    assert abs(returns[known].mean() - value) < 4 * error + 0.01 * value  # and the missing tail
+
+
 def test_dry_run_and_bad_settings(runs, tmp_path):
     text = describe_value(runs, tmp_path / "x", **SMALL)
     assert "value errors" in text and "true value" in text and "variance" in text
     with pytest.raises(ValueError, match="returns: expected one of resolved, cut"):
         ValueStudy(returns="full")
+    for gamma in (0.0, 1.0, float("nan")):
+        with pytest.raises(ValueError, match="gamma: expected a number between 0 and 1"):
+            Sampling(gamma=gamma)

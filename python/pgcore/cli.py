@@ -23,7 +23,7 @@ USAGE = """usage: pgcore COMMAND [options]
 How good are the gradients, values and surrogates of deep policy-gradient agents?
 
   train      train agents, many trials at a time
-  study      measure trained agents: gradient
+  study      measure trained agents: gradient, value, landscape
   tasks      list the tasks; with an ID: its observations, rewards and limits
   presets    the settings of the paper; with --diff where its companion code differs
   info       versions, build flags, threads

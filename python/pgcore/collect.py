@@ -182,7 +182,7 @@ def _check_task(task: Any) -> Task:
 
 
 def default_streams(task: Task, pairs: int) -> int:
-    """Streams per member of an evaluation: enough to share the work, long enough to be unbiased."""
+    """Streams per member of an evaluation: enough to share the work, few to overshoot ``pairs``."""
     return max(1, min(64, pairs // (task.time_limit or 1000)))
 
 
@@ -202,7 +202,8 @@ def evaluate(
     """Run a policy stack and keep each trajectory's return and length only.
 
     Each stream runs until its share of ``pairs`` is reached, and then to the end of that
-    trajectory, so that every trajectory is complete.
+    trajectory, so that every trajectory is complete. How many there are depends on their lengths:
+    the mean of all returns is a ratio of sums, with a bias of order 1 / trajectories.
 
     Args:
         task, policy, seed, num_threads, normalizer, stream_ids, deterministic: see :func:`collect`.

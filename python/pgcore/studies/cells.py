@@ -61,13 +61,12 @@ class StudyError(RuntimeError):
     """
 
     def __init__(self, failures: Mapping[str, BaseException], total: int) -> None:
-        self.failures = dict(failures)
-        name, error = next(iter(self.failures.items()))
-        more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+        self.failures, self.total = dict(failures), total
+        shown = [f"{n}: {type(e).__name__}: {e}" for n, e in list(self.failures.items())[:5]]
+        more = f"; and {len(self.failures) - 5} more" if len(self.failures) > 5 else ""
         super().__init__(
-            f"{len(self.failures)} of {total} cells failed: {name}: "
-            f"{type(error).__name__}: {error}{more}; the others are stored, and the same "
-            "command tries the failed ones again"
+            f"{len(self.failures)} of {total} cells failed: {'; '.join(shown)}{more}; the others "
+            "are stored, and the same command tries the failed ones again"
         )
 
 
@@ -118,6 +117,35 @@ def run_plan(
     return store.dataset()
 
 
+def run_plans(
+    plans: Mapping[str, Plan],
+    out: str | Path,
+    *,
+    num_threads: int | None = None,
+    cluster: str | None = None,
+) -> dict[str, xr.Dataset]:
+    """:func:`run_plan` of several plans in order, by the names of their stores in ``out``.
+
+    A failed cell stops neither its plan nor the next ones; cells that need it fail, too.
+
+    Raises:
+        ValueError: a store holds something else.
+        StudyError: some cells failed; everything else is stored.
+    """
+    data: dict[str, xr.Dataset] = {}
+    failures: dict[str, BaseException] = {}
+    total = 0
+    for name, plan in plans.items():
+        total += len(plan.cells())
+        try:
+            data[name] = run_plan(plan, Path(out) / name, num_threads=num_threads, cluster=cluster)
+        except StudyError as error:
+            failures |= {f"{name} {cell}": e for cell, e in error.failures.items()}
+    if failures:
+        raise StudyError(failures, total)
+    return data
+
+
 def _outcomes(
     plan: Plan, work: Sequence[tuple[Cell, dict[str, Any]]], threads: int, cluster: str | None
 ) -> Iterator[tuple[Cell, Values | BaseException]]:
@@ -132,6 +160,15 @@ def _outcomes(
             yield cell, plan.function(coordinates, threads)
         except Exception as error:  # a cell's error, whatever it is, must not end the study
             yield cell, error
+
+
+def describe_plans(
+    plans: Mapping[str, Plan], out: str | Path, num_threads: int | None = None
+) -> str:
+    """:func:`describe_plan` of the plans of a study, a line each."""
+    return "\n".join(
+        describe_plan(plan, Path(out) / name, num_threads) for name, plan in plans.items()
+    )
 
 
 def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -> str:

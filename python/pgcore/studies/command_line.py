@@ -77,7 +77,7 @@ def _run(
     where, chosen = _command(study, name, text, arguments)
     settings = {f.name: getattr(chosen, f.name) for f in dataclasses.fields(chosen)}
     if where.dry_run:
-        print(describe(where.runs, where.out, **settings))
+        print(describe(where.runs, where.out, num_threads=where.threads, **settings))
         raise SystemExit(0)
     data = compute(
         where.runs, where.out, num_threads=where.threads, cluster=where.cluster, **settings

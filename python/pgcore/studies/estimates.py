@@ -20,7 +20,8 @@ class GradientSums:
 
     Attributes:
         gradients: [G, P], mean over the pairs of each group (equation 1).
-        square: mean over streams of |mean gradient of the stream|², for the noise scale.
+        square: mean over streams of |mean gradient of the stream|², for the noise scale; with
+            normalised advantages, those of its group.
         streams: number of streams.
         steps: pairs of each stream.
         trajectories: [G], trajectories that each group used.
@@ -65,6 +66,11 @@ def compare_judges(
 ) -> list[GradientSums]:
     """:func:`sum_gradients` with several definitions of the advantages, on the same pairs."""
     count, steps = sampling.streams(n)
+    if len(groups) > 1 and count > int(np.diff(np.sort(groups)).min()):
+        raise ValueError(
+            f"stream_steps: {n} pairs are {count} streams, more than an estimate may have; "
+            "choose longer streams"
+        )
     ids = (groups[:, None] + np.arange(count)).reshape(-1)
     owner = np.repeat(np.arange(len(groups)), count)
     shape = (len(groups), agent.policy.flat.shape[1])
@@ -80,7 +86,7 @@ def compare_judges(
     return [
         GradientSums(
             total.gradients(pairs),
-            float(total.squares.sum()) / len(ids),
+            float(total.squares(pairs).sum()) / len(ids) / steps**2,
             len(ids),
             steps,
             trajectories,
@@ -95,22 +101,38 @@ class _Totals:
     def __init__(self, shape: tuple[int, int], normalized: bool) -> None:
         self.normalized = normalized
         self.weighted, self.scores = np.zeros(shape), np.zeros(shape)
-        self.squares, self.moments = np.zeros(shape[0]), np.zeros((shape[0], 2))
+        self.products, self.moments = np.zeros((shape[0], 3)), np.zeros((shape[0], 2))
 
     def add(self, agent: Agent, batch: RolloutBatch, advantages: F64, owner: I64) -> None:
         pairs = (agent.policy, batch.inputs, batch.actions)
         sums = gradient_sums(*pairs, advantages)
         np.add.at(self.weighted, owner, sums)
-        np.add.at(self.squares, owner, np.square(sums / advantages.shape[1]).sum(1))
+        products = np.zeros((len(owner), 3))
+        products[:, 0] = np.square(sums).sum(1)
         if self.normalized:
-            np.add.at(self.scores, owner, gradient_sums(*pairs, np.ones_like(advantages)))
+            scores = gradient_sums(*pairs, np.ones_like(advantages))
+            np.add.at(self.scores, owner, scores)
             both = np.stack([advantages.sum(1), np.square(advantages).sum(1)], axis=1)
             np.add.at(self.moments, owner, both)
+            products[:, 1], products[:, 2] = (sums * scores).sum(1), np.square(scores).sum(1)
+        np.add.at(self.products, owner, products)
 
     def gradients(self, pairs: int) -> F64:
         """Mean over the pairs of each group. Normalising is linear: (Σ∇ A - mean Σ∇) / std."""
         if not self.normalized:
             return self.weighted / pairs
-        mean = self.moments[:, 0] / pairs
-        std = np.sqrt((self.moments[:, 1] - pairs * mean**2) / (pairs - 1)) + 1e-8
+        mean, std = self._mean_std(pairs)
         return (self.weighted - mean[:, None] * self.scores) / pairs / std[:, None]
+
+    def squares(self, pairs: int) -> F64:
+        """Sum over the streams of each group of |gradient sum of the stream|² [G]."""
+        if not self.normalized:
+            return self.products[:, 0]
+        mean, std = self._mean_std(pairs)
+        weights = np.stack([np.ones_like(mean), -2 * mean, mean**2], axis=1)
+        return np.asarray((self.products * weights).sum(1) / std**2)
+
+    def _mean_std(self, pairs: int) -> tuple[F64, F64]:
+        """Of the advantages of each group."""
+        mean = self.moments[:, 0] / pairs
+        return mean, np.sqrt((self.moments[:, 1] - pairs * mean**2) / (pairs - 1)) + 1e-8

@@ -24,11 +24,11 @@ import xarray as xr
 from pgcore.agents import derive_seed
 from pgcore.errors import check_count
 from pgcore.studies.agent import Checkpoints
-from pgcore.studies.cells import Plan, Values, describe_plan, run_plan
+from pgcore.studies.cells import Plan, Values, describe_plans, run_plans
 from pgcore.studies.estimates import sum_gradients
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.steps import computed_step, step_data
-from pgcore.studies.store import Schema, open_study
+from pgcore.studies.store import Schema, open_cell, open_study
 
 DEFAULT_PAIRS = (100, 200, 500, 1000, 2000, 5000, 10000)
 _ESTIMATE_IDS = 1 << 20  # stream ids that an estimate may use
@@ -77,7 +77,7 @@ class GradientEstimates:
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
         where = {name: at[name] for name in ("algorithm", "iteration", "trial")}
         agent = self.checkpoints.agent(**where)
-        true = open_study(self.true_store, load=False).sel(where)
+        true = open_cell(self.true_store, where)
         n, K = int(at["n"]), self.estimates
         seed = derive_seed(self.seed, "estimates", *where.values(), n)
         firsts = np.arange(K) * _ESTIMATE_IDS
@@ -232,8 +232,8 @@ def gradient_quality(
         StudyError: some cells failed; everything else is stored.
     """
     out = Path(out)
-    for name, plan in zip(_STORES, GradientStudy(**settings).plans(runs, out), strict=True):
-        run_plan(plan, out / name, num_threads=num_threads, cluster=cluster)
+    plans = dict(zip(_STORES, GradientStudy(**settings).plans(runs, out), strict=True))
+    run_plans(plans, out, num_threads=num_threads, cluster=cluster)
     return open_gradient(out)
 
 
@@ -241,14 +241,15 @@ _STORES = ("true.zarr", "dataset.zarr")
 
 
 def describe_gradient(
-    runs: str | Path | Sequence[str | Path], out: str | Path, **settings: Any
+    runs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    num_threads: int | None = None,
+    **settings: Any,
 ) -> str:
     """What :func:`gradient_quality` would compute, and how long it would take."""
-    out = Path(out)
-    plans = GradientStudy(**settings).plans(runs, out)
-    return "\n".join(
-        describe_plan(plan, out / name) for name, plan in zip(_STORES, plans, strict=True)
-    )
+    plans = dict(zip(_STORES, GradientStudy(**settings).plans(runs, Path(out)), strict=True))
+    return describe_plans(plans, out, num_threads)
 
 
 def open_gradient(out: str | Path) -> xr.Dataset:

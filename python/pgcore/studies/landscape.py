@@ -19,7 +19,7 @@ import xarray as xr
 
 from pgcore.errors import check_choice, check_count
 from pgcore.studies.agent import Checkpoints
-from pgcore.studies.cells import Plan, describe_plan, run_plan
+from pgcore.studies.cells import Plan, describe_plans, run_plans
 from pgcore.studies.landscape_maps import REWARD, SUMS, SURROGATE, RewardMap, SurrogateMap
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.store import Schema, open_study
@@ -75,6 +75,12 @@ class LandscapeStudy:
             raise ValueError(f"target_error: expected a number > 0, got {self.target_error}")
         if self.budget is not None:
             check_count("budget", self.budget)
+            first = math.prod(self.points) * min(self.part_pairs, *self.pairs)
+            if self.budget < first:
+                raise ValueError(
+                    f"budget: expected at least {first}, a first part at every point, got "
+                    f"{self.budget}; choose fewer points or smaller parts (part_pairs)"
+                )
 
     @property
     def adaptive(self) -> bool:
@@ -197,29 +203,31 @@ def landscape(
         ValueError: bad argument, missing checkpoint, or ``out`` holds another study.
         StudyError: some cells failed; everything else is stored.
     """
-    for name, plan in LandscapeStudy(**settings).plans(runs, Path(out)).items():
-        run_plan(plan, Path(out) / name, num_threads=num_threads, cluster=cluster)
+    plans = LandscapeStudy(**settings).plans(runs, Path(out))
+    run_plans(plans, out, num_threads=num_threads, cluster=cluster)
     return open_landscape(out)
 
 
 def describe_landscape(
-    runs: str | Path | Sequence[str | Path], out: str | Path, **settings: Any
+    runs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    num_threads: int | None = None,
+    **settings: Any,
 ) -> str:
     """What :func:`landscape` would compute, and how long it would take."""
     study = LandscapeStudy(**settings)
-    most = "; adaptive, so at most:" if study.adaptive else ""
-    lines = [f"{study.points[0]} x {study.points[1]} points per map{most}"]
-    for name, plan in study.plans(runs, Path(out)).items():
-        lines.append(describe_plan(plan, Path(out) / name))
-    return "\n".join(lines)
+    what = f"{study.points[0]} x {study.points[1]} points per map"
+    what += "; adaptive, so at most:" if study.adaptive else ""
+    return f"{what}\n{describe_plans(study.plans(runs, Path(out)), out, num_threads)}"
 
 
 def open_landscape(out: str | Path) -> xr.Dataset:
     """Maps over (algorithm, iteration, trial, source, [pairs,] step_scale, random_scale).
 
     reward (mean return), reward_error (its standard error over trajectories), trajectories,
-    pairs_used, difference and difference_error (to the centre, paired; NaN without common random
-    numbers), surrogate, kl, and step_norm of every map.
+    pairs_used, warnings (MuJoCo's), difference and difference_error (to the centre, paired, over
+    paired_count trajectories; NaN without common random numbers), surrogate, kl, and step_norm.
     """
     parts = open_study(Path(out) / "reward.zarr")
     sums = parts[list(SUMS)].sum("part", min_count=1)
@@ -234,6 +242,8 @@ def open_landscape(out: str | Path) -> xr.Dataset:
         data[mean] = total / count.where(count > 0)
         spread = xr.apply_ufunc(standard_error, count, total, square)
         data[error] = spread.where(count > 1)
-    data["trajectories"], data["pairs_used"] = sums["count"], sums["pairs_used"]
+    data["trajectories"] = sums["count"]
+    for name in ("pairs_used", "warnings", "paired_count"):
+        data[name] = sums[name]
     data.attrs = parts.attrs
     return data

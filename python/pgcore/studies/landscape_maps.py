@@ -16,7 +16,7 @@ from pgcore.studies.agent import Agent, Checkpoints
 from pgcore.studies.cells import Values
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.steps import computed_step, step_data
-from pgcore.studies.store import open_study
+from pgcore.studies.store import open_cell
 from pgcore.studies.surfaces import RewardSums, plane, reward_sums, surrogate_surface
 
 RANDOM_NORM = 2.0
@@ -33,6 +33,7 @@ SUMS = {
     "total": "sum of their returns",
     "square": "sum of the squares of their returns",
     "pairs_used": "state-action pairs",
+    "warnings": "MuJoCo's warnings (unstable simulation)",
     "paired_count": "trajectories that the point and the centre share",
     "paired_total": "sum of their differences in return",
     "paired_square": "sum of the squares of these differences",
@@ -98,7 +99,7 @@ class RewardMap:
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
         where = {name: at[name] for name in ("algorithm", "iteration", "trial", "source")}
-        stored = open_study(self.surrogate_store, load=False).sel(where)
+        stored = open_cell(self.surrogate_store, where)
         agent = self.checkpoints.agent(at["algorithm"], at["iteration"], at["trial"])
         steps, randoms = np.array(self.steps), np.array(self.randoms)
         policies = plane(agent, stored["step"].values, stored["random"].values, steps, randoms)
@@ -149,6 +150,7 @@ class RewardMap:
     def _chosen(self, sums: RewardSums, allowed: Bool) -> I64:
         """The allowed points above the target error that get a part in the next round.
 
+        Stopping where the standard error happens to be small makes it small: those are estimates.
         With a budget, those with the largest errors, and at most a quarter of the map at a time, so
         that the errors are looked at again.
         """

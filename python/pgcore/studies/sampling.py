@@ -53,6 +53,10 @@ class Sampling:
         check_choice("advantages", self.advantages, ("raw", "normalized"))
         check_choice("conventions", self.conventions, CONVENTIONS)
         check_count("stream_steps", self.stream_steps)
+        if not 0 < self.gamma < 1:
+            raise ValueError(f"gamma: expected a number between 0 and 1, got {self.gamma}")
+        if not 0 <= self.lam <= 1:
+            raise ValueError(f"lam: expected a number from 0 to 1, got {self.lam}")
 
     def streams(self, n: int) -> tuple[int, int]:
         """Number and length of the streams of n pairs."""
@@ -72,31 +76,34 @@ class Sampling:
         return gae(rewards, values, after, *flags, self.gamma, self.lam)[0]
 
 
-def resolved_returns(rewards: F64, batch: RolloutBatch, gamma: float) -> tuple[F64, Bool]:
+def resolved_returns(
+    rewards: F64, batch: RolloutBatch, gamma: float, time_limit: int | None
+) -> tuple[F64, Bool]:
     """Discounted returns that are not cut short, and where they are known.
 
-    A return is known where its trajectory terminates inside the data, or where the time limit and
-    the stream's end are so far away that what is missing has a weight below 1 % (γ^k < 0.01).
+    A return is known where the time limit and the stream's end are so far away that what they may
+    cut off has a weight below 1 % (γ^k < 0.01). Whether the trajectory happens to terminate earlier
+    must not matter: keeping just those pairs near an end would select low returns.
 
     Args:
         rewards: [S, T], on the scale of interest.
-        batch: the transitions.
+        batch: the transitions of streams that begin with a reset.
         gamma: discount.
+        time_limit: of the task.
 
     Returns:
         returns [S, T], and known [S, T].
     """
     flags = (batch.terminated, batch.truncated)
     returns = discounted_returns(rewards, np.zeros_like(rewards), *flags, gamma)
-    tail = math.inf if gamma >= 1 else math.ceil(math.log(0.01) / math.log(gamma))
-    known = np.zeros(rewards.shape, dtype=np.bool_)
-    terminates = np.zeros(len(rewards), dtype=np.bool_)
-    left = np.zeros(len(rewards))  # steps until the trajectory's last known reward
-    for t in reversed(range(rewards.shape[1])):
-        ends = batch.terminated[:, t] | batch.truncated[:, t]
-        terminates = np.where(ends, batch.terminated[:, t], terminates)
-        left = np.where(ends, 1, left + 1)
-        known[:, t] = terminates | (left >= tail)
+    tail = math.ceil(math.log(0.01) / math.log(gamma))
+    steps = np.arange(rewards.shape[1])
+    ended = (batch.terminated | batch.truncated)[:, :-1]
+    first = np.zeros(rewards.shape, dtype=np.int64)  # the step that its trajectory began with
+    first[:, 1:] = np.maximum.accumulate(np.where(ended, steps[1:], 0), axis=1)
+    known = np.broadcast_to(steps + tail <= rewards.shape[1], rewards.shape)
+    if time_limit is not None:
+        known = known & (steps - first + tail <= time_limit)
     return returns, known
 
 

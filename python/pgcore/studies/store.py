@@ -74,6 +74,13 @@ class Store:
                 f"out: {self.path} holds a study with other settings of {', '.join(names)}; "
                 "choose another folder"
             )
+        for name, values in {**self.schema.cell_dims, **self.schema.inner_dims}.items():
+            there: Any = group.get(name)
+            if there is None or list(there[...]) != list(np.asarray(values)):
+                raise ValueError(
+                    f"out: {self.path} holds a study with other coordinates of {name} (or in "
+                    "another order); choose another folder"
+                )
 
     def _create(self, spec: str, attributes: Mapping[str, Any]) -> None:
         """Write all metadata to a neighbour and move it into place, so that it is whole."""
@@ -128,6 +135,15 @@ class Store:
     def dataset(self) -> xr.Dataset:
         """All of it in memory."""
         return open_study(self.path)
+
+
+def open_cell(path: str | Path, where: Mapping[str, Any]) -> xr.Dataset:
+    """What an earlier store of the study has at some coordinates; ValueError if it is missing."""
+    cell = open_study(path, load=False).sel(where)
+    first = next(iter(cell.data_vars.values()))
+    if not bool(np.isfinite(first.values).any()):
+        raise ValueError(f"needs the cell of {Path(path).name} at {dict(where)}, which is missing")
+    return cell
 
 
 def open_study(path: str | Path, *, load: bool = True) -> xr.Dataset:

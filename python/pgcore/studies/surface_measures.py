@@ -85,7 +85,8 @@ def _order_agreement(
     spread = np.sqrt(squares[0] + squares[1])
     with np.errstate(invalid="ignore", divide="ignore"):
         degrees = spread**4 / (squares[0] ** 2 / freedom[first] + squares[1] ** 2 / freedom[second])
-        score = np.where(spread > 0, np.abs(change) / spread, np.inf)
+        score = np.where(spread == 0, np.inf, np.abs(change) / spread)
+    score = np.nan_to_num(score, nan=0.0, posinf=np.inf)  # without an error, nothing is known
     alpha = (1 - level) / 2 * (wrong + 1) / len(first)
     degrees = np.where(np.isfinite(degrees), degrees, 1.0)
     known: Bool = (stats.t.sf(score, degrees) < alpha) & (change != 0)
@@ -98,13 +99,13 @@ def _order_agreement(
 
 @dataclass(frozen=True)
 class Roughness:
-    """Shares of a measured surface's variance over the grid, and of the true one's.
+    """Shares of the sum of squares around the mean over the grid.
 
     Attributes:
-        unexplained: that a cubic polynomial in both directions leaves.
-        noise: that the points' standard errors account for. Where the two are equal, the
-            jaggedness is noise of the estimates.
-        jagged: of the true reward's variance, the share that a cubic leaves, noise taken off.
+        unexplained: of the measured surface, that a cubic polynomial in both directions leaves.
+        noise: what the points' standard errors alone would leave of it. Where the two are equal,
+            the jaggedness is noise of the estimates.
+        jagged: of the true surface, that a cubic leaves: noise taken off above and below.
     """
 
     unexplained: float
@@ -115,30 +116,41 @@ class Roughness:
 def roughness(surface: RewardSurface, level: float = 0.95) -> Roughness:
     """How jagged a surface is, and how much of that is noise.
 
-    With M the projection on what a cubic leaves, E|M z|^2 = |M f|^2 + sum M_ii s_i^2 for the true
-    surface f and standard errors s. The interval is normal, from the variance of that quadratic
-    form and of the squared standard errors themselves.
+    For a projection Q, the true surface f and standard errors s of independent points, |Q z|² has
+    the mean |Q f|² + Σ Q_ii s_i². ``jagged`` is the ratio of |M f|² (M: what a cubic leaves) to
+    |C f|² (C: around the mean). Its interval is Fieller's, normal: the shares r at which
+    |M z|² - r |C z|², with the noise taken off, is within its standard error of 0. NaN where even
+    |C f|² is not seen above the noise.
     """
     A, B = surface.reward.shape
     x, y = np.meshgrid(np.linspace(-1, 1, A), np.linspace(-1, 1, B), indexing="ij")
     terms = np.stack([(x**i * y**j).ravel() for i in range(4) for j in range(4 - i)], axis=1)
     z, v = surface.reward.ravel(), np.square(surface.error.ravel())
-    left = len(z) - terms.shape[1]
-    total = z.var(ddof=1)
-    if left <= 0 or total == 0:
-        return Roughness(math.nan, math.nan, Interval(math.nan, math.nan, math.nan))
+    centre = np.eye(len(z)) - 1 / len(z)
     M = np.eye(len(z)) - terms @ np.linalg.pinv(terms)
-    rest, leverage = M @ z, np.diagonal(M)
-    variance = 2 * v @ np.square(M) @ v
-    variance += 4 * max(float((rest**2 - leverage * v) @ v), 0.0)
-    variance += float(
-        (2 * np.square(leverage * v) / np.maximum(surface.trajectories.ravel() - 1, 1)).sum()
-    )
-    own = max(float(total - v.mean()), 1e-300)
-    middle = float(rest @ rest - leverage @ v) / left / own
-    width = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt(variance) / left / own
-    return Roughness(
-        float(rest @ rest) / left / float(total),
-        float(v.mean() / total),
-        Interval(middle, middle - width, middle + width),
-    )
+    total = float(z @ centre @ z)
+    nothing = Interval(math.nan, math.nan, math.nan)
+    if np.trace(M) < 0.5 or total == 0 or not np.isfinite(v).all():
+        return Roughness(math.nan, math.nan, nothing)
+    leaves = float(np.diagonal(M) @ v)
+    freedom = np.maximum(surface.trajectories.ravel() - 1, 1)
+
+    def form(Q: F64) -> F64:
+        """fᵀQf, estimated; and the two parts of its variance, of which the second may be < 0."""
+        rest, own = Q @ z, np.diagonal(Q) * v
+        spread = 2 * v @ np.square(Q) @ v + (2 * np.square(own) / freedom).sum()
+        return np.array([z @ rest - own.sum(), spread, 4 * (rest**2 @ v - v @ np.square(Q) @ v)])
+
+    width = float(stats.norm.ppf(0.5 + level / 2))
+    signal, *spread = form(centre)
+    if signal <= width * math.sqrt(spread[0] + max(spread[1], 0.0)):
+        return Roughness(float(z @ M @ z) / total, leaves / total, nothing)
+    # of M - share C, all three are quadratic in the share: known from three shares
+    nodes = np.array([-1.0, 0.0, 1.0])
+    quadratic = np.polyfit(nodes, np.array([form(M - r * centre) for r in nodes]), 2)
+    shares = np.linspace(-0.5, 1.5, 20_001)
+    excess, noise, slope = (np.polyval(quadratic[:, i], shares) for i in range(3))
+    inside = shares[excess**2 <= width**2 * (noise + np.maximum(slope, 0.0))]
+    low, high = (float(inside[0]), float(inside[-1])) if len(inside) else (math.nan, math.nan)
+    middle = (float(z @ M @ z) - leaves) / signal
+    return Roughness(float(z @ M @ z) / total, leaves / total, Interval(middle, low, high))

@@ -15,6 +15,7 @@ from pgcore.collect import default_streams, evaluate
 from pgcore.nets import GaussianPolicy, gaussian_log_prob
 from pgcore.ppo import TrainingData
 from pgcore.studies.agent import Agent
+from pgcore.threads import one_torch_thread
 
 _MEMBERS, _PAIRS = 8, 4096  # of one block of the surrogate
 
@@ -42,6 +43,7 @@ class RewardSums:
     Attributes:
         count, total, square: number of trajectories, sums of their returns and of the squares.
         steps: simulated pairs.
+        warnings: MuJoCo's (unstable simulation).
         paired_count, paired_total, paired_square: the same for differences to the centre member
             over trajectories that both have; zeros without common random numbers.
     """
@@ -50,6 +52,7 @@ class RewardSums:
     total: F64
     square: F64
     steps: F64
+    warnings: F64
     paired_count: F64
     paired_total: F64
     paired_square: F64
@@ -124,6 +127,7 @@ def reward_sums(
         summed(scores.returns),
         summed(scores.returns**2),
         summed(scores.lengths.astype(np.float64)),
+        np.bincount(members, scores.warnings, minlength=M).astype(np.float64),
         *paired,
     )
 
@@ -162,7 +166,7 @@ def surrogate_surface(
     """
     N, M = data.advantages.shape[1], policies.members
     advantages = objectives.normalize_advantages(data.advantages.double()).float()
-    with torch.no_grad():
+    with torch.no_grad(), one_torch_thread():
         old_mean = agent.policy.mean(data.inputs)
     old_std = agent.policy.log_std.detach()
     old_log_prob = gaussian_log_prob(data.actions, old_mean, old_std)
@@ -190,7 +194,10 @@ def surrogate_surface(
 
     corners = [(m, n) for m in range(0, M, _MEMBERS) for n in range(0, N, _PAIRS)]
     surface = torch.zeros(2, M, dtype=torch.float64)
-    with ThreadPoolExecutor(num_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with (
+        one_torch_thread(),
+        ThreadPoolExecutor(num_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
         for (m, _), results in zip(corners, pool.map(block, corners), strict=True):
             for row, values in enumerate(results):
                 surface[row, m : m + len(values)] += values

@@ -24,10 +24,10 @@ from pgcore.errors import check_choice, check_count
 from pgcore.monte_carlo import default_tail
 from pgcore.nets import ValueNet
 from pgcore.studies.agent import Agent, Checkpoints
-from pgcore.studies.cells import Plan, Values, describe_plan, run_plan
+from pgcore.studies.cells import Plan, Values, describe_plans, run_plans
 from pgcore.studies.estimates import Judge, compare_judges
 from pgcore.studies.sampling import Sampling
-from pgcore.studies.store import Schema, open_study
+from pgcore.studies.store import Schema, open_cell
 from pgcore.studies.value_errors import MEASURES, SETS, TARGETS, ValueErrors, fit_value
 from pgcore.studies.value_monte_carlo import MONTE_CARLO, MonteCarlo
 
@@ -64,7 +64,7 @@ class VarianceReduction:
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
         where = {name: at[name] for name in ("algorithm", "iteration", "trial")}
         agent = self.checkpoints.agent(**where)
-        fitted = open_study(self.true_store, load=False).sel(where)["parameters"].values
+        fitted = open_cell(self.true_store, where)["parameters"].values
         flat = torch.from_numpy(fitted.astype(np.float32))[None]
         judges = [
             self._judge(agent, agent.value.with_members(flat)),
@@ -269,17 +269,17 @@ def value_prediction(
         StudyError: some cells failed; everything else is stored.
     """
     out = Path(out)
-    return {
-        name.removesuffix(".zarr"): run_plan(
-            plan, out / name, num_threads=num_threads, cluster=cluster
-        )
-        for name, plan in ValueStudy(**settings).plans(runs, out).items()
-    }
+    plans = ValueStudy(**settings).plans(runs, out)
+    data = run_plans(plans, out, num_threads=num_threads, cluster=cluster)
+    return {name.removesuffix(".zarr"): stored for name, stored in data.items()}
 
 
 def describe_value(
-    runs: str | Path | Sequence[str | Path], out: str | Path, **settings: Any
+    runs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    num_threads: int | None = None,
+    **settings: Any,
 ) -> str:
     """What :func:`value_prediction` would compute, and how long it would take."""
-    plans = ValueStudy(**settings).plans(runs, Path(out))
-    return "\n".join(describe_plan(plan, Path(out) / name) for name, plan in plans.items())
+    return describe_plans(ValueStudy(**settings).plans(runs, Path(out)), out, num_threads)

@@ -136,7 +136,8 @@ class ValueErrors:
             zeros = np.zeros_like(rewards)
             returns = (discounted_returns(rewards, zeros, *flags, config.gamma), everywhere)
         else:
-            returns = resolved_returns(rewards, batch, config.gamma)
+            limit = self.checkpoints.task().time_limit
+            returns = resolved_returns(rewards, batch, config.gamma, limit)
         return {"gae": (gae, everywhere), "returns": returns}
 
 
@@ -150,7 +151,7 @@ def fit_value(
 ) -> tuple[ValueNet, F64, float]:
     """A value network fitted to the returns of many pairs of a frozen policy: the "true" value.
 
-    Pairs are simulated in blocks, used and forgotten: every pair is new, memory does not grow.
+    Pairs are simulated in blocks, used and forgotten: memory does not grow with their number.
     Adam's learning rate falls linearly to 0; the network starts from the agent's own.
 
     Args:
@@ -159,8 +160,8 @@ def fit_value(
         seed, sampling, num_threads: of the rollouts.
 
     Returns:
-        The network, its held-out :func:`error_measures`, and the share of pairs whose return is
-        known.
+        The network, its held-out :func:`error_measures` (means over blocks; NaN if no return is
+        known), and the share of pairs whose return is known.
     """
     value = agent.value.with_members(agent.value.flat)
     value.flat.grad = value.flat_grad
@@ -169,10 +170,10 @@ def fit_value(
     seen, known_pairs = 0, 0
     ids = np.arange(count)
     for part, batch in sample_blocks(agent, steps, ids, seed, num_threads):
-        returns, known = resolved_returns(agent.rewards(batch.rewards), batch, sampling.gamma)
-        order = np.random.Generator(np.random.Philox(key=seed, counter=part.start)).permutation(
-            int(known.sum())
-        )
+        rewards = agent.rewards(batch.rewards)
+        returns, known = resolved_returns(rewards, batch, sampling.gamma, agent.task.time_limit)
+        bits = np.random.Philox(key=derive_seed(seed, "order", part.start))
+        order = np.random.Generator(bits).permutation(int(known.sum()))
         inputs = torch.from_numpy(batch.inputs[known][order])[None]
         targets = torch.from_numpy(returns[known][order].astype(np.float32))[None]
         with one_torch_thread():
@@ -182,11 +183,14 @@ def fit_value(
     errors, weights = np.zeros(len(MEASURES)), 0.0
     others = np.arange(max(1, count // 10)) + (1 << 30)
     for _, batch in sample_blocks(agent, steps, others, seed, num_threads):
-        returns, known = resolved_returns(agent.rewards(batch.rewards), batch, sampling.gamma)
-        values = batch_values(value, batch)[0].astype(np.float64)
-        errors += known.sum() * error_measures(values[known], returns[known])
-        weights += float(known.sum())
-    return value, errors / max(weights, 1.0), known_pairs / seen
+        rewards = agent.rewards(batch.rewards)
+        returns, known = resolved_returns(rewards, batch, sampling.gamma, agent.task.time_limit)
+        with one_torch_thread():
+            values = batch_values(value, batch)[0].astype(np.float64)
+        if known.sum() >= 2:
+            errors += known.sum() * error_measures(values[known], returns[known])
+            weights += float(known.sum())
+    return value, errors / weights if weights else errors + np.nan, known_pairs / seen
 
 
 _FIT_RATE, _FIT_BATCH, _FIT_PASSES = 2e-3, 128, 2

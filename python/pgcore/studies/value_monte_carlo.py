@@ -15,7 +15,8 @@ from pgcore.nets import ValueNet
 from pgcore.studies.agent import Checkpoints
 from pgcore.studies.cells import Values
 from pgcore.studies.sampling import Sampling
-from pgcore.studies.store import open_study
+from pgcore.studies.store import open_cell
+from pgcore.threads import one_torch_thread
 
 MONTE_CARLO: dict[str, tuple[tuple[str, ...], str, str]] = {
     "value": (("state",), "1", "Monte Carlo value, discounted return of raw rewards"),
@@ -41,7 +42,7 @@ class MonteCarlo:
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
         agent = self.checkpoints.agent(**at)
-        fitted = open_study(self.true_store, load=False).sel(at)["parameters"].values
+        fitted = open_cell(self.true_store, at)["parameters"].values
         flat = torch.from_numpy(fitted.astype(np.float32))[None]
         steps = (np.arange(self.states) * self.sampling.stream_steps) // self.states
         result = monte_carlo_values(
@@ -64,6 +65,6 @@ class MonteCarlo:
 
 
 def _predict(value: ValueNet, inputs: F32) -> F64:
-    with torch.no_grad():
+    with torch.no_grad(), one_torch_thread():
         out: F64 = value(torch.from_numpy(inputs)[None])[0].numpy().astype(np.float64)
     return out

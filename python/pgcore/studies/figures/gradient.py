@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -22,6 +21,7 @@ from pgcore.studies.statistics import (
     cosines,
     mean_interval,
     mean_pairwise,
+    noise_scale_interval,
     pairwise_cosine_interval,
     predicted_pairwise,
     predicted_to_true,
@@ -73,10 +73,7 @@ def pairwise_cosine_panel(ax: Axes, data: xr.Dataset, label: str, gram: str = "g
 
 def true_cosine_panel(ax: Axes, data: xr.Dataset, label: str, kind: str = "gradient") -> Axes:
     """Mean cosine to the true gradient (or step) against n (figures 2 and 10)."""
-    gram, dot, square = KINDS[kind]
-    norms = np.sqrt(np.diagonal(data[gram].values, axis1=-2, axis2=-1))
-    with np.errstate(invalid="ignore"):  # a step of length 0 has no direction
-        cosine = data[dot].values / norms / np.sqrt(data[square].values)[:, None, None]
+    cosine = to_true(data, kind)
     for index in range(data.sizes["trial"]):
         rows = np.array([mean_interval(c) for c in cosine[index]])
         _trial_band(ax, data["n"].values, rows, label, index == 0)
@@ -90,11 +87,23 @@ def noise_scales(data: xr.Dataset) -> F64:
     return true_noise_scale(square, true_square, streams, pairs)
 
 
-def _prediction(ax: Axes, data: xr.Dataset, label: str, law: Callable[[F64, F64], F64]) -> None:
-    """What the noise scale of the true gradient predicts, dashed, per trial."""
+def _predictions(top: Axes, bottom: Axes, data: xr.Dataset, label: str) -> None:
+    """What the noise scale of the true gradient predicts, dashed, per trial.
+
+    The true gradient of N pairs is an estimate, too: cosines to it are lower by (1 + B/N)^(-1/2).
+    """
     n = np.geomspace(data["n"].values.min(), data["n"].values.max(), 50)
-    for B in noise_scales(data):
-        ax.plot(n, law(n, B), color=COLORS[label], linewidth=0.7, linestyle="--", alpha=0.8)
+    known = (data["streams"] * data["stream_pairs"]).values
+    curves = [
+        (ax, law)
+        for B, N in zip(noise_scales(data), known, strict=True)
+        for ax, law in (
+            (top, predicted_pairwise(n, B)),
+            (bottom, predicted_to_true(n, B) * predicted_to_true(N, B)),
+        )
+    ]
+    for ax, curve in curves:
+        ax.plot(n, curve, color=COLORS[label], linewidth=0.7, linestyle="--", alpha=0.8)
 
 
 @mpl.rc_context(STYLE)
@@ -114,8 +123,7 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
             pairwise_cosine_panel(top, part, algorithm, KINDS[kind][0])
             true_cosine_panel(bottom, part, algorithm, kind)
             if kind == "gradient":
-                _prediction(top, part, algorithm, predicted_pairwise)
-                _prediction(bottom, part, algorithm, predicted_to_true)
+                _predictions(top, bottom, part, algorithm)
         for panel in (top, bottom):
             panel.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
             panel.axhline(0, color="black", linewidth=0.5)
@@ -146,33 +154,61 @@ def _trajectory_axis(panel: Axes, data: xr.Dataset) -> None:
     top.tick_params(labelsize=6, length=2)
 
 
+def to_true(data: xr.Dataset, kind: str) -> F64:
+    """Cosines of the estimates to the true gradient (or step) [..., estimate]; NaN for none."""
+    gram, dot, square = (data[name].values for name in KINDS[kind])
+    norms = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):  # a step of length 0 has no direction
+        return np.asarray(dot / norms / np.sqrt(square)[..., None])
+
+
 def gradient_table(data: xr.Dataset) -> str:
-    """The study in numbers: a line per algorithm, iteration and n nearest to an agent's pairs."""
+    """The study in numbers, at the n nearest to an agent's pairs: a line per agent."""
     n = int(data["n"].values[np.argmin(np.abs(np.log(data["n"].values / AGENT_PAIRS)))])
     lines = [
-        f"at n = {n}, medians over {data.sizes['trial']} trial(s): pairwise cosine, cosine to the "
-        "true gradient,\nnoise scale B in pairs, split-half cosine of the true gradient, "
-        "trajectories; the same two of computed steps",
-        f"{'':<6}{'iter':>5}{'pairwise':>10}{'to true':>9}{'B':>10}{'split':>8}{'traj':>7}"
-        f"{'step pw':>9}{'step true':>10}",
+        f"at n = {n}, {data.sizes['estimate']} estimates, [95 % intervals over them]: pairwise "
+        "cosine; cosine to the true gradient;\nnoise scale B in pairs, from the true gradient's "
+        "streams, and from the estimates; split-half cosine of the true gradient\nand its norm; "
+        "trajectories of an estimate; pairwise cosine of computed steps, and to the true step",
+        f"{'':<6}{'iter':>5}{'trial':>7}{'pairwise':>22}{'to true':>22}{'B':>10}"
+        f"{'B of the estimates':>30}{'split':>7}{'|g|':>10}{'traj':>7}{'step pw':>9}"
+        f"{'step true':>10}",
     ]
     for algorithm in data["algorithm"].values:
         for iteration in data["iteration"].values:
             part = data.sel(algorithm=algorithm, iteration=iteration)
-            at_n = part.sel(n=n)
-            numbers = []
-            for kind in KINDS:
-                gram, dot, square = (at_n[name].values for name in KINDS[kind])
-                pairwise = [mean_pairwise(cosines(g)) for g in gram]
-                norms = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
-                with np.errstate(invalid="ignore"):  # a step of length 0 has no direction
-                    to_true = (dot / norms / np.sqrt(square)[:, None]).mean(1)
-                numbers += [np.median(pairwise), np.median(to_true)]
-            split = part["half_dot"].values / np.sqrt(part["half_squares"].values)
-            used = at_n["trajectories"].mean().item()
-            lines.append(
-                f"{algorithm:<6}{iteration:>5}{numbers[0]:>10.3f}{numbers[1]:>9.3f}"
-                f"{np.median(noise_scales(part)):>10.3g}{np.median(split):>8.3f}{used:>7.1f}"
-                f"{numbers[2]:>9.3f}{numbers[3]:>10.3f}"
-            )
+            rows = np.array([_agent_row(part.sel(trial=t), n) for t in part["trial"].values])
+            names = [*map(str, part["trial"].values)]
+            if len(rows) > 1:
+                rows, names = np.vstack([rows, np.median(rows, axis=0)]), [*names, "median"]
+            for trial, row in zip(names, rows, strict=True):
+                pw, tt, own = (_interval(row[i : i + 3], trial) for i in (0, 3, 6))
+                lines.append(
+                    f"{algorithm:<6}{iteration:>5}{trial:>7}{pw:>22}{tt:>22}{row[9]:>10.3g}"
+                    f"{own:>30}{row[10]:>7.2f}{row[11]:>10.3g}{row[12]:>7.1f}{row[13]:>9.3f}"
+                    f"{row[14]:>10.3f}"
+                )
     return "\n".join(lines) + "\n"
+
+
+def _agent_row(part: xr.Dataset, n: int) -> list[float]:
+    """The numbers of one agent: three intervals (middle, low, high), then single numbers."""
+    own = part.sel(n=n)
+    gram = own["gram"].values
+    scales = ("stream_square", "true_square", "streams", "stream_pairs")
+    return [
+        *pairwise_cosine_interval(gram),
+        *mean_interval(to_true(own, "gradient")),
+        *noise_scale_interval(gram, n),
+        float(true_noise_scale(*(part[name].values for name in scales))),
+        float(part["half_dot"] / np.sqrt(part["half_squares"])),
+        float(np.sqrt(part["true_square"])),
+        float(own["trajectories"].mean()),
+        mean_pairwise(cosines(own["step_gram"].values)),
+        float(to_true(own, "step").mean()),
+    ]
+
+
+def _interval(numbers: F64, trial: str) -> str:
+    middle, low, high = (f"{x:.3g}" if abs(x) >= 10 else f"{x:.2f}" for x in numbers)
+    return middle if trial == "median" else f"{middle} [{low}, {high}]"

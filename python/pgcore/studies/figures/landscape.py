@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 from pgcore.arrays import F64
 from pgcore.studies.figures.style import STYLE, new_figure
@@ -68,9 +70,13 @@ def surface_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
     return figure
 
 
+def _common(data: xr.Dataset) -> bool:
+    """Whether all points had the same random numbers."""
+    return '"noise": "common"' in data.attrs.get("spec", "")
+
+
 def _what(data: xr.Dataset, algorithm: str, trial: int, source: int) -> str:
-    spec = data.attrs.get("spec", "")
-    noise = "common random numbers" if '"noise": "common"' in spec else "independent streams"
+    noise = "common random numbers" if _common(data) else "independent streams"
     return f"{algorithm.upper()}, trial {trial}; step from {source} pairs; {noise}"
 
 
@@ -97,7 +103,9 @@ def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     x = data["step_scale"].values
     for n, grey in zip(pairs, np.linspace(0.7, 0.0, len(pairs)), strict=True):
         row = data.sel(pairs=n).isel(random_scale=along_the_step(data))
-        middle, width = row["reward"].values, 1.96 * row["reward_error"].values
+        freedom = np.maximum(row["trajectories"].values - 1, 1)
+        middle = row["reward"].values
+        width = stats.t.ppf(0.975, freedom) * row["reward_error"].values
         ax.plot(x, middle, color=str(grey), linewidth=1, label=f"reward, {n} pairs")
         ax.fill_between(x, middle - width, middle + width, color=str(grey), alpha=0.15, linewidth=0)
     right = ax.twinx()
@@ -142,9 +150,11 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
 _LEGEND = """\
 agree: share of the steps along the step direction where surrogate and reward both rise or fall;
 rank: Kendall's correlation of the two over the plane; both with 95 % bounds for the true reward;
-one step: reward change at one full step, 95 % interval; rough: share of the reward's variance
-over the plane that a cubic does not explain / that standard errors explain; jagged: share of the
-true reward's variance that a cubic does not explain; KL at one step; |step| (random: 2)"""
+one step: reward change at one full step, 95 % interval (linear between grid points);
+rough: share of the reward's variation over the plane that a cubic does not explain / that the
+points' errors alone would leave; jagged: share of the true reward's that a cubic does not explain,
+95 % interval; KL at one step; |step| (random direction: 2); -: not known, and with common random
+numbers neither are bounds"""
 
 
 def landscape_table(data: xr.Dataset) -> str:
@@ -160,6 +170,9 @@ def landscape_table(data: xr.Dataset) -> str:
         if not bool(np.isfinite(own["reward"]).all()):
             continue
         lines.append(_map_line(own))
+    unstable = float(data["warnings"].sum()) if "warnings" in data else 0.0
+    if unstable:
+        lines.append(f"MuJoCo warned {unstable:.0f} times of an unstable simulation")
     return "\n".join(lines) + "\n"
 
 
@@ -171,37 +184,57 @@ def _surface(data: xr.Dataset) -> RewardSurface:
     return RewardSurface(*(own[c].values for c in columns))
 
 
-def reward_change(cut: xr.Dataset) -> tuple[float, float]:
-    """Reward change at one full step and its standard error; paired, if random numbers are common.
+def reward_change(cut: xr.Dataset, level: float = 0.95) -> tuple[float, float, float]:
+    """Reward change from the centre to one full step, and its interval (Welch's t).
+
+    Linear between the grid points next to one step; NaN where the centre is not on the grid. With
+    common random numbers, from the paired differences (whose errors then add up).
 
     Args:
         cut: of one map, along the step direction.
+        level: of the interval.
     """
     steps = cut["step_scale"].values
-    one, zero = (int(np.argmin(np.abs(steps - x))) for x in (1.0, 0.0))
-    if np.isfinite(cut["difference"].values[one]):
-        return float(cut["difference"].values[one]), float(cut["difference_error"].values[one])
-    reward, error = cut["reward"].values, cut["reward_error"].values
-    return float(reward[one] - reward[zero]), float(np.hypot(error[one], error[zero]))
+    weights = np.array([np.interp(1.0, steps, unit) for unit in np.eye(len(steps))])
+    if not (steps == 0).any() or not steps[0] <= 1 <= steps[-1]:
+        return math.nan, math.nan, math.nan
+    if np.isfinite(cut["difference"].values).all():
+        used = weights > 0
+        count = float(cut["paired_count"].values[used].min()) if "paired_count" in cut else 2.0
+        change = float(weights @ cut["difference"].values)
+        spread, freedom = float(weights @ cut["difference_error"].values), count - 1
+    else:
+        weights = weights - (steps == 0)
+        change = float(weights @ cut["reward"].values)
+        parts = np.square(weights * cut["reward_error"].values)
+        spread = float(np.sqrt(parts.sum()))
+        each = np.maximum(cut["trajectories"].values - 1, 1)
+        freedom = float(parts.sum() ** 2 / max(float((parts**2 / each).sum()), 1e-300))
+    width = float(stats.t.ppf(0.5 + level / 2, max(freedom, 1.0))) * spread
+    return change, change - width, change + width
+
+
+def _shown(x: Interval, bounds: bool = True) -> str:
+    if not np.isfinite(x.estimate):
+        return "-"
+    known = bounds and np.isfinite(x.low)
+    return f"{x.estimate:.2f}" + (f" [{x.low:.2f}, {x.high:.2f}]" if known else "")
 
 
 def _map_line(own: xr.Dataset) -> str:
-    def shown(x: Interval) -> str:
-        return f"{x.estimate:.2f} [{x.low:.2f}, {x.high:.2f}]"
-
     name = [own[d].item() for d in ("algorithm", "iteration", "trial", "source", "pairs")]
     cut = own.isel(random_scale=along_the_step(own))
-    change, spread = reward_change(cut)
-    change_text = f"{change:+.1f} [{change - 1.96 * spread:+.0f}, {change + 1.96 * spread:+.0f}]"
+    change = "{:+.1f} [{:+.0f}, {:+.0f}]".format(*reward_change(cut))
     surrogate = own["surrogate"].transpose("step_scale", "random_scale").values
-    rough = roughness(_surface(own))
-    one = int(np.argmin(np.abs(cut["step_scale"].values - 1.0)))
+    independent = not _common(own)  # the errors of the points are
+    rough = roughness(_surface(own)) if independent else None
+    shares = f"{rough.unexplained:.2f} / {rough.noise:.2f}" if rough else "-"
+    kl = float(np.interp(1.0, cut["step_scale"].values, cut["kl"].values))
     return (
         f"{name[0]:<6}{name[1]:>5}{name[2]:>6}{name[3]:>8}{name[4]:>8}"
         f"{float(own['trajectories'].mean()):>7.0f}"
-        f"{shown(sign_agreement(cut['surrogate'].values, _surface(cut))):>19}"
-        f"{shown(rank_correlation(surrogate, _surface(own))):>21}"
-        f"{change_text:>26}{f'{rough.unexplained:.2f} / {rough.noise:.2f}':>14}"
-        f"{shown(rough.jagged):>21}{float(cut['kl'].values[one]):>8.4f}"
-        f"{float(own['step_norm']):>8.3f}"
+        f"{_shown(sign_agreement(cut['surrogate'].values, _surface(cut)), independent):>19}"
+        f"{_shown(rank_correlation(surrogate, _surface(own)), independent):>21}"
+        f"{change:>26}{shares:>14}{_shown(rough.jagged) if rough else '-':>21}"
+        f"{kl:>8.4f}{float(own['step_norm']):>8.3f}"
     )

@@ -24,17 +24,18 @@ def learning_curve(
     Args:
         ax: where to draw.
         returns: [iterations, trials], NaN where no trajectory ended.
-        label: algorithm, "ppo" or "trpo".
+        label: algorithm, "ppo" or "trpo", and after a comma what else a run differs in.
         pairs_per_iteration: state-action pairs of one iteration.
     """
-    color = COLORS.get(label, "black")
+    algorithm, _, variant = label.partition(",")
+    color, line = COLORS.get(algorithm, "black"), "--" if variant else "-"
     iterations = np.arange(len(returns))
     ax.plot(iterations, returns, color=color, linewidth=0.4, alpha=0.35)
     known = np.isfinite(returns).all(axis=1)
     middle, low, high = iqm_interval(returns[known])
     ax.plot(
-        iterations[known], middle, color=color, linewidth=1.4,
-        label=f"{label.upper()}, {returns.shape[1]} trials",
+        iterations[known], middle, color=color, linewidth=1.4, linestyle=line,
+        label=f"{algorithm.upper()}{',' if variant else ''}{variant}, {returns.shape[1]} trials",
     )  # fmt: skip
     if returns.shape[1] > 1:
         ax.fill_between(iterations[known], low, high, color=color, alpha=0.2, linewidth=0)

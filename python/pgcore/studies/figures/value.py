@@ -14,10 +14,12 @@ from pgcore.studies.figures.gradient import band
 from pgcore.studies.figures.style import AGENT_PAIRS, COLORS, LINES, MARKERS, STYLE, new_figure
 from pgcore.studies.statistics import (
     cosines,
+    interquartile_mean,
     iqm_interval,
     jackknife_interval,
     mean_pairwise,
     misfit,
+    misfit_interval,
     pairwise_cosine_interval,
 )
 
@@ -63,7 +65,10 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
         for algorithm in (str(a) for a in data["algorithm"].values):
             part = data["error"].sel(algorithm=algorithm, set=which, target=target, measure=measure)
             value_panel(ax, part, algorithm)
-        if measure in ("mre", "median_re", "squared_re"):
+        shown = data["error"].sel(set=which, target=target, measure=measure)
+        if not bool(np.isfinite(shown).any()):
+            ax.text(0.5, 0.5, "no return is known", ha="center", transform=ax.transAxes)
+        elif measure in ("mre", "median_re", "squared_re"):
             ax.set_yscale("log", base=2)
             ax.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
         ax.set_title(f"{names[target]}, {which} pairs", fontsize=8)
@@ -110,9 +115,11 @@ def total_variance(gram: F64, n: int) -> float:
 def value_table(data: dict[str, xr.Dataset]) -> str:
     """The study in numbers: errors by iteration, variances by baseline, Monte Carlo values."""
     errors = data["errors"]["error"]
+    trials = errors.sizes["trial"]
+    bounds = "95 % interval" if trials > 5 else "range"
     lines = [
-        f"errors of the value network, IQM over {errors.sizes['trial']} trial(s): mean relative "
-        "error [95 % interval] | root mean square error / std of the target",
+        f"errors of the value network, IQM over {trials} trial(s): mean relative error "
+        f"[{bounds}] | root mean square error / std of the target",
         f"{'':<6}{'iter':>5}"
         + "".join(f"{t} {s}".rjust(27) for t in ("gae", "returns") for s in ("train", "held-out")),
     ]
@@ -125,12 +132,39 @@ def value_table(data: dict[str, xr.Dataset]) -> str:
             own = part.sel(set=which, target=target)
             middle, low, high = iqm_interval(own.sel(measure="mre").values)
             spread = iqm_interval(own.sel(measure="normalized").values)[0]
-            cells.append(f"{middle:.2f} [{low:.2f}, {high:.2f}] | {spread:.2f}".rjust(27))
+            between = f" [{low:.2f}, {high:.2f}]" if trials > 1 else ""
+            cells.append(f"{middle:.2f}{between} | {spread:.2f}".rjust(27))
         lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells))
+    lines += ["", *_other_lines(data["errors"])]
     if "variance" in data:
         lines += ["", *_variance_lines(data["variance"], data["true_value"])]
         lines += ["", *_monte_carlo_lines(data["monte_carlo"])]
     return "\n".join(lines) + "\n"
+
+
+def _other_lines(data: xr.Dataset) -> list[str]:
+    """Further measures, on held-out pairs."""
+    lines = [
+        "further errors on held-out pairs, IQM over trials: median relative | mean of error² / "
+        "|target| (the companion code's MRE)\n| explained variance; and the share of the pairs "
+        "whose return is known",
+        f"{'':<6}{'iter':>5}{'gae':>24}{'returns':>24}{'known':>7}",
+    ]
+    for algorithm, iteration in itertools.product(
+        *(data[d].values for d in ("algorithm", "iteration"))
+    ):
+        part = data.sel(algorithm=algorithm, iteration=iteration, set="held-out")
+        cells = []
+        for target in ("gae", "returns"):
+            own = part["error"].sel(target=target)
+            numbers = [
+                float(interquartile_mean(own.sel(measure=m).values))
+                for m in ("median_re", "squared_re", "explained_variance")
+            ]
+            cells.append(" | ".join(f"{x:.3g}" for x in numbers).rjust(24))
+        known = float(part["share"].sel(target="returns").mean())
+        lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells) + f"{known:>7.2f}")
+    return lines
 
 
 def _variance_ratio(one: F64, other: F64) -> tuple[float, float, float]:
@@ -177,18 +211,19 @@ def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
 def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
     lines = [
         f"error against Monte Carlo values of {data.sizes['state']} states, as a share of the "
-        "variance of value over states,\nwith the noise of the Monte Carlo values taken off; and "
-        "that noise",
-        f"{'':<6}{'iter':>5}{'trial':>6}{'value net':>12}{'fitted':>9}{'noise':>8}",
+        "variance of value over states\n[95 % interval over states], with the noise of the Monte "
+        "Carlo values taken off; and that noise",
+        f"{'':<6}{'iter':>5}{'trial':>6}{'value net':>24}{'fitted':>24}{'noise':>8}",
     ]
     for algorithm, iteration, trial in itertools.product(
         *(data[d].values for d in ("algorithm", "iteration", "trial"))
     ):
         own = data.sel({"algorithm": algorithm, "iteration": iteration, "trial": trial})
         value, error = own["value"].values, own["value_error"].values
-        net, noise = misfit(own["value_net"].values, value, error)
-        fitted, _ = misfit(own["fitted"].values, value, error)
-        lines.append(
-            f"{algorithm:<6}{iteration:>5}{trial:>6}{net:>12.3f}{fitted:>9.3f}{noise:>8.3f}"
-        )
+        cells = []
+        for name in ("value_net", "fitted"):
+            middle, low, high = misfit_interval(own[name].values, value, error)
+            cells.append(f"{middle:.3f} [{low:.3f}, {high:.3f}]".rjust(24))
+        noise = misfit(own["fitted"].values, value, error)[1]
+        lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{noise:>8.3f}")
     return lines
