@@ -232,7 +232,7 @@ pgcore.studies.gradient_quality(
 )
 pgcore.studies.value_prediction(
     runs, out + "/value", variance_iterations=(2,), held_out_pairs=4000, true_value_pairs=4000,
-    states=200, continuations=2, pairs=(256,), estimates=3, **few
+    states=20, continuations=2, pairs=(256,), estimates=3, **few
 )
 pgcore.studies.landscape(runs, out + "/map", sources=(4000,), pairs=(100,), points=(2, 2), **few)
 """
