@@ -156,10 +156,10 @@ def _trajectory_axis(panel: Axes, data: xr.Dataset) -> None:
 
 def to_true(data: xr.Dataset, kind: str) -> F64:
     """Cosines of the estimates to the true gradient (or step) [..., estimate]; NaN for none."""
-    gram, dot, square = (data[name].values for name in KINDS[kind])
-    norms = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
+    gram, dot, square = (data[name] for name in KINDS[kind])
+    norms = np.sqrt(np.diagonal(gram.values, axis1=-2, axis2=-1))
     with np.errstate(invalid="ignore", divide="ignore"):  # a step of length 0 has no direction
-        return np.asarray(dot / norms / np.sqrt(square)[..., None])
+        return np.asarray((dot / norms / np.sqrt(square)).values)
 
 
 def gradient_table(data: xr.Dataset) -> str:
