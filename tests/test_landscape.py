@@ -1,6 +1,5 @@
 """Landscapes: closed forms, laws at the centre, and the same bits however they are computed."""
 
-import dataclasses
 import multiprocessing
 import time
 
@@ -14,7 +13,6 @@ import linear_quadratic as lq
 import pgcore
 from conftest import assert_same_dataset
 from pgcore.studies import figures
-from pgcore.studies import surface_measures as measures
 from pgcore.studies.agent import Agent
 from pgcore.studies.landscape import (
     LandscapeStudy,
@@ -205,67 +203,6 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
     ):
         with pytest.raises(ValueError, match=match):
             LandscapeStudy(**(SMALL | change))
-
-
-def _measured(truth, error, trajectories, generator):
-    """A reward surface as a study measures it: noisy means, and noisy standard errors."""
-    n = np.full(truth.shape, trajectories)
-    chi = generator.chisquare(trajectories - 1, truth.shape) / (trajectories - 1)
-    noise = error * generator.standard_normal(truth.shape)
-    return measures.RewardSurface(truth + noise, error * np.sqrt(chi), n)
-
-
-def test_measures_of_exact_surfaces():
-    a = np.linspace(0, 1, 6)
-    smooth = a[:, None] ** 2 + np.pi * a[None, :]  # no ties
-
-    def exact(reward):
-        return measures.RewardSurface(reward, np.zeros_like(reward), np.full(reward.shape, 5.0))
-
-    assert measures.roughness(exact(smooth)).unexplained < 1e-12
-    assert measures.rank_correlation(smooth, exact(smooth**3)).estimate == 1
-    assert measures.rank_correlation(smooth, exact(-smooth)).estimate == -1
-    assert measures.sign_agreement(a, exact(-a)).estimate == 0
-    agree = measures.sign_agreement(a, exact(a**2))
-    assert agree == measures.Interval(1.0, 1.0, 1.0)  # without noise, nothing is uncertain
-    flat = np.zeros_like(smooth)
-    assert np.isnan(measures.roughness(exact(flat)).jagged.estimate)
-    single = dataclasses.replace(exact(smooth**3), error=np.full(smooth.shape, np.nan))
-    bounds = measures.rank_correlation(smooth, single)  # one trajectory a point has no error
-    assert (bounds.low, bounds.estimate, bounds.high) == (-1.0, 1.0, 1.0)
-    bounds = measures.rank_correlation(smooth, exact(flat))  # all ties: nothing is known
-    assert (bounds.low, bounds.estimate, bounds.high) == (-1.0, 0.0, 1.0)
-
-
-@pytest.mark.parametrize("error", [0.02, 0.3])
-def test_bounds_of_measures_cover_the_true_surface(error):
-    """Also with 4 trajectories a point, where standard errors are hardly known."""
-    generator = np.random.default_rng(7)
-    a = np.linspace(0, 1, 7)
-    truth = np.sin(7 * a[:, None]) + a[None, :] + 0.1 * generator.standard_normal((7, 7))
-    surrogate = a[:, None] + a[None, :]
-    sure = measures.RewardSurface(truth, np.zeros_like(truth), np.full(truth.shape, 99.0))
-    cut = measures.RewardSurface(*(x[:, 0] for x in dataclasses.astuple(sure)))
-    expected = (
-        measures.sign_agreement(surrogate[:, 0], cut).estimate,
-        measures.rank_correlation(surrogate, sure).estimate,
-        measures.roughness(sure).jagged.estimate,
-    )
-    hits, width, repeats = np.zeros(3), np.zeros(3), 200
-    for i in range(repeats):
-        own = _measured(truth, error, 4 if i % 2 else 40, generator)
-        line = measures.RewardSurface(*(x[:, 0] for x in dataclasses.astuple(own)))
-        found = (
-            measures.sign_agreement(surrogate[:, 0], line),
-            measures.rank_correlation(surrogate, own),
-            measures.roughness(own).jagged,
-        )
-        hits += [x.low - 1e-9 <= e <= x.high + 1e-9 for x, e in zip(found, expected, strict=True)]
-        width += [x.high - x.low for x in found]
-    # conservative by construction; the roughness' 95 % less three binomial errors
-    assert (hits >= repeats * np.array([0.95, 0.95, 0.95 - 3 * 0.0154])).all(), hits
-    if error == 0.02:  # and not empty words
-        assert (width / repeats < [0.75, 0.8, 0.05]).all(), width / repeats
 
 
 def test_a_budget_goes_where_the_error_is(runs, tmp_path):

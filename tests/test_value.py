@@ -171,6 +171,25 @@ def test_the_ratio_of_variances_covers_the_truth():
     assert hits >= repeats * (0.95 - 3 * 0.0126)  # less three binomial errors
 
 
+@pytest.mark.parametrize("draw", ["normal", "heavy"])
+def test_the_interval_of_a_misfit_covers_it(draw):
+    """20 states, as small as a study has, whose Monte Carlo values have noise."""
+    generator = np.random.default_rng(3)
+
+    def sample():
+        heavy = generator.standard_t(4, 20) / np.sqrt(2)
+        return heavy if draw == "heavy" else generator.standard_normal(20)
+
+    hits, repeats = 0, 300
+    for _ in range(repeats):
+        value, error = sample(), np.full(20, 0.1)
+        measured = value + error * generator.standard_normal(20)
+        own = statistics.misfit_interval(value + np.sqrt(0.3) * sample(), measured, error)
+        assert 0 <= own[1] <= own[0] <= own[2] < (30 if draw == "normal" else np.inf)
+        hits += own[1] <= 0.3 <= own[2]
+    assert hits >= repeats * (0.93 - 3 * 0.0147)  # heavy tails: 0.935 of 400
+
+
 def test_returns_that_are_known_are_not_selected_by_what_happens_later():
     """Balls that end at random: near the cut, those that end soon have low returns."""
     generator = np.random.default_rng(0)

@@ -186,20 +186,23 @@ def misfit(prediction: F64, values: F64, errors: F64) -> tuple[float, float]:
 def misfit_interval(
     prediction: F64, values: F64, errors: F64, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """The first number of :func:`misfit` and its jackknife interval over states.
+    """The first number of :func:`misfit` and its interval over states, which begins at 0 at least.
 
-    The interval is one of the logarithm, as that of a ratio of variances; where the estimate is not
-    above 0, it begins at 0 and is one of the number itself.
+    A jackknife interval of log(mean squared error / variance), as measured; the noise is taken off
+    its ends. NaN where the values do not differ by more than their noise.
     """
+    noise, variance = float(np.square(errors).mean()), float(values.var(ddof=1))
+    if not variance > noise:
+        return math.nan, math.nan, math.nan
 
-    def share(i: I64) -> float:
-        return misfit(prediction[i], values[i], errors[i])[0]
+    def log_ratio(i: I64) -> float:
+        return math.log(np.square(prediction[i] - values[i]).mean() / values[i].var(ddof=1))
 
-    middle, low, high = jackknife_interval(share, len(values), level)
-    if not middle > 0:
-        return middle, 0.0, max(high, 0.0)
-    factor = math.exp((high - low) / 2 / middle)  # the delta method
-    return middle, middle / factor, middle * factor
+    _, low, high = jackknife_interval(log_ratio, len(values), level)
+    low, high = (
+        max((math.exp(x) * variance - noise) / (variance - noise), 0.0) for x in (low, high)
+    )
+    return misfit(prediction, values, errors)[0], low, high
 
 
 def iqm_ratio_interval(

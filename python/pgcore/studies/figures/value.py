@@ -148,7 +148,7 @@ def _other_lines(data: xr.Dataset) -> list[str]:
         "further errors on held-out pairs, IQM over trials: median relative | mean of error² / "
         "|target| (the companion code's MRE)\n| explained variance; and the share of the pairs "
         "whose return is known",
-        f"{'':<6}{'iter':>5}{'gae':>24}{'returns':>24}{'known':>7}",
+        f"{'':<6}{'iter':>5}{'gae':>28}{'returns':>28}{'known':>7}",
     ]
     for algorithm, iteration in itertools.product(
         *(data[d].values for d in ("algorithm", "iteration"))
@@ -161,7 +161,7 @@ def _other_lines(data: xr.Dataset) -> list[str]:
                 float(interquartile_mean(own.sel(measure=m).values))
                 for m in ("median_re", "squared_re", "explained_variance")
             ]
-            cells.append(" | ".join(f"{x:.3g}" for x in numbers).rjust(24))
+            cells.append(" | ".join(f"{x:.3g}" for x in numbers).rjust(28))
         known = float(part["share"].sel(target="returns").mean())
         lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells) + f"{known:>7.2f}")
     return lines
@@ -213,7 +213,7 @@ def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
         f"error against Monte Carlo values of {data.sizes['state']} states, as a share of the "
         "variance of value over states\n[95 % interval over states], with the noise of the Monte "
         "Carlo values taken off; and that noise",
-        f"{'':<6}{'iter':>5}{'trial':>6}{'value net':>24}{'fitted':>24}{'noise':>8}",
+        f"{'':<6}{'iter':>5}{'trial':>6}{'value net':>26}{'fitted':>26}{'noise':>8}",
     ]
     for algorithm, iteration, trial in itertools.product(
         *(data[d].values for d in ("algorithm", "iteration", "trial"))
@@ -223,7 +223,7 @@ def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
         cells = []
         for name in ("value_net", "fitted"):
             middle, low, high = misfit_interval(own[name].values, value, error)
-            cells.append(f"{middle:.3f} [{low:.3f}, {high:.3f}]".rjust(24))
+            cells.append(f"{middle:.3f} [{low:.3f}, {high:.3f}]".rjust(26))
         noise = misfit(own["fitted"].values, value, error)[1]
         lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{noise:>8.3f}")
     return lines

@@ -1,0 +1,168 @@
+"""The engine of studies: resume, failing cells, refusals, the same bits on any torch threads."""
+
+import dataclasses
+import multiprocessing
+import subprocess
+import sys
+import time
+
+import pytest
+
+import pgcore
+from conftest import assert_same_dataset
+from pgcore.studies.cells import StudyError, describe_plan, run_plan, run_plans
+from pgcore.studies.gradient import GradientStudy, describe_gradient
+from pgcore.studies.landscape import open_landscape
+from pgcore.studies.store import open_study
+from test_studies import SMALL
+
+
+def _study(runs, out):
+    pgcore.studies.gradient_quality(runs, out, num_threads=1, **SMALL)
+
+
+@pytest.mark.timeout(120)
+def test_a_killed_study_resumes_with_the_same_bits(runs, tmp_path):
+    whole = pgcore.studies.gradient_quality(runs, tmp_path / "whole", **SMALL)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pgcore.studies.gradient"])
+    for delay in (0.0, 0.05, 0.2):
+        process = context.Process(target=_study, args=(runs, tmp_path / "cut"))
+        process.start()
+        chunks = tmp_path / "cut" / "true.zarr" / "gradient" / "c"
+        while process.is_alive() and not chunks.exists():
+            time.sleep(0.002)
+        time.sleep(delay)
+        process.kill()
+        process.join()
+    cut = pgcore.studies.gradient_quality(runs, tmp_path / "cut", **SMALL)
+    assert_same_dataset(whole, cut)
+
+
+def test_a_finished_cell_is_not_computed_again(runs, tmp_path):
+    plan, _ = GradientStudy(**SMALL).plans(runs, tmp_path)
+    run_plan(plan, tmp_path / "true.zarr")
+
+    def never(at, threads):
+        raise AssertionError("computed twice")
+
+    run_plan(dataclasses.replace(plan, function=never), tmp_path / "true.zarr")
+
+
+@dataclasses.dataclass(frozen=True)
+class Flaky:
+    """A cell function that fails for one trial, if told to."""
+
+    real: object
+    fail: bool
+
+    def __call__(self, at, threads):
+        if self.fail and at["trial"] == 1 and at["iteration"] == 0:
+            raise ArithmeticError("on purpose")
+        return self.real(at, threads)
+
+
+def test_a_failing_cell_is_named_and_the_rest_completes(runs, tmp_path):
+    plan, _ = GradientStudy(**SMALL).plans(runs, tmp_path)
+    flaky = dataclasses.replace(plan, function=Flaky(plan.function, fail=True))
+    with pytest.raises(StudyError, match="2 of 8 cells failed: algorithm=ppo, iteration=0") as info:
+        run_plan(flaky, tmp_path / "a")
+    assert str(info.value).count("ArithmeticError: on purpose") == 2
+    assert "2 of 8 cells to compute" in describe_plan(plan, tmp_path / "a")
+    whole = run_plan(plan, tmp_path / "b")
+    assert_same_dataset(run_plan(plan, tmp_path / "a"), whole)
+
+
+def test_a_failing_cell_stops_no_later_store(runs, tmp_path):
+    """What needs the failed cell fails by name; the rest of both stores is there."""
+    true, estimates = GradientStudy(**SMALL).plans(runs, tmp_path)
+    flaky = dataclasses.replace(true, function=Flaky(true.function, fail=True))
+    with pytest.raises(StudyError, match="6 of 24 cells failed") as info:
+        run_plans({"true.zarr": flaky, "dataset.zarr": estimates}, tmp_path)
+    assert "needs the cell of true.zarr at" in str(info.value)
+    whole = pgcore.studies.gradient_quality(runs, tmp_path / "whole", **SMALL)
+    assert_same_dataset(pgcore.studies.gradient_quality(runs, tmp_path, **SMALL), whole)
+
+
+def test_a_study_in_another_order_is_refused(runs, tmp_path):
+    """Cells are found by their place: with other coordinates it is another study."""
+    pgcore.studies.gradient_quality(runs, tmp_path, **SMALL)
+    with pytest.raises(ValueError, match="other coordinates of algorithm"):
+        pgcore.studies.gradient_quality(runs[::-1], tmp_path, **SMALL)
+
+
+def test_torch_threads_change_no_bit(runs, tmp_path):
+    """All three studies, in processes whose torch has one and four threads."""
+    script = tmp_path / "study.py"
+    script.write_text(_ALL_STUDIES)
+    for threads in ("1", "4"):
+        out = tmp_path / threads
+        arguments = [sys.executable, str(script), threads, str(out), *map(str, runs)]
+        subprocess.run(arguments, check=True, capture_output=True)
+    for name in ("gradient/dataset", "value/errors", "value/monte_carlo", "value/variance"):
+        one, four = (open_study(tmp_path / n / f"{name}.zarr") for n in ("1", "4"))
+        assert_same_dataset(one, four)
+    maps = [open_landscape(tmp_path / n / "map") for n in ("1", "4")]
+    assert_same_dataset(*maps)
+
+
+_ALL_STUDIES = """
+import sys
+import torch
+import pgcore
+threads, out, *runs = sys.argv[1:]
+torch.set_num_threads(int(threads))
+few = {"iterations": (2,), "trials": 1}
+pgcore.studies.gradient_quality(
+    runs, out + "/gradient", pairs=(256,), estimates=3, true_pairs=4000, true_step_pairs=2000, **few
+)
+pgcore.studies.value_prediction(
+    runs, out + "/value", variance_iterations=(2,), held_out_pairs=4000, true_value_pairs=4000,
+    states=20, continuations=2, pairs=(256,), estimates=3, **few
+)
+pgcore.studies.landscape(runs, out + "/map", sources=(4000,), pairs=(100,), points=(2, 2), **few)
+"""
+
+
+def test_dry_run_says_what_it_would_cost(runs, tmp_path):
+    text = describe_gradient(runs, tmp_path / "x", **SMALL)
+    assert "8 of 8 cells" in text and "16 of 16 cells" in text and "min" in text
+    assert not (tmp_path / "x").exists()
+
+
+def test_another_study_is_not_overwritten(runs, tmp_path):
+    pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
+    with pytest.raises(ValueError, match="other settings of pairs"):
+        pgcore.studies.gradient_quality(runs, tmp_path / "a", **(SMALL | {"pairs": (64,)}))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="exists and is no study"):
+        run_plan(GradientStudy(**SMALL).plans(runs, tmp_path)[0], tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"pairs": (0,)}, "pairs: expected an integer >= 1, got 0"),
+        ({"estimates": 1}, "estimates"),
+        ({"iterations": (3,)}, r"has no checkpoint 3; it has \[0, 2, 4\]"),
+        ({"trials": 5}, "trials: expected at most 2"),
+    ],
+)
+def test_bad_studies_are_refused_before_any_work(runs, tmp_path, change, text):
+    with pytest.raises(ValueError, match=text):
+        pgcore.studies.gradient_quality(runs, tmp_path / "x", **(SMALL | change))
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_dataset_says_what_made_it(runs, tmp_path):
+    data = pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
+    for name in (
+        "spec",
+        "version_pgcore",
+        "version_mujoco",
+        "version_torch",
+        "model_sha256",
+        "wall_seconds",
+    ):
+        assert name in data.attrs, name
