@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from pgcore.provenance import attributes
 from pgcore.studies.agent import Agent
+from pgcore.studies.cluster import cluster_outcomes, local_workers
 from pgcore.studies.store import Schema, Store
 from pgcore.threads import default_threads
 
@@ -91,6 +92,8 @@ def run_plan(
         ValueError: ``out`` holds something else.
         StudyError: some cells failed; everything else is stored.
     """
+    if cluster is not None:
+        local_workers(cluster)  # a bad address is refused before anything is written
     store = Store(Path(out), plan.schema, {**attributes(), **plan.attributes})
     coordinates = plan.cells()
     missing = [c for c in coordinates if not store.is_finished(c)]
@@ -151,8 +154,6 @@ def _outcomes(
 ) -> Iterator[tuple[Cell, Values | BaseException]]:
     """The values of every cell, or its error, in the order in which they are ready."""
     if cluster is not None and work:
-        from pgcore.studies.cluster import cluster_outcomes
-
         yield from cluster_outcomes(plan.function, work, cluster)
         return
     for cell, coordinates in work:

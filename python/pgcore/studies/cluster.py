@@ -44,17 +44,27 @@ def cluster_outcomes(
             client.cancel(list(futures))
 
 
+def local_workers(address: str) -> int | None:
+    """N of "local:N", or None for a scheduler's address; ValueError for anything else."""
+    local = re.fullmatch(r"local:(\d+)", address)
+    if local is not None:
+        if int(local.group(1)) < 1:
+            raise ValueError(f"cluster: expected local:N with N >= 1, got {address!r}")
+        return int(local.group(1))
+    if not re.match(r"^(tcp|tls|ws|wss|ucx)://", address):
+        raise ValueError(
+            "cluster: expected local:N or a scheduler's address like tcp://host:8786, "
+            f"got {address!r}"
+        )
+    return None
+
+
 @contextmanager
 def _client(address: str) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
-    local = re.fullmatch(r"local:(\d+)", address)
-    if local is None:
-        if not re.match(r"^(tcp|tls|ws|wss|ucx)://", address):
-            raise ValueError(
-                "cluster: expected local:N or a scheduler's address like tcp://host:8786, "
-                f"got {address!r}"
-            )
+    count = local_workers(address)
+    if count is None:
         try:
             client = Client(address, timeout=10, set_as_default=False)
         except OSError as error:
@@ -62,9 +72,6 @@ def _client(address: str) -> Iterator[Any]:
         with client:
             yield client
         return
-    count = int(local.group(1))
-    if count < 1:
-        raise ValueError(f"cluster: expected local:N with N >= 1, got {address!r}")
     with (
         LocalCluster(
             n_workers=count,
