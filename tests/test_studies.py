@@ -145,3 +145,15 @@ def test_interquartile_mean():
     assert statistics.interquartile_mean(np.arange(8.0)) == pytest.approx(3.5)
     middle, low, high = statistics.iqm_interval(np.arange(8.0))
     assert low < middle < high
+
+
+def test_ratio_of_interquartile_means():
+    generator = np.random.default_rng(1)
+    one, other = generator.normal(600, 60, 8), generator.normal(1000, 100, 8)
+    middle, low, high = statistics.iqm_ratio_interval(one, other)
+    means = statistics.interquartile_mean(one) / statistics.interquartile_mean(other)
+    assert middle == pytest.approx(float(means)) and low < middle < high < 1
+    same = statistics.iqm_ratio_interval(np.full(3, 2.0), np.full(5, 8.0))
+    assert same == (0.25, 0.25, 0.25)
+    _, low, high = statistics.iqm_interval(np.array([[5.0]]))
+    assert np.isnan([low, high]).all()  # one trial says nothing of the spread
