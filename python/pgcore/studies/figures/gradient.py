@@ -16,6 +16,7 @@ from pgcore.studies.figures.style import (
     MARKERS,
     STYLE,
     new_figure,
+    pairs_axis,
 )
 from pgcore.studies.statistics import (
     cosines,
@@ -127,7 +128,7 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
         for panel in (top, bottom):
             panel.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
             panel.axhline(0, color="black", linewidth=0.5)
-            panel.set_xscale("log")
+            pairs_axis(panel, data["n"].values)
             panel.set_ylim(-0.3, 1.04)
         top.set_title(f"iteration {iteration}", fontsize=8)
         _trajectory_axis(top, data.sel(iteration=iteration))

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
+
+from pgcore.arrays import F64
+
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # dark and light, so that the two can be told apart in grey, too
@@ -22,6 +27,16 @@ STYLE: Any = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
 }
+
+
+def pairs_axis(ax: Axes, n: F64) -> None:
+    """A logarithmic axis of pairs, with labels that do not overlap."""
+    ax.set_xscale("log")
+    subs = (1.0,) if n.max() >= 30 * n.min() else (1.0, 2.0, 5.0)
+    ax.xaxis.set_major_locator(LogLocator(subs=subs))
+    every = (float("inf"), float("inf"))  # label all major ticks
+    ax.xaxis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=every))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def new_figure(

@@ -11,7 +11,15 @@ import xarray as xr
 
 from pgcore.arrays import F64, I64
 from pgcore.studies.figures.gradient import band
-from pgcore.studies.figures.style import AGENT_PAIRS, COLORS, LINES, MARKERS, STYLE, new_figure
+from pgcore.studies.figures.style import (
+    AGENT_PAIRS,
+    COLORS,
+    LINES,
+    MARKERS,
+    STYLE,
+    new_figure,
+    pairs_axis,
+)
 from pgcore.studies.statistics import (
     cosines,
     interquartile_mean,
@@ -97,7 +105,7 @@ def variance_figure(data: xr.Dataset) -> Figure:
                     rows = np.array([pairwise_cosine_interval(g) for g in grams])
                     name = baseline if i == 0 else None
                     band(ax, n, rows, color=color, line=line, marker=marker, label=name)
-            ax.set_xscale("log")
+            pairs_axis(ax, n)
             ax.set_ylim(-0.3, 1.04)
             ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
             ax.set_title(f"{str(algorithm).upper()}, iteration {iteration}", fontsize=8)
