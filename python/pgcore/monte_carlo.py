@@ -40,8 +40,8 @@ class MonteCarloValues:
 
 
 def default_tail(gamma: float) -> int:
-    """Steps after which a reward counts less than 1 %."""
-    return math.ceil(math.log(0.01) / math.log(gamma))
+    """Steps after which a reward counts less than 0.1 %."""
+    return math.ceil(math.log(0.001) / math.log(gamma))
 
 
 def monte_carlo_values(
@@ -70,7 +70,7 @@ def monte_carlo_values(
             from it. The stream's own seed continues it as it went on.
         gamma: discount.
         tail: most steps of a continuation; it ends at a termination, never at the time limit.
-            Default: where gamma^k falls below 1 %.
+            Default: where gamma^k falls below 0.1 %.
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.

@@ -110,7 +110,7 @@ class Checkpoints:
         Raises:
             ValueError: missing checkpoint, runs that do not go together, or too many trials.
         """
-        folders = [Path(r) for r in ([runs] if isinstance(runs, str | Path) else runs)]
+        folders = [Path(r).resolve() for r in ([runs] if isinstance(runs, str | Path) else runs)]
         wanted = list(dict.fromkeys(iterations))
         found = [load_checkpoint(checkpoint_path(f, i)) for f in folders for i in wanted]
         tasks = sorted({c.config.task for c in found})

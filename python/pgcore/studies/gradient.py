@@ -171,7 +171,7 @@ class GradientStudy:
             probe=probe,
             attributes=attributes,
         )
-        K = self.estimates
+        K, true_store = self.estimates, str(out.resolve() / "true.zarr")
         estimates = Plan(
             title=title,
             schema=Schema(
@@ -181,7 +181,7 @@ class GradientStudy:
                 spec=spec,
             ),
             function=GradientEstimates(
-                checkpoints, K, self.largest_step, self.seed, self.sampling, str(out / "true.zarr")
+                checkpoints, K, self.largest_step, self.seed, self.sampling, true_store
             ),
             cost=lambda at: K * at["n"] * (2 if at["n"] <= self.largest_step else 1),
             probe=probe,

@@ -150,7 +150,7 @@ class LandscapeStudy:
             self.target_error,
             self.budget,
             self.seed,
-            str(surrogate),
+            str(surrogate.resolve()),
         )
         own = {
             "source": list(self.sources),

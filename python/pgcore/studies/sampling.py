@@ -76,6 +76,11 @@ class Sampling:
         return gae(rewards, values, after, *flags, self.gamma, self.lam)[0]
 
 
+def resolved_steps(gamma: float) -> int:
+    """Steps after which a reward has a weight below 1 %."""
+    return math.ceil(math.log(0.01) / math.log(gamma))
+
+
 def resolved_returns(
     rewards: F64, batch: RolloutBatch, gamma: float, time_limit: int | None
 ) -> tuple[F64, Bool]:
@@ -96,7 +101,7 @@ def resolved_returns(
     """
     flags = (batch.terminated, batch.truncated)
     returns = discounted_returns(rewards, np.zeros_like(rewards), *flags, gamma)
-    tail = math.ceil(math.log(0.01) / math.log(gamma))
+    tail = resolved_steps(gamma)
     steps = np.arange(rewards.shape[1])
     ended = (batch.terminated | batch.truncated)[:, :-1]
     first = np.zeros(rewards.shape, dtype=np.int64)  # the step that its trajectory began with

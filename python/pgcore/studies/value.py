@@ -26,10 +26,11 @@ from pgcore.nets import ValueNet
 from pgcore.studies.agent import Agent, Checkpoints
 from pgcore.studies.cells import Plan, Values, describe_plans, run_plans
 from pgcore.studies.estimates import Judge, compare_judges
-from pgcore.studies.sampling import Sampling
+from pgcore.studies.sampling import Sampling, resolved_steps
 from pgcore.studies.store import Schema, open_cell
 from pgcore.studies.value_errors import MEASURES, SETS, TARGETS, ValueErrors, fit_value
 from pgcore.studies.value_monte_carlo import MONTE_CARLO, MonteCarlo
+from pgcore.tasks import Task
 
 BASELINES = ("true value", "value net", "zero")
 _ESTIMATE_IDS = 1 << 20  # stream ids that an estimate may use
@@ -140,19 +141,33 @@ class ValueStudy:
         }
         plans = {"errors.zarr": self._errors_plan(every, shared)}
         if self.variance_iterations:
+            self._check_known(every.task())
             some = Checkpoints.of(runs, self.variance_iterations, self.trials)
-            store = str(out / "true_value.zarr")
+            store = str(out.resolve() / "true_value.zarr")
             plans["true_value.zarr"] = self._true_value_plan(some, shared)
             plans["monte_carlo.zarr"] = self._monte_carlo_plan(some, shared, store)
             plans["variance.zarr"] = self._variance_plan(some, shared, store)
         return plans
 
-    def _spec(self, checkpoints: Checkpoints) -> dict[str, Any]:
+    def _check_known(self, task: Task) -> None:
+        """A true value cannot be fitted where no return is known."""
+        _, steps = self.sampling.streams(self.true_value_pairs)
+        limit, tail = task.time_limit or steps, resolved_steps(self.sampling.gamma)
+        if tail > min(steps, limit):
+            raise ValueError(
+                f"variance_iterations: with gamma {self.sampling.gamma} a return is known {tail} "
+                f"steps before the time limit ({limit}) and the stream's end ({steps}), which is "
+                "never; lower gamma, lengthen stream_steps (and true_value_pairs), or choose no "
+                "variance_iterations"
+            )
+
+    def _spec(self, checkpoints: Checkpoints, *names: str) -> dict[str, Any]:
+        """What makes the numbers of a store: the settings of these names, besides all stores'."""
+        settings = asdict(self)
         return {
-            **asdict(self),
+            **{name: settings[name] for name in (*names, "seed", "sampling")},
             "study": "value",
             "task": checkpoints.task_id,
-            "trials": checkpoints.trials,
             "checkpoints": checkpoints.digests(),
         }
 
@@ -162,9 +177,10 @@ class ValueStudy:
             "target": list(TARGETS),
             "measure": list(MEASURES),
         }
+        spec = self._spec(checkpoints, "held_out_pairs", "returns")
         return Plan(
             title=f"value errors {checkpoints.task_id}",
-            schema=Schema(checkpoints.dims, inner, _ERRORS, self._spec(checkpoints)),
+            schema=Schema(checkpoints.dims, inner, _ERRORS, spec),
             function=ValueErrors(
                 checkpoints, self.held_out_pairs, self.returns, self.seed, self.sampling
             ),
@@ -180,7 +196,7 @@ class ValueStudy:
                 checkpoints.dims,
                 {"parameter": list(range(P)), "measure": list(MEASURES)},
                 _TRUE,
-                {**self._spec(checkpoints), "pairs": None, "estimates": None},
+                self._spec(checkpoints, "true_value_pairs"),
             ),
             function=TrueValue(checkpoints, self.true_value_pairs, self.seed, self.sampling),
             cost=lambda at: self.true_value_pairs * 11 // 10,
@@ -191,12 +207,13 @@ class ValueStudy:
         self, checkpoints: Checkpoints, shared: dict[str, Any], true_store: str
     ) -> Plan:
         inner: dict[str, list[Any]] = {"state": list(range(self.states))}
+        spec = self._spec(checkpoints, "true_value_pairs", "states", "continuations")
         function = MonteCarlo(
             checkpoints, self.states, self.continuations, self.seed, self.sampling, true_store
         )
         return Plan(
             title=f"Monte Carlo values {checkpoints.task_id}",
-            schema=Schema(checkpoints.dims, inner, MONTE_CARLO, self._spec(checkpoints)),
+            schema=Schema(checkpoints.dims, inner, MONTE_CARLO, spec),
             function=function,
             cost=lambda at: self._monte_carlo_pairs(),
             **shared,
@@ -212,9 +229,10 @@ class ValueStudy:
             "other": list(range(K)),
         }
         dims = {**checkpoints.dims, "n": list(self.pairs)}
+        spec = self._spec(checkpoints, "true_value_pairs", "estimates")
         return Plan(
             title=f"variance {checkpoints.task_id}",
-            schema=Schema(dims, inner, _VARIANCE, self._spec(checkpoints)),
+            schema=Schema(dims, inner, _VARIANCE, spec),
             function=VarianceReduction(checkpoints, K, self.seed, self.sampling, true_store),
             cost=lambda at: K * at["n"],
             **shared,

@@ -177,7 +177,8 @@ def fit_value(
         inputs = torch.from_numpy(batch.inputs[known][order])[None]
         targets = torch.from_numpy(returns[known][order].astype(np.float32))[None]
         with one_torch_thread():
-            _fit_block(value, optimizer, inputs, targets, 1 - seen / (count * steps))
+            left = 1 - np.array([seen, seen + batch.rewards.size]) / (count * steps)
+            _fit_block(value, optimizer, inputs, targets, left)
         seen += batch.rewards.size
         known_pairs += len(order)
     errors, weights = np.zeros(len(MEASURES)), 0.0
@@ -201,16 +202,21 @@ def _fit_block(
     optimizer: torch.optim.Optimizer,
     inputs: torch.Tensor,
     targets: torch.Tensor,
-    remaining: float,
+    left: F64,
 ) -> None:
-    """Passes of minibatch regression over one block [1, N, ...]."""
-    optimizer.param_groups[0]["lr"] = _FIT_RATE * remaining
+    """Passes of minibatch regression over one block [1, N, ...].
+
+    ``left`` [2] is the share of the fit that is left before and after it.
+    """
     tensors, gradients = [t.data for t in value.tensors], value.split(value.flat_grad)
+    starts = [*range(0, inputs.shape[1], _FIT_BATCH)] * _FIT_PASSES
     with torch.no_grad():
-        for _ in range(_FIT_PASSES):
-            for i in range(0, inputs.shape[1], _FIT_BATCH):
-                x, target = inputs[:, i : i + _FIT_BATCH], targets[:, i : i + _FIT_BATCH]
-                out, kept = mlp_forward(tensors, x, value.activation)
-                slope = 2 * (out.squeeze(-1) - target) / target.shape[1]
-                mlp_backward(tensors, kept, slope.unsqueeze(-1), value.activation, gradients)
-                optimizer.step()
+        for i, rate in zip(
+            starts, _FIT_RATE * np.linspace(left[0], left[1], len(starts)), strict=True
+        ):
+            optimizer.param_groups[0]["lr"] = float(rate)
+            x, target = inputs[:, i : i + _FIT_BATCH], targets[:, i : i + _FIT_BATCH]
+            out, kept = mlp_forward(tensors, x, value.activation)
+            slope = 2 * (out.squeeze(-1) - target) / target.shape[1]
+            mlp_backward(tensors, kept, slope.unsqueeze(-1), value.activation, gradients)
+            optimizer.step()
