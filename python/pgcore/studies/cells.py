@@ -24,6 +24,7 @@ from pgcore.threads import default_threads
 
 Values = Mapping[str, NDArray[Any] | float]
 Cell = tuple[int, ...]
+Work = Sequence[tuple[Cell, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Plan:
         probe: an agent whose speed tells how long the study will take.
         attributes: further provenance.
         wanted: which cells there are; the others stay missing.
+        stage: cells of a stage are computed when all those of earlier stages are finished.
     """
 
     title: str
@@ -47,6 +49,7 @@ class Plan:
     probe: Agent
     attributes: Mapping[str, Any]
     wanted: Callable[[dict[str, Any]], bool] = lambda at: True
+    stage: Callable[[dict[str, Any]], int] = lambda at: 0
 
     def cells(self) -> dict[Cell, dict[str, Any]]:
         """The wanted cells and their coordinates, in order."""
@@ -100,12 +103,19 @@ def run_plan(
     costs = {c: plan.cost(at) for c, at in coordinates.items()}
     total, left = sum(costs.values()), sum(costs[c] for c in missing)
     failures: dict[str, BaseException] = {}
+
+    def stages() -> Iterator[Work]:
+        """Stage after stage, until one has failures."""
+        for stage in sorted({plan.stage(coordinates[c]) for c in missing}):
+            if not failures:
+                yield [(c, coordinates[c]) for c in missing if plan.stage(coordinates[c]) == stage]
+
     start = time.perf_counter()
     threads = default_threads() if num_threads is None else num_threads
     bar = tqdm(total=total, initial=total - left, desc=plan.title, unit="pair", unit_scale=True)
     try:
         for cell, values in _outcomes(
-            plan, [(c, coordinates[c]) for c in missing], threads, cluster
+            plan.function, stages(), threads, cluster if missing else None
         ):
             if isinstance(values, BaseException):
                 failures[cell_name(coordinates[cell])] = values
@@ -150,17 +160,21 @@ def run_plans(
 
 
 def _outcomes(
-    plan: Plan, work: Sequence[tuple[Cell, dict[str, Any]]], threads: int, cluster: str | None
+    function: Callable[[dict[str, Any], int], Values],
+    stages: Iterator[Work],
+    threads: int,
+    cluster: str | None,
 ) -> Iterator[tuple[Cell, Values | BaseException]]:
     """The values of every cell, or its error, in the order in which they are ready."""
-    if cluster is not None and work:
-        yield from cluster_outcomes(plan.function, work, cluster)
+    if cluster is not None:
+        yield from cluster_outcomes(function, stages, cluster)
         return
-    for cell, coordinates in work:
-        try:
-            yield cell, plan.function(coordinates, threads)
-        except Exception as error:  # a cell's error, whatever it is, must not end the study
-            yield cell, error
+    for work in stages:
+        for cell, coordinates in work:
+            try:
+                yield cell, function(coordinates, threads)
+            except Exception as error:  # a cell's error, whatever it is, must not end the study
+                yield cell, error
 
 
 def describe_plans(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,9 @@ from pgcore.threads import default_threads
 
 
 def cluster_outcomes(
-    function: Callable[..., Any], work: Sequence[tuple[Any, dict[str, Any]]], address: str
+    function: Callable[..., Any],
+    stages: Iterable[Sequence[tuple[Any, dict[str, Any]]]],
+    address: str,
 ) -> Iterator[tuple[Any, Any]]:
     """The values of every cell, or its error, in the order in which they are ready.
 
@@ -21,7 +23,7 @@ def cluster_outcomes(
 
     Args:
         function: (coordinates, threads) to values; picklable.
-        work: cells and their coordinates.
+        stages: cells and their coordinates; the next stage is asked for when one is finished.
         address: "local:N" or a scheduler's "tcp://host:port".
 
     Raises:
@@ -32,16 +34,17 @@ def cluster_outcomes(
     except ImportError as error:
         raise ValueError("cluster: needs Dask; pip install 'pgcore[cluster]'") from error
     with _client(address) as client:
-        futures = {
-            client.submit(function, coordinates, 1, key=f"cell-{uuid.uuid4()}", pure=False): cell
-            for cell, coordinates in work
-        }
-        try:
-            for future in as_completed(futures, loop=client.loop):
-                raised = future.exception()
-                yield futures[future], future.result() if raised is None else raised
-        finally:
-            client.cancel(list(futures))
+        for work in stages:
+            futures = {
+                client.submit(function, coordinates, 1, key=f"cell-{uuid.uuid4()}", pure=False): c
+                for c, coordinates in work
+            }
+            try:
+                for future in as_completed(futures, loop=client.loop):
+                    raised = future.exception()
+                    yield futures[future], future.result() if raised is None else raised
+            finally:
+                client.cancel(list(futures))
 
 
 def local_workers(address: str) -> int | None:

@@ -7,8 +7,8 @@ scaled to norm 2. Two stores: ``surrogate.zarr`` (directions, surrogate and KL) 
 
 from __future__ import annotations
 
+import json
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +20,15 @@ import xarray as xr
 from pgcore.errors import check_choice, check_count
 from pgcore.studies.agent import Checkpoints
 from pgcore.studies.cells import Plan, describe_plans, run_plans
-from pgcore.studies.landscape_maps import REWARD, SUMS, SURROGATE, RewardMap, SurrogateMap
+from pgcore.studies.landscape_maps import (
+    REWARD,
+    SUMS,
+    SURROGATE,
+    RewardMap,
+    SurrogateMap,
+    centre_of,
+)
+from pgcore.studies.landscape_spending import Spending
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.store import Schema, open_study
 from pgcore.studies.surfaces import standard_error
@@ -40,9 +48,10 @@ class LandscapeStudy:
         random_range: first and last coordinate along the random direction.
         noise: "independent" streams at every point, or "common" random numbers.
         part_pairs: a map is computed in parts of so many pairs per point.
-        target_error: stop at points whose standard error is below this; None: never.
-        budget: pairs of a whole map: after a first part everywhere, further parts go where the
-            standard error is largest, at most ``pairs`` at a point; None: no limit.
+        target_error: after a first part everywhere, further parts go only to points whose standard
+            error may still be above this (95 %), at most ``pairs`` to a point; None: to all.
+        budget: pairs of all maps together: further parts go where the standard error is largest;
+            None: no limit.
         seed: of everything random.
         sampling: how the pairs of a step are sampled and judged.
     """
@@ -71,16 +80,20 @@ class LandscapeStudy:
             low, high = getattr(self, name)
             if not low < high:
                 raise ValueError(f"{name}: expected two growing numbers, got {low} and {high}")
+        if self.adaptive and len(self.pairs) != 1:
+            raise ValueError(
+                f"pairs: expected one number, the most for a point, with a target_error or a "
+                f"budget; got {len(self.pairs)}"
+            )
+        if self.adaptive and not self.part_pairs < self.pairs[0]:
+            raise ValueError(
+                f"part_pairs: expected less than pairs ({self.pairs[0]}) with a target_error or a "
+                f"budget, which spread the parts; got {self.part_pairs}. A tenth is a good choice"
+            )
         if self.target_error is not None and not self.target_error > 0:
             raise ValueError(f"target_error: expected a number > 0, got {self.target_error}")
         if self.budget is not None:
             check_count("budget", self.budget)
-            first = math.prod(self.points) * min(self.part_pairs, *self.pairs)
-            if self.budget < first:
-                raise ValueError(
-                    f"budget: expected at least {first}, a first part at every point, got "
-                    f"{self.budget}; choose fewer points or smaller parts (part_pairs)"
-                )
 
     @property
     def adaptive(self) -> bool:
@@ -90,14 +103,28 @@ class LandscapeStudy:
     def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         checkpoints = Checkpoints.of(runs, self.iterations, self.trials)
+        _check_steps(checkpoints)
+        self._check_budget(checkpoints)
         shared: dict[str, Any] = {
             "probe": checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0),
             "attributes": {"model_sha256": checkpoints.task().model_hash()},
         }
         return {
             "surrogate.zarr": self._surrogate_plan(checkpoints, shared),
-            "reward.zarr": self._reward_plan(checkpoints, shared, out / "surrogate.zarr"),
+            "reward.zarr": self._reward_plan(checkpoints, shared, out.resolve()),
         }
+
+    def _maps(self, checkpoints: Checkpoints) -> int:
+        """How many maps there are of one number of pairs."""
+        return math.prod(map(len, checkpoints.dims.values())) * len(self.sources)
+
+    def _check_budget(self, checkpoints: Checkpoints) -> None:
+        least = self._maps(checkpoints) * math.prod(self.points) * self.part_pairs
+        if self.budget is not None and self.budget < least:
+            raise ValueError(
+                f"budget: expected at least {least}, a first part at every point of every map, got "
+                f"{self.budget}; choose fewer points or smaller parts (part_pairs)"
+            )
 
     def _axes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """The grid's coordinates in steps and in random directions."""
@@ -136,21 +163,29 @@ class LandscapeStudy:
             **shared,
         )
 
-    def _reward_plan(
-        self, checkpoints: Checkpoints, shared: dict[str, Any], surrogate: Path
-    ) -> Plan:
+    def _reward_plan(self, checkpoints: Checkpoints, shared: dict[str, Any], out: Path) -> Plan:
         steps, randoms = self._axes()
-        parts = 1 if self.adaptive else math.ceil(max(self.pairs) / self.part_pairs)
+        parts = math.ceil(max(self.pairs) / self.part_pairs)
+        centre = centre_of(np.array(steps), np.array(randoms))
+        spending = None
+        if self.adaptive:
+            spending = Spending(
+                str(out / "reward.zarr"),
+                parts,
+                self.part_pairs,
+                self.noise == "common" and centre is not None,
+                self.target_error,
+                self.budget,
+            )
         function = RewardMap(
             checkpoints,
             steps,
             randoms,
             self.part_pairs,
             self.noise,
-            self.target_error,
-            self.budget,
+            spending,
             self.seed,
-            str(surrogate.resolve()),
+            str(out / "surrogate.zarr"),
         )
         own = {
             "source": list(self.sources),
@@ -166,17 +201,31 @@ class LandscapeStudy:
                 self._spec(checkpoints),
             ),
             function=function,
-            cost=lambda at: self._cost(at, function.part(at)),
+            cost=lambda at: self._cost(checkpoints, at, function.part(at)),
             wanted=lambda at: function.part(at) > 0,
+            stage=lambda at: int(at["part"]) if self.adaptive else 0,
             **shared,
         )
 
-    def _cost(self, at: dict[str, Any], part: int) -> int:
-        """Pairs of a map's part; of an adaptive map, which has one part, at most."""
-        points = math.prod(self.points)
-        if not self.adaptive:
-            return points * part
-        return min(points * int(at["pairs"]), self.budget or sys.maxsize)
+    def _cost(self, checkpoints: Checkpoints, at: dict[str, Any], part: int) -> int:
+        """Pairs of a map's part; of a later one of an adaptive map, at most and on average."""
+        whole = math.prod(self.points) * part
+        if self.budget is None or at["part"] == 0:
+            return whole
+        maps, later = self._maps(checkpoints), math.ceil(self.pairs[0] / self.part_pairs) - 1
+        left = self.budget - maps * math.prod(self.points) * self.part_pairs
+        return min(whole, left // (maps * later))
+
+
+def _check_steps(checkpoints: Checkpoints) -> None:
+    """An agent whose learning rate has fallen to 0 takes no step."""
+    for algorithm, iteration, *_ in checkpoints.entries:
+        config = checkpoints.checkpoint(algorithm, iteration).config
+        if config.anneal and iteration >= config.iterations:
+            raise ValueError(
+                f"iterations: {algorithm.upper()}'s learning rate is 0 at {iteration}, the end of "
+                "its run, and so is its step; choose earlier checkpoints"
+            )
 
 
 def landscape(
@@ -217,7 +266,7 @@ def describe_landscape(
 ) -> str:
     """What :func:`landscape` would compute, and how long it would take."""
     study = LandscapeStudy(**settings)
-    what = f"{study.points[0]} x {study.points[1]} points per map"
+    what = f"{study.points[0]} x {study.points[1]} points per map; simulation alone"
     what += "; adaptive, so at most:" if study.adaptive else ""
     return f"{what}\n{describe_plans(study.plans(runs, Path(out)), out, num_threads)}"
 
@@ -230,7 +279,10 @@ def open_landscape(out: str | Path) -> xr.Dataset:
     paired_count trajectories; NaN without common random numbers), surrogate, kl, and step_norm.
     """
     parts = open_study(Path(out) / "reward.zarr")
-    sums = parts[list(SUMS)].sum("part", min_count=1)
+    finished = parts["count"].notnull()  # written last
+    needed = np.ceil(parts["pairs"] / json.loads(parts.attrs["spec"])["part_pairs"])
+    sums = parts[list(SUMS)].where(finished).sum("part", min_count=1)
+    sums = sums.where(finished.sum("part") == needed)  # a map is whole or missing
     directions = open_study(Path(out) / "surrogate.zarr")
     data = directions[["surrogate", "kl"]]
     data["step_norm"] = np.sqrt((directions["step"] ** 2).sum("parameter", skipna=False))

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from pgcore.agents import derive_seed
-from pgcore.arrays import F64, I64, Bool
-from pgcore.nets import GaussianPolicy
-from pgcore.studies.agent import Agent, Checkpoints
+from pgcore.arrays import F64
+from pgcore.studies.agent import Checkpoints
 from pgcore.studies.cells import Values
+from pgcore.studies.landscape_spending import Spending
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.steps import computed_step, step_data
 from pgcore.studies.store import open_cell
-from pgcore.studies.surfaces import RewardSums, plane, reward_sums, surrogate_surface
+from pgcore.studies.surfaces import plane, reward_sums, surrogate_surface
 
 RANDOM_NORM = 2.0
 _Variables = dict[str, tuple[tuple[str, ...], str, str]]
@@ -87,8 +86,7 @@ class RewardMap:
     randoms: tuple[float, ...]
     part_pairs: int
     noise: str
-    target_error: float | None
-    budget: int | None
+    spending: Spending | None
     seed: int
     surrogate_store: str
 
@@ -99,68 +97,23 @@ class RewardMap:
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
         where = {name: at[name] for name in ("algorithm", "iteration", "trial", "source")}
+        steps, randoms = np.array(self.steps), np.array(self.randoms)
+        shape, centre = (len(steps), len(randoms)), centre_of(steps, randoms)
+        common = self.noise == "common"
+        members = np.arange(math.prod(shape))
+        if self.spending is not None:
+            members = np.flatnonzero(self.spending.chosen(at))
+            if not len(members):
+                return {name: np.zeros(shape) for name in REWARD}
+            if common and centre is not None:  # differences are taken to it
+                members = np.union1d(members, [centre])
         stored = open_cell(self.surrogate_store, where)
         agent = self.checkpoints.agent(at["algorithm"], at["iteration"], at["trial"])
-        steps, randoms = np.array(self.steps), np.array(self.randoms)
         policies = plane(agent, stored["step"].values, stored["random"].values, steps, randoms)
         seed = derive_seed(self.seed, "reward", *where.values(), at["pairs"], at["part"])
-        sums = reward_sums(
-            agent,
-            policies,
-            self.part(at),
-            seed,
-            self.noise == "common",
-            centre_of(steps, randoms),
-            num_threads,
-        )
-        sums = self._refine(agent, policies, sums, at, seed, num_threads)
-        shape = (len(steps), len(randoms))
+        pairs = self.part(at)
+        sums = reward_sums(agent, policies, pairs, seed, common, centre, num_threads, members)
         return {n: a.reshape(shape) for n, a in zip(REWARD, sums.arrays(), strict=True)}
-
-    def _refine(
-        self,
-        agent: Agent,
-        policies: GaussianPolicy,
-        sums: RewardSums,
-        at: dict[str, Any],
-        seed: int,
-        num_threads: int,
-    ) -> RewardSums:
-        """Spend further parts where the standard error is largest, in an adaptive study."""
-        if self.target_error is None and self.budget is None:
-            return sums
-        most = math.ceil(int(at["pairs"]) / self.part_pairs)
-        parts = np.ones(policies.members, dtype=np.int64)
-        number = 0
-        while len(chosen := self._chosen(sums, parts < most)):
-            number += 1
-            more = reward_sums(
-                agent,
-                policies.with_members(policies.flat[torch.from_numpy(chosen)]),
-                self.part_pairs,
-                derive_seed(seed, "round", number),
-                self.noise == "common",
-                None,
-                num_threads,
-            )
-            sums = sums.added_at(chosen, more)
-            parts[chosen] += 1
-        return sums
-
-    def _chosen(self, sums: RewardSums, allowed: Bool) -> I64:
-        """The allowed points above the target error that get a part in the next round.
-
-        Stopping where the standard error happens to be small makes it small: those are estimates.
-        With a budget, those with the largest errors, and at most a quarter of the map at a time, so
-        that the errors are looked at again.
-        """
-        error = sums.standard_error()
-        order = np.argsort(-error, kind="stable")
-        order = order[(allowed & (error > (self.target_error or 0.0)))[order]]
-        if self.budget is not None:
-            left = int((self.budget - sums.steps.sum()) // self.part_pairs)
-            order = order[: max(0, min(left, math.ceil(len(error) / 4)))]
-        return np.sort(order)
 
 
 def centre_of(steps: F64, randoms: F64) -> int | None:

@@ -57,13 +57,6 @@ class RewardSums:
     paired_total: F64
     paired_square: F64
 
-    def added_at(self, members: I64, more: RewardSums) -> RewardSums:
-        """With the sums of some members increased."""
-        out = [a.copy() for a in self.arrays()]
-        for a, b in zip(out, more.arrays(), strict=True):
-            a[members] += b
-        return RewardSums(*out)
-
     def arrays(self) -> tuple[F64, ...]:
         """All sums, in the order of the fields."""
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
@@ -88,6 +81,7 @@ def reward_sums(
     common: bool,
     centre: int | None,
     num_threads: int,
+    members: I64 | None = None,
 ) -> RewardSums:
     """True (undiscounted) returns of every member, all in one pool of streams.
 
@@ -98,12 +92,16 @@ def reward_sums(
         seed: of the rollouts.
         common: the same initial states and action noise for every member (common random numbers);
             otherwise all streams are independent.
-        centre: the member that differences are taken to, with ``common``.
+        centre: the member that differences are taken to, with ``common``; one of ``members``.
         num_threads: of the simulation.
+        members: int64, those that are evaluated, to the same bits as among all; the others get
+            zeros. Default: all.
     """
     M, streams = policies.members, default_streams(agent.task, pairs)
-    members = np.repeat(np.arange(M), streams)
-    ids = np.tile(np.arange(streams), M) if common else np.arange(M * streams)
+    chosen = np.arange(M) if members is None else members
+    own = np.tile(np.arange(streams), len(chosen))
+    member = np.repeat(chosen, streams)
+    ids = own if common else member * streams + own
     normalizer = agent.normalizer
     scores = evaluate(
         agent.task,
@@ -112,7 +110,7 @@ def reward_sums(
         seed,
         num_threads,
         normalizer.select(np.zeros(M, dtype=np.int64)) if normalizer is not None else None,
-        streams=members,
+        streams=member,
         stream_ids=ids,
     )
 
@@ -121,13 +119,17 @@ def reward_sums(
 
     paired = [np.zeros(M)] * 3
     if common and centre is not None:
-        paired = _paired_sums(scores.returns, scores.stream, M, streams, centre)
+        own_centre = int(np.flatnonzero(chosen == centre)[0])
+        sums = _paired_sums(scores.returns, scores.stream, len(chosen), streams, own_centre)
+        paired = [np.zeros(M) for _ in sums]
+        for whole, part in zip(paired, sums, strict=True):
+            whole[chosen] = part
     return RewardSums(
         summed(),
         summed(scores.returns),
         summed(scores.returns**2),
         summed(scores.lengths.astype(np.float64)),
-        np.bincount(members, scores.warnings, minlength=M).astype(np.float64),
+        np.bincount(member, scores.warnings, minlength=M).astype(np.float64),
         *paired,
     )
 

@@ -1,0 +1,143 @@
+"""Adaptive landscapes: pairs go where the error is, to the same bits however they are computed."""
+
+import multiprocessing
+import re
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import pgcore
+from conftest import assert_same_dataset
+from pgcore.studies.landscape import LandscapeStudy, describe_landscape, open_landscape
+from pgcore.studies.landscape_spending import Spending, error_bound
+from pgcore.studies.store import open_study
+from test_landscape import SMALL
+
+SETTINGS = SMALL | {"iterations": (0, 2), "pairs": (600,), "part_pairs": 100}
+
+
+@pytest.fixture(scope="module")
+def fixed(runs, tmp_path_factory):
+    """The study that spends all parts everywhere."""
+    out = tmp_path_factory.mktemp("fixed")
+    pgcore.studies.landscape(runs, out, **SETTINGS)
+    return out
+
+
+def test_a_target_stops_where_it_is_reached(runs, tmp_path, fixed):
+    whole = open_landscape(fixed)
+    target = float(whole["reward_error"].median()) * 1.5
+    own = pgcore.studies.landscape(runs, tmp_path, target_error=target, **SETTINGS)
+    assert own["pairs_used"].sum() < 0.9 * whole["pairs_used"].sum()
+    everything = own["pairs_used"] == whole["pairs_used"]
+    assert ((own["reward_error"] <= target) | everything).all()
+    parts, all_parts = open_study(tmp_path / "reward.zarr"), open_study(fixed / "reward.zarr")
+    spent = parts["count"] > 0  # a part that is spent is that of the whole study, to the bit
+    assert 0.2 < float(spent.mean()) < 0.9
+    for name in ("count", "total", "square", "pairs_used"):
+        np.testing.assert_array_equal(
+            parts[name].values, all_parts[name].where(spent, 0.0).values, err_msg=name
+        )
+
+
+def test_a_budget_goes_to_the_maps_that_need_it(runs, tmp_path, fixed):
+    """The largest error of all maps falls below that of the same pairs spread evenly."""
+    whole = open_study(fixed / "reward.zarr")
+    even = whole.isel(part=slice(0, 3)).sum("part")
+    budget = int(even["pairs_used"].sum())
+    own = pgcore.studies.landscape(runs, tmp_path / "a", budget=budget, **SETTINGS)
+    used = float(own["pairs_used"].sum())
+    assert 0.85 * budget < used < 1.1 * budget  # trajectories are complete, so parts overshoot
+    errors = error_bound(*(even[n].values for n in ("count", "total", "square")))
+    parts = open_study(tmp_path / "a" / "reward.zarr").sum("part")
+    adaptive = error_bound(*(parts[n].values for n in ("count", "total", "square")))
+    assert adaptive.max() < errors.max()
+    shares = own["pairs_used"].mean(("trial", "source", "step_scale", "random_scale"))
+    assert float(shares.max()) > 1.3 * float(shares.min())
+    again = pgcore.studies.landscape(
+        runs, tmp_path / "b", budget=budget, cluster="local:2", **SETTINGS
+    )
+    assert_same_dataset(own, again)
+    text = describe_landscape(runs, tmp_path / "x", budget=budget, **SETTINGS)
+    said = float(re.search(r"reward .* ([0-9.e+]+) state-action", text).group(1))
+    assert "adaptive, so at most" in text and said == pytest.approx(budget, rel=0.01)
+
+
+def _study(runs, out):
+    pgcore.studies.landscape(runs, out, num_threads=1, target_error=1e-3, **SETTINGS)
+
+
+@pytest.mark.timeout(120)
+def test_a_killed_adaptive_study_loses_a_part_at_most(runs, tmp_path, fixed):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pgcore.studies.landscape"])
+    process = context.Process(target=_study, args=(runs, tmp_path))
+    process.start()
+    store = tmp_path / "reward.zarr"
+    chunks = store / "count" / "c"
+    while process.is_alive() and (not chunks.exists() or len(list(chunks.rglob("*"))) < 20):
+        time.sleep(0.002)
+    process.kill()
+    process.join()
+    finished = open_study(store)["count"].notnull().all(("step_scale", "random_scale"))
+    assert 0 < int(finished.sum()) < finished.size
+    before = open_study(store)["total"].where(finished)
+    _study(runs, tmp_path)
+    after = open_study(store)["total"].where(finished)
+    np.testing.assert_array_equal(before.values, after.values)
+    # nothing is below 1e-3, so that all parts are spent
+    assert_same_dataset(open_landscape(tmp_path).drop_attrs(), open_landscape(fixed).drop_attrs())
+
+
+def test_common_random_numbers_are_judged_by_their_differences(runs, tmp_path):
+    settings = SETTINGS | {"iterations": (2,), "noise": "common"}
+    own = pgcore.studies.landscape(runs[:1], tmp_path, target_error=0.5, **settings)
+    refined = own["pairs_used"] > 1.5 * own["pairs_used"].min()
+    assert refined.any()
+    # every part of a point is paired with the centre's
+    assert (own["paired_count"].where(refined, np.inf) > 0.5 * own["trajectories"]).all()
+    assert float(own["difference"].sel(step_scale=0, random_scale=0).max()) == 0
+
+
+def test_an_unfinished_part_is_not_passed_over(tmp_path, runs, fixed):
+    spending = Spending(str(fixed / "reward.zarr"), 6, 100, False, None, 10**6)
+    at = {"algorithm": "ppo", "iteration": 0, "trial": 0, "source": 128, "pairs": 600, "part": 3}
+    assert spending.chosen(at).shape == (12,)
+    out = tmp_path / "killed"
+    pgcore.studies.landscape(runs, out, **SETTINGS)
+    chunk = sorted((out / "reward.zarr" / "count" / "c").rglob("*"))
+    next(c for c in chunk if c.is_file()).unlink()
+    with pytest.raises(ValueError, match="needs the parts before 3 of all maps"):
+        Spending(str(out / "reward.zarr"), 6, 100, False, None, 10**6).chosen(at)
+    partial = open_landscape(out)  # a map with a missing part is missing
+    assert int(partial["reward"].isnull().all(("step_scale", "random_scale")).sum()) == 1
+
+
+def test_an_allocation():
+    errors = np.array([[5.0, 1.0, np.inf], [3.0, 4.0, 0.5]])
+    rule = Spending("", 5, 100, False, 0.9, 1000)
+    chosen = rule.allocation(errors, 600, 3)  # 400 left, in two parts: two points
+    np.testing.assert_array_equal(chosen, [[True, False, True], [False, False, False]])
+    assert rule.allocation(errors, 600, 4).sum() == 4
+    assert not rule.allocation(errors, 1100, 1).any()
+    everything = Spending("", 5, 100, False, 0.9, None).allocation(errors, 600, 3)
+    np.testing.assert_array_equal(everything, errors > 0.9)
+
+
+def test_the_bound_of_an_error_holds():
+    """With 95 %, from three trajectories on; less three binomial errors."""
+    generator, repeats = np.random.default_rng(2), 4000
+    for n in (3, 10, 50):
+        x = generator.standard_normal((repeats, n))
+        bound = error_bound(np.full(repeats, float(n)), x.sum(1), np.square(x).sum(1))
+        low, high = stats.binom.interval(0.997, repeats, 0.95)
+        assert low <= (bound >= 1 / np.sqrt(n)).sum() <= high
+    assert np.isinf(error_bound(np.array([1.0]), np.array([1.0]), np.array([1.0])))[0]
+
+
+def test_a_budget_must_reach_everywhere(runs, tmp_path):
+    study = LandscapeStudy(budget=4799, **SETTINGS)
+    with pytest.raises(ValueError, match="budget: expected at least 4800, a first part at every"):
+        study.plans(runs, tmp_path)
