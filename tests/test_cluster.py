@@ -21,6 +21,11 @@ from test_landscape import SMALL as SMALL_MAP
 from test_studies import SMALL
 from test_value import SMALL as SMALL_VALUE
 
+MAPS = {
+    "whole": SMALL_MAP,
+    "adaptive": SMALL_MAP | {"pairs": (600,), "part_pairs": 100, "budget": 12_000},
+}
+
 pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore"),  # of Dask's own shutdown
@@ -35,10 +40,11 @@ def here(runs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def elsewhere(runs, tmp_path_factory):
-    """The other two studies, computed in this process."""
+    """The other studies, computed in this process."""
     out = tmp_path_factory.mktemp("others")
     values = pgcore.studies.value_prediction(runs, out / "value", **SMALL_VALUE)
-    return values, pgcore.studies.landscape(runs, out / "map", **SMALL_MAP)
+    maps = [pgcore.studies.landscape(runs, out / n, **s) for n, s in MAPS.items()]
+    return values, maps
 
 
 @pytest.fixture(scope="module", params=[1, 2, 4])
@@ -55,8 +61,10 @@ def test_same_bits_on_workers(runs, here, elsewhere, scheduler, tmp_path):
     data = pgcore.studies.gradient_quality(runs, tmp_path / "a", cluster=scheduler, **SMALL)
     assert_same_dataset(here, data)
     values, maps = elsewhere
-    data = pgcore.studies.landscape(runs, tmp_path / "b", cluster=scheduler, **SMALL_MAP)
-    assert_same_dataset(maps, data)
+    for settings, own in zip(MAPS.values(), maps, strict=True):
+        out = tmp_path / str(len(settings))
+        data = pgcore.studies.landscape(runs, out, cluster=scheduler, **settings)
+        assert_same_dataset(own, data)
     data = pgcore.studies.value_prediction(runs, tmp_path / "c", cluster=scheduler, **SMALL_VALUE)
     for name, dataset in values.items():
         assert_same_dataset(dataset, data[name])
@@ -79,7 +87,7 @@ def test_a_worker_that_dies_has_its_cells_redone(runs, tmp_path):
     workers = [_start("-m", "distributed.cli.dask_worker", address, *options) for _ in range(2)]
     settings = SMALL | {"true_pairs": 20_000}  # seconds per cell
     try:
-        plan, _ = GradientStudy(**settings).plans(runs, tmp_path)
+        plan = GradientStudy(**settings).plans(runs, tmp_path)["true.zarr"]
         store = tmp_path / "cut"
 
         def kill_one():

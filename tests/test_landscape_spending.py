@@ -47,19 +47,15 @@ def test_a_budget_goes_to_the_maps_that_need_it(runs, tmp_path, fixed):
     whole = open_study(fixed / "reward.zarr")
     even = whole.isel(part=slice(0, 3)).sum("part")
     budget = int(even["pairs_used"].sum())
-    own = pgcore.studies.landscape(runs, tmp_path / "a", budget=budget, **SETTINGS)
+    own = pgcore.studies.landscape(runs, tmp_path, budget=budget, **SETTINGS)
     used = float(own["pairs_used"].sum())
     assert 0.85 * budget < used < 1.1 * budget  # trajectories are complete, so parts overshoot
     errors = error_bound(*(even[n].values for n in ("count", "total", "square")))
-    parts = open_study(tmp_path / "a" / "reward.zarr").sum("part")
+    parts = open_study(tmp_path / "reward.zarr").sum("part")
     adaptive = error_bound(*(parts[n].values for n in ("count", "total", "square")))
     assert adaptive.max() < errors.max()
     shares = own["pairs_used"].mean(("trial", "source", "step_scale", "random_scale"))
     assert float(shares.max()) > 1.3 * float(shares.min())
-    again = pgcore.studies.landscape(
-        runs, tmp_path / "b", budget=budget, cluster="local:2", **SETTINGS
-    )
-    assert_same_dataset(own, again)
     text = describe_landscape(runs, tmp_path / "x", budget=budget, **SETTINGS)
     said = float(re.search(r"reward .* ([0-9.e+]+) state-action", text).group(1))
     assert "adaptive, so at most" in text and said == pytest.approx(budget, rel=0.01)

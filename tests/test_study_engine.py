@@ -2,9 +2,12 @@
 
 import dataclasses
 import multiprocessing
+import os
+import pickle
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +15,9 @@ import pgcore
 from conftest import assert_same_dataset
 from pgcore.studies.cells import StudyError, describe_plan, run_plan, run_plans
 from pgcore.studies.gradient import GradientStudy, describe_gradient
-from pgcore.studies.landscape import open_landscape
+from pgcore.studies.landscape import LandscapeStudy, open_landscape
 from pgcore.studies.store import open_study
+from pgcore.studies.value import ValueStudy
 from test_studies import SMALL
 
 
@@ -40,7 +44,7 @@ def test_a_killed_study_resumes_with_the_same_bits(runs, tmp_path):
 
 
 def test_a_finished_cell_is_not_computed_again(runs, tmp_path):
-    plan, _ = GradientStudy(**SMALL).plans(runs, tmp_path)
+    plan = GradientStudy(**SMALL).plans(runs, tmp_path)["true.zarr"]
     run_plan(plan, tmp_path / "true.zarr")
 
     def never(at, threads):
@@ -63,7 +67,7 @@ class Flaky:
 
 
 def test_a_failing_cell_is_named_and_the_rest_completes(runs, tmp_path):
-    plan, _ = GradientStudy(**SMALL).plans(runs, tmp_path)
+    plan = GradientStudy(**SMALL).plans(runs, tmp_path)["true.zarr"]
     flaky = dataclasses.replace(plan, function=Flaky(plan.function, fail=True))
     with pytest.raises(StudyError, match="2 of 8 cells failed: algorithm=ppo, iteration=0") as info:
         run_plan(flaky, tmp_path / "a")
@@ -75,10 +79,11 @@ def test_a_failing_cell_is_named_and_the_rest_completes(runs, tmp_path):
 
 def test_a_failing_cell_stops_no_later_store(runs, tmp_path):
     """What needs the failed cell fails by name; the rest of both stores is there."""
-    true, estimates = GradientStudy(**SMALL).plans(runs, tmp_path)
+    plans = GradientStudy(**SMALL).plans(runs, tmp_path)
+    true = plans["true.zarr"]
     flaky = dataclasses.replace(true, function=Flaky(true.function, fail=True))
     with pytest.raises(StudyError, match="6 of 24 cells failed") as info:
-        run_plans({"true.zarr": flaky, "dataset.zarr": estimates}, tmp_path)
+        run_plans(plans | {"true.zarr": flaky}, tmp_path)
     assert "needs the cell of true.zarr at" in str(info.value)
     whole = pgcore.studies.gradient_quality(runs, tmp_path / "whole", **SMALL)
     assert_same_dataset(pgcore.studies.gradient_quality(runs, tmp_path, **SMALL), whole)
@@ -130,6 +135,32 @@ def test_dry_run_says_what_it_would_cost(runs, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def test_cells_find_their_files_from_any_folder(runs, tmp_path, monkeypatch):
+    """A worker may run elsewhere; what it is sent must not depend on this process' folder."""
+    monkeypatch.chdir(runs[0].parent)
+    own, out = [Path(r.name) for r in runs], Path(os.path.relpath(tmp_path))
+    settings = {"iterations": (2,), "trials": 1}
+    studies = [
+        GradientStudy(**settings, pairs=(64,), estimates=2, true_pairs=256, true_step_pairs=256),
+        LandscapeStudy(**settings, sources=(128,), pairs=(100,), points=(2, 2)),
+        ValueStudy(**settings, variance_iterations=(2,), pairs=(64,), estimates=2, states=2,
+                   continuations=2, true_value_pairs=600, held_out_pairs=600),
+    ]  # fmt: skip
+    plans = {}
+    for i, study in enumerate(studies):
+        found = study.plans(own, out / str(i))
+        plans |= {out / str(i) / name: plan for name, plan in found.items()}
+    for path, plan in plans.items():
+        sent = pickle.dumps(plan.function)
+        first, *_ = plan.cells().values()
+        store = path.resolve()
+        with monkeypatch.context() as elsewhere:
+            elsewhere.chdir("/")
+            function = pickle.loads(sent)
+            assert function(first, 1)
+            run_plan(dataclasses.replace(plan, function=function), store)
+
+
 def test_another_study_is_not_overwritten(runs, tmp_path):
     pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
     with pytest.raises(ValueError, match="other settings of pairs"):
@@ -137,7 +168,7 @@ def test_another_study_is_not_overwritten(runs, tmp_path):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="exists and is no study"):
-        run_plan(GradientStudy(**SMALL).plans(runs, tmp_path)[0], tmp_path / "b")
+        run_plan(GradientStudy(**SMALL).plans(runs, tmp_path)["true.zarr"], tmp_path / "b")
 
 
 @pytest.mark.parametrize(

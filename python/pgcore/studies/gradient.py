@@ -142,8 +142,8 @@ class GradientStudy:
         for n in self.pairs:
             check_count("pairs", n)
 
-    def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> tuple[Plan, Plan]:
-        """What is computed: the true vectors, then the estimates."""
+    def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
+        """What is computed, by the name of its store, in order."""
         checkpoints = Checkpoints.of(runs, self.iterations, self.trials)
         probe = checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0)
         spec = {
@@ -187,7 +187,7 @@ class GradientStudy:
             probe=probe,
             attributes=attributes,
         )
-        return true, estimates
+        return {"true.zarr": true, "dataset.zarr": estimates}
 
 
 _TRUE_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
@@ -232,12 +232,9 @@ def gradient_quality(
         StudyError: some cells failed; everything else is stored.
     """
     out = Path(out)
-    plans = dict(zip(_STORES, GradientStudy(**settings).plans(runs, out), strict=True))
+    plans = GradientStudy(**settings).plans(runs, out)
     run_plans(plans, out, num_threads=num_threads, cluster=cluster)
     return open_gradient(out)
-
-
-_STORES = ("true.zarr", "dataset.zarr")
 
 
 def describe_gradient(
@@ -248,8 +245,7 @@ def describe_gradient(
     **settings: Any,
 ) -> str:
     """What :func:`gradient_quality` would compute, and how long it would take."""
-    plans = dict(zip(_STORES, GradientStudy(**settings).plans(runs, Path(out)), strict=True))
-    return describe_plans(plans, out, num_threads)
+    return describe_plans(GradientStudy(**settings).plans(runs, Path(out)), out, num_threads)
 
 
 def open_gradient(out: str | Path) -> xr.Dataset:
