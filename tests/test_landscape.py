@@ -11,8 +11,8 @@ from scipy import stats
 
 import linear_quadratic as lq
 import pgcore
-from conftest import assert_same_dataset
-from pgcore.studies import figures
+from conftest import assert_same_dataset, small_config
+from pgcore.studies import command_line, figures
 from pgcore.studies.agent import Agent
 from pgcore.studies.landscape import (
     LandscapeStudy,
@@ -23,6 +23,7 @@ from pgcore.studies.landscape_maps import centre_of, random_direction
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.steps import computed_step, step_data
 from pgcore.studies.surfaces import plane, reward_sums, surrogate_surface
+from pgcore.train import Run
 
 SMALL = {
     "iterations": (2,),
@@ -177,8 +178,43 @@ def test_figures_page_and_table(runs, tmp_path):
     page = figures.landscape_page(data)
     assert "common" in data.attrs["spec"] and "Plotly.newPlot" in page
     assert 'src="http' not in page  # self-contained
-    assert len(figures.landscape_table(data).splitlines()) == 8 + 4
+    assert len(figures.landscape_table(data).splitlines()) == 9 + 4
     assert np.isfinite(data["difference"].values).all()
+    paired = [line.split()[-1] for line in figures.landscape_table(data).splitlines()[9:]]
+    assert all(float(x) < 2 for x in paired)  # variance of differences over independent points'
+
+
+def test_a_line_and_a_plane_beside_the_step(runs, tmp_path):
+    """A grid of one random coordinate is drawn as a cut; one off the step has no cut's measures."""
+    line = SMALL | {"points": (4, 1), "pairs": (100,)}
+    off = SMALL | {"points": (2, 2), "random_range": (1.0, 2.0), "pairs": (100,)}
+    arguments = ["landscape", str(runs[0]), "--iterations", "2", "--sources", "128"]
+    arguments += ["--pairs", "100", "--points", "4", "1", "--out", str(tmp_path / "command")]
+    command_line.main(arguments)
+    assert (tmp_path / "command" / "contour-ppo-trial0-step128.png").exists()
+    assert not (tmp_path / "command" / "landscape.html").exists()
+    along = pgcore.studies.landscape(runs[:1], tmp_path / "line", **line)
+    row = figures.landscape_table(along).splitlines()[9].split()
+    assert "+" in row[-8] or "-" in row[-8]
+    beside = pgcore.studies.landscape(runs[:1], tmp_path / "off", **off)
+    row = figures.landscape_table(beside).splitlines()[9].split()
+    assert row[6] == "-" and row[-3] == "-"  # no agreement along the step, no KL at one step
+
+
+def test_kl_at_one_step_lies_between_grid_points():
+    steps = np.linspace(0, 3, 11)
+    cut = xr.Dataset({"kl": ("step_scale", 0.13 * steps**2)}, {"step_scale": steps})
+    assert figures.landscape._kl_at_one_step(cut) == pytest.approx(0.13)
+    assert np.isnan(figures.landscape._kl_at_one_step(cut.isel(step_scale=slice(0, 3))))
+
+
+def test_an_agent_that_has_stopped_learning_takes_no_step(tmp_path):
+    """A rate that is annealed to 0 over the run."""
+    with Run(tmp_path / "run", small_config(iterations=2, keep=(1,), anneal=True)) as run:
+        list(run.iterations())
+    with pytest.raises(ValueError, match="PPO's learning rate is 0 at 2, the end of its run"):
+        LandscapeStudy(iterations=(1, 2)).plans(tmp_path / "run", tmp_path)
+    LandscapeStudy(iterations=(1,)).plans(tmp_path / "run", tmp_path)
 
 
 def test_dry_run_and_bad_settings(runs, tmp_path):

@@ -31,6 +31,11 @@ def test_measures_of_exact_surfaces():
     assert agree == measures.Interval(1.0, 1.0, 1.0)  # without noise, nothing is uncertain
     flat = np.zeros_like(smooth)
     assert np.isnan(measures.roughness(exact(flat)).jagged.estimate)
+    b = np.linspace(-1, 1, 11)
+    cliff = np.tanh(3 * b[:, None]) + 0 * b[None, :]  # steep, but not jagged
+    assert measures.roughness(exact(cliff)).unexplained < 0.01
+    assert measures.roughness(exact(cliff + 0.5 * (-1.0) ** np.arange(11))).unexplained > 0.1
+    assert [measures.smooth_degree(n) for n in (1, 12, 49, 121, 961)] == [0, 1, 4, 7, 7]
     single = dataclasses.replace(exact(smooth**3), error=np.full(smooth.shape, np.nan))
     bounds = measures.rank_correlation(smooth, single)  # one trajectory a point has no error
     assert (bounds.low, bounds.estimate, bounds.high) == (-1.0, 1.0, 1.0)
@@ -63,7 +68,8 @@ def test_bounds_of_measures_cover_the_true_surface(error):
         )
         hits += [x.low - 1e-9 <= e <= x.high + 1e-9 for x, e in zip(found, expected, strict=True)]
         width += [x.high - x.low for x in found]
-    # conservative by construction; the roughness' 95 % less three binomial errors
-    assert (hits >= repeats * np.array([0.95, 0.95, 0.95 - 3 * 0.0154])).all(), hits
+    # conservative by construction; the roughness' interval, normal, covers with 92 % in 2000
+    # repeats (benchmarks/bench_coverage.py); less three binomial errors
+    assert (hits >= repeats * np.array([0.95, 0.95, 0.92 - 3 * 0.0192])).all(), hits
     if error == 0.02:  # and not empty words
         assert (width / repeats < [0.75, 0.8, 0.05]).all(), width / repeats

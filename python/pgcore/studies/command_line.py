@@ -124,16 +124,23 @@ def map_landscape(arguments: Sequence[str]) -> None:
     out, data = _run(LandscapeStudy, "landscape", text, describe_landscape, landscape, arguments)
     from pgcore.studies import figures
 
-    for algorithm, trial, source in itertools.product(
-        *(data[d].values for d in ("algorithm", "trial", "source"))
-    ):
-        name = f"{algorithm}-trial{trial}-step{source}"
-        for kind in ("surface", "contour"):
-            draw = figures.surface_figure if kind == "surface" else figures.contour_figure
+    plane = figures.is_plane(data)
+    kinds = {"surface": figures.surface_figure, "contour": figures.contour_figure}
+    if not plane:
+        kinds.pop("surface")
+    for algorithm, trial in itertools.product(*(data[d].values for d in ("algorithm", "trial"))):
+        who = f"{algorithm}-trial{trial}"
+        for source, (kind, draw) in itertools.product(data["source"].values, kinds.items()):
             figure = draw(data, str(algorithm), int(trial), int(source))
-            figures.save_figure(figure, out / f"{kind}-{name}")
-    (out / "landscape.html").write_text(figures.landscape_page(data))
-    _report(out, figures.landscape_table(data), "surface-*, contour-*, landscape.html")
+            figures.save_figure(figure, out / f"{kind}-{who}-step{source}")
+        if plane and data.sizes["source"] > 1:
+            figure = figures.sources_figure(data, str(algorithm), int(trial))
+            figures.save_figure(figure, out / f"sources-{who}")
+    made = "contour-*"
+    if plane:
+        (out / "landscape.html").write_text(figures.landscape_page(data))
+        made = "surface-*, contour-*, landscape.html"
+    _report(out, figures.landscape_table(data), made)
 
 
 STUDIES: dict[str, Callable[[Sequence[str]], None]] = {

@@ -102,36 +102,50 @@ class Roughness:
     """Shares of the sum of squares around the mean over the grid.
 
     Attributes:
-        unexplained: of the measured surface, that a cubic polynomial in both directions leaves.
+        degree: of the polynomial in both directions that stands for "smooth".
+        unexplained: of the measured surface, that it leaves.
         noise: what the points' standard errors alone would leave of it. Where the two are equal,
             the jaggedness is noise of the estimates.
-        jagged: of the true surface, that a cubic leaves: noise taken off above and below.
+        jagged: of the true surface, that it leaves: noise taken off above and below.
     """
 
+    degree: int
     unexplained: float
     noise: float
     jagged: Interval
+
+
+def smooth_degree(points: int) -> int:
+    """The largest total degree, 7 at most, whose polynomial has a third as many terms as points.
+
+    A reward that falls off a cliff is smooth but no cubic; with half as many terms as points or
+    more, the noise of the rest would say nothing.
+    """
+    return max(d for d in range(8) if 3 * (d + 1) * (d + 2) // 2 <= max(points, 3))
 
 
 def roughness(surface: RewardSurface, level: float = 0.95) -> Roughness:
     """How jagged a surface is, and how much of that is noise.
 
     For a projection Q, the true surface f and standard errors s of independent points, |Q z|² has
-    the mean |Q f|² + Σ Q_ii s_i². ``jagged`` is the ratio of |M f|² (M: what a cubic leaves) to
-    |C f|² (C: around the mean). Its interval is Fieller's, normal: the shares r at which
-    |M z|² - r |C z|², with the noise taken off, is within its standard error of 0. NaN where even
-    |C f|² is not seen above the noise.
+    the mean |Q f|² + Σ Q_ii s_i². ``jagged`` is the ratio of |M f|² (M: what a polynomial of
+    :func:`smooth_degree` leaves) to |C f|² (C: around the mean). Its interval is Fieller's, normal:
+    the shares r at which |M z|² - r |C z|², with the noise taken off, is within its standard error
+    of 0. NaN where even |C f|² is not seen above the noise.
     """
     A, B = surface.reward.shape
     x, y = np.meshgrid(np.linspace(-1, 1, A), np.linspace(-1, 1, B), indexing="ij")
-    terms = np.stack([(x**i * y**j).ravel() for i in range(4) for j in range(4 - i)], axis=1)
+    d = smooth_degree(A * B)
+    basis = np.polynomial.legendre.legvander2d(x.ravel(), y.ravel(), [d, d])
+    own = np.add.outer(np.arange(d + 1), np.arange(d + 1)).ravel() <= d
+    terms = basis[:, own]
     z, v = surface.reward.ravel(), np.square(surface.error.ravel())
     centre = np.eye(len(z)) - 1 / len(z)
     M = np.eye(len(z)) - terms @ np.linalg.pinv(terms)
     total = float(z @ centre @ z)
     nothing = Interval(math.nan, math.nan, math.nan)
     if np.trace(M) < 0.5 or total == 0 or not np.isfinite(v).all():
-        return Roughness(math.nan, math.nan, nothing)
+        return Roughness(d, math.nan, math.nan, nothing)
     leaves = float(np.diagonal(M) @ v)
     freedom = np.maximum(surface.trajectories.ravel() - 1, 1)
 
@@ -144,7 +158,7 @@ def roughness(surface: RewardSurface, level: float = 0.95) -> Roughness:
     width = float(stats.norm.ppf(0.5 + level / 2))
     signal, *spread = form(centre)
     if signal <= width * math.sqrt(spread[0] + max(spread[1], 0.0)):
-        return Roughness(float(z @ M @ z) / total, leaves / total, nothing)
+        return Roughness(d, float(z @ M @ z) / total, leaves / total, nothing)
     # of M - share C, all three are quadratic in the share: known from three shares
     nodes = np.array([-1.0, 0.0, 1.0])
     quadratic = np.polyfit(nodes, np.array([form(M - r * centre) for r in nodes]), 2)
@@ -153,4 +167,4 @@ def roughness(surface: RewardSurface, level: float = 0.95) -> Roughness:
     inside = shares[excess**2 <= width**2 * (noise + np.maximum(slope, 0.0))]
     low, high = (float(inside[0]), float(inside[-1])) if len(inside) else (math.nan, math.nan)
     middle = (float(z @ M @ z) - leaves) / signal
-    return Roughness(float(z @ M @ z) / total, leaves / total, Interval(middle, low, high))
+    return Roughness(d, float(z @ M @ z) / total, leaves / total, Interval(middle, low, high))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -11,13 +12,14 @@ import xarray as xr
 from scipy import stats
 
 from pgcore.arrays import F64
-from pgcore.studies.figures.style import STYLE, new_figure
+from pgcore.studies.figures.style import STYLE, new_figure, spec_of
 from pgcore.studies.surface_measures import (
     Interval,
     RewardSurface,
     rank_correlation,
     roughness,
     sign_agreement,
+    smooth_degree,
 )
 
 if TYPE_CHECKING:
@@ -32,52 +34,92 @@ def _grid(data: xr.DataArray) -> tuple[F64, F64, F64]:
     return x, y, z
 
 
-def surface_panel(ax: Any, data: xr.DataArray, title: str) -> Any:
-    """A 3-D surface over the plane."""
+def surface_panel(ax: Any, data: xr.DataArray, title: str, limits: tuple[float, float]) -> Any:
+    """A 3-D surface over the plane; ``limits`` of z and of the colours."""
     x, y, z = _grid(data)
-    ax.plot_surface(x, y, z, cmap="viridis", linewidth=0.15, edgecolor="black", antialiased=True)
+    ax.plot_surface(
+        x, y, z, cmap="viridis", vmin=limits[0], vmax=limits[1],
+        linewidth=0.15, edgecolor="black", antialiased=True, rstride=1, cstride=1,
+    )  # fmt: skip
+    ax.set_zlim(*limits)
     ax.set_xlabel("step", fontsize=6, labelpad=-8)
     ax.set_ylabel("random", fontsize=6, labelpad=-8)
     ax.tick_params(labelsize=5, pad=-3)
+    ax.tick_params(axis="z", pad=1)
+    ax.zaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
     ax.set_title(title, fontsize=6.5, pad=-2)
     ax.view_init(elev=28, azim=-125)
     return ax
 
 
-@mpl.rc_context(STYLE)
 def surface_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) -> Figure:
-    """Figures 5-7: a row per iteration; the surrogate, then the true reward per number of pairs."""
+    """Figures 5-7: a row per iteration; the surrogate, then the true reward per number of pairs.
+
+    The rewards of a row have one scale, so that what is noise at few pairs can be seen.
+    """
+    maps = [(source, tuple(data["pairs"].values))]
+    return _surfaces(data, algorithm, trial, maps, _what(data, algorithm, trial, source))
+
+
+def sources_figure(data: xr.Dataset, algorithm: str, trial: int) -> Figure:
+    """Figures 6, 7 and 13-18: surrogate and true reward for steps from few and from many pairs."""
+    maps = [(int(s), (data["pairs"].values[-1],)) for s in data["source"].values]
+    return _surfaces(data, algorithm, trial, maps, _what(data, algorithm, trial))
+
+
+@mpl.rc_context(STYLE)
+def _surfaces(
+    data: xr.Dataset, algorithm: str, trial: int, maps: Sequence[tuple[int, Any]], title: str
+) -> Figure:
+    """A row per iteration; for each source of a step the surrogate, then rewards by pairs."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    part = data.sel(algorithm=algorithm, trial=trial, source=source)
-    iterations, levels = data["iteration"].values, data["pairs"].values
-    columns = 1 + len(levels)
-    figure = Figure(figsize=(1.9 * columns + 0.3, 1.75 * len(iterations)))
+    iterations = data["iteration"].values
+    columns = sum(1 + len(levels) for _, levels in maps)
+    figure = Figure(figsize=(1.95 * columns + 0.3, 1.75 * len(iterations)))
     FigureCanvasAgg(figure)
     number = 1
     for iteration in iterations:
-        own = part.sel(iteration=iteration)
-        panels = [(own["surrogate"], f"iteration {iteration}: surrogate")]
-        for n in levels:
-            used = float(own["trajectories"].sel(pairs=n).mean())
-            panels.append((own["reward"].sel(pairs=n), f"reward, {n} pairs (~{used:.0f} traj.)"))
-        for surface, title in panels:
-            axes = figure.add_subplot(len(iterations), columns, number, projection="3d")
-            surface_panel(axes, surface, title)
-            number += 1
-    figure.suptitle(_what(data, algorithm, trial, source), fontsize=7)
+        row = data.sel(algorithm=algorithm, trial=trial, iteration=iteration)
+        shown = row["reward"].sel(source=[s for s, _ in maps], pairs=list(maps[0][1]))
+        for source, levels in maps:
+            own = row.sel(source=source)
+            name = f"iteration {iteration}: surrogate"
+            if len(maps) > 1:
+                name = f"{iteration}: surrogate of {source} pairs"
+            panels = [(own["surrogate"], name, _limits(own["surrogate"]))]
+            for n in levels:
+                used = float(own["trajectories"].sel(pairs=n).mean())
+                text = f"reward, {n} pairs (~{used:.0f} traj.)"
+                panels.append((own["reward"].sel(pairs=n), text, _limits(shown)))
+            for surface, text, limits in panels:
+                axes = figure.add_subplot(len(iterations), columns, number, projection="3d")
+                surface_panel(axes, surface, text, limits)
+                number += 1
+    figure.suptitle(title, fontsize=7)
     return figure
+
+
+def _limits(data: xr.DataArray) -> tuple[float, float]:
+    """Of finite values, a little wider where they are all the same."""
+    values = data.values[np.isfinite(data.values)]
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
 def _common(data: xr.Dataset) -> bool:
     """Whether all points had the same random numbers."""
-    return '"noise": "common"' in data.attrs.get("spec", "")
+    return spec_of(data).get("noise") == "common"
 
 
-def _what(data: xr.Dataset, algorithm: str, trial: int, source: int) -> str:
+def _what(data: xr.Dataset, algorithm: str, trial: int, source: int | None = None) -> str:
     noise = "common random numbers" if _common(data) else "independent streams"
-    return f"{algorithm.upper()}, trial {trial}; step from {source} pairs; {noise}"
+    step = f"step from {source} pairs; " if source is not None else ""
+    task = spec_of(data).get("task", "")
+    return f"{task}, {algorithm.upper()}, trial {trial}; {step}{noise}; random direction of norm 2"
 
 
 def contour_panel(ax: Axes, reward: xr.DataArray, error: xr.DataArray) -> Axes:
@@ -99,70 +141,93 @@ def along_the_step(data: xr.Dataset) -> int:
 
 
 def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
-    """Along the step direction: reward with 95 % bands per number of pairs, and the surrogate."""
+    """Along the step direction: reward with 95 % bands per number of pairs, and the surrogate.
+
+    With common random numbers, the reward less the centre's, whose errors are smaller.
+    """
     x = data["step_scale"].values
-    for n, grey in zip(pairs, np.linspace(0.7, 0.0, len(pairs)), strict=True):
-        row = data.sel(pairs=n).isel(random_scale=along_the_step(data))
-        freedom = np.maximum(row["trajectories"].values - 1, 1)
-        middle = row["reward"].values
-        width = stats.t.ppf(0.975, freedom) * row["reward_error"].values
+    own = data.isel(random_scale=along_the_step(data))
+    paired = bool(np.isfinite(own["difference"].sel(pairs=pairs).values).all())
+    names = ("reward", "reward_error", "trajectories")
+    if paired:
+        names = ("difference", "difference_error", "paired_count")
+    for n, grey in zip(pairs, np.linspace(0.6, 0.0, len(pairs)), strict=True):
+        middle, error, count = (own[name].sel(pairs=n).values for name in names)
+        width = stats.t.ppf(0.975, np.maximum(count - 1, 1)) * error
         ax.plot(x, middle, color=str(grey), linewidth=1, label=f"reward, {n} pairs")
         ax.fill_between(x, middle - width, middle + width, color=str(grey), alpha=0.15, linewidth=0)
     right = ax.twinx()
-    right.plot(
-        x,
-        data["surrogate"].isel(random_scale=along_the_step(data)).values,
-        color="#d98200",
-        linestyle="--",
-        linewidth=1,
-    )
+    right.plot(x, own["surrogate"].values, color="#d98200", linestyle="--", linewidth=1)
+    ax.set_ylabel("reward less the centre's" if paired else "reward", fontsize=6)
     right.set_ylabel("surrogate (dashed)", fontsize=6, color="#a06000")
     right.tick_params(labelsize=5)
     right.grid(visible=False)
+    off = float(own["random_scale"])
+    ax.set_title("along the step" + (f", at random = {off:g}" if off else ""), fontsize=7)
     return ax
 
 
 @mpl.rc_context(STYLE)
 def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) -> Figure:
-    """A row per iteration: surrogate, reward at the most pairs with standard errors, the cut."""
+    """A row per iteration: surrogate, reward at the most pairs with standard errors, the cut.
+
+    Of a plane with one point in some direction, the cut alone.
+    """
     part = data.sel(algorithm=algorithm, trial=trial, source=source)
     iterations, levels = data["iteration"].values, data["pairs"].values
-    figure, axes = new_figure(3, len(iterations), width=2.6, height=1.9)
+    plane = is_plane(data)
+    figure, axes = new_figure(3 if plane else 1, len(iterations), width=2.6, height=1.9)
     for row, iteration in enumerate(iterations):
         own = part.sel(iteration=iteration)
         measured = [n for n in levels if np.isfinite(own["reward"].sel(pairs=n)).all()]
+        if not measured:
+            for ax in axes[row]:
+                ax.set_axis_off()
+            axes[row, -1].set_title(f"iteration {iteration}: not computed", fontsize=7)
+            continue
+        cut_panel(axes[row, -1], own, np.array(measured))
+        if not plane:
+            axes[row, 0].set_title(f"iteration {iteration}, along the step", fontsize=7)
+            continue
         best = own.sel(pairs=measured[-1])
         x, y, z = _grid(own["surrogate"])
         colours = axes[row, 0].contourf(x, y, z, levels=14, cmap="cividis")
         figure.colorbar(colours, ax=axes[row, 0], shrink=0.9)
         contour_panel(axes[row, 1], best["reward"], best["reward_error"])
-        cut_panel(axes[row, 2], own, np.array(measured))
         axes[row, 0].set_title(f"iteration {iteration}: surrogate", fontsize=7)
         axes[row, 1].set_title(f"reward, {measured[-1]} pairs (lines: SE)", fontsize=7)
-        axes[row, 2].set_title("along the step", fontsize=7)
         axes[row, 0].set_ylabel("random direction", fontsize=7)
-    axes[0, 2].legend(fontsize=5)
     figure.supxlabel("step", fontsize=7)
     figure.suptitle(_what(data, algorithm, trial, source), fontsize=7)
+    lines, names = axes[-1, -1].get_legend_handles_labels()
+    figure.legend(lines, names, fontsize=6, loc="outside lower right", ncols=len(names))
     return figure
+
+
+def is_plane(data: xr.Dataset) -> bool:
+    """Whether there is a surface to draw."""
+    return min(data.sizes["step_scale"], data.sizes["random_scale"]) > 1
 
 
 _LEGEND = """\
 agree: share of the steps along the step direction where surrogate and reward both rise or fall;
 rank: Kendall's correlation of the two over the plane; both with 95 % bounds for the true reward;
 one step: reward change at one full step, 95 % interval (linear between grid points);
-rough: share of the reward's variation over the plane that a cubic does not explain / that the
-points' errors alone would leave; jagged: share of the true reward's that a cubic does not explain,
-95 % interval; KL at one step; |step| (random direction: 2); -: not known, and with common random
-numbers neither are bounds"""
+rough: share of the reward's variation over the plane that a polynomial of degree {degree} does not
+explain / that the points' errors alone would leave; jagged: share of the true reward's that it does
+not explain, 95 % interval; KL at one step; |step| (random direction: 2); paired: variance of the
+differences to the centre over that of independent points, the median; -: not known, and with
+common random numbers neither are bounds"""
 
 
 def landscape_table(data: xr.Dataset) -> str:
     """The maps in numbers, a line each."""
+    degree = smooth_degree(data.sizes["step_scale"] * data.sizes["random_scale"])
     lines = [
-        _LEGEND,
+        _LEGEND.format(degree=degree),
         f"{'':<6}{'iter':>5}{'trial':>6}{'source':>8}{'pairs':>8}{'traj':>7}{'agree':>19}"
-        f"{'rank':>21}{'one step':>26}{'rough':>14}{'jagged':>21}{'KL':>8}{'|step|':>8}",
+        f"{'rank':>21}{'one step':>26}{'rough':>14}{'jagged':>21}{'KL':>8}{'|step|':>8}"
+        f"{'paired':>8}",
     ]
     stacked = data.stack(row=("algorithm", "iteration", "trial", "source", "pairs"))
     for index in range(stacked.sizes["row"]):
@@ -170,6 +235,8 @@ def landscape_table(data: xr.Dataset) -> str:
         if not bool(np.isfinite(own["reward"]).all()):
             continue
         lines.append(_map_line(own))
+    if bool((data["step_norm"] == 0).any()):
+        lines.append("|step| 0: the update was refused (TRPO's line search); there is no direction")
     unstable = float(data["warnings"].sum()) if "warnings" in data else 0.0
     if unstable:
         lines.append(f"MuJoCo warned {unstable:.0f} times of an unstable simulation")
@@ -221,20 +288,38 @@ def _shown(x: Interval, bounds: bool = True) -> str:
     return f"{x.estimate:.2f}" + (f" [{x.low:.2f}, {x.high:.2f}]" if known else "")
 
 
+def _kl_at_one_step(cut: xr.Dataset) -> float:
+    """Interpolated as it grows, with the square of the distance; NaN off the grid."""
+    steps = cut["step_scale"].values
+    root = np.sqrt(np.maximum(cut["kl"].values, 0.0))
+    return float(np.interp(1.0, steps, root, left=math.nan, right=math.nan)) ** 2
+
+
+def _pairing_gain(own: xr.Dataset) -> float:
+    """What common random numbers make of the variance of a difference to the centre."""
+    centre = own.isel(random_scale=along_the_step(own)).sel(step_scale=0, method="nearest")
+    apart = own["reward_error"] ** 2 + centre["reward_error"] ** 2
+    ratio = (own["difference_error"] ** 2 / apart).where(own["difference_error"] > 0)
+    return float(ratio.median())
+
+
 def _map_line(own: xr.Dataset) -> str:
     name = [own[d].item() for d in ("algorithm", "iteration", "trial", "source", "pairs")]
     cut = own.isel(random_scale=along_the_step(own))
-    change = "{:+.1f} [{:+.0f}, {:+.0f}]".format(*reward_change(cut))
+    kl, change, agree = math.nan, (math.nan,) * 3, Interval(*(math.nan,) * 3)
+    if float(cut["random_scale"]) == 0:
+        kl, change = _kl_at_one_step(cut), reward_change(cut)
+        agree = sign_agreement(cut["surrogate"].values, _surface(cut))
     surrogate = own["surrogate"].transpose("step_scale", "random_scale").values
     independent = not _common(own)  # the errors of the points are
-    rough = roughness(_surface(own)) if independent else None
+    rough = roughness(_surface(own)) if independent and is_plane(own) else None
     shares = f"{rough.unexplained:.2f} / {rough.noise:.2f}" if rough else "-"
-    kl = float(np.interp(1.0, cut["step_scale"].values, cut["kl"].values))
+    one = "{:+.1f} [{:+.0f}, {:+.0f}]".format(*change) if np.isfinite(change[0]) else "-"
     return (
         f"{name[0]:<6}{name[1]:>5}{name[2]:>6}{name[3]:>8}{name[4]:>8}"
-        f"{float(own['trajectories'].mean()):>7.0f}"
-        f"{_shown(sign_agreement(cut['surrogate'].values, _surface(cut)), independent):>19}"
+        f"{float(own['trajectories'].mean()):>7.0f}{_shown(agree, independent):>19}"
         f"{_shown(rank_correlation(surrogate, _surface(own)), independent):>21}"
-        f"{change:>26}{shares:>14}{_shown(rough.jagged) if rough else '-':>21}"
-        f"{kl:>8.4f}{float(own['step_norm']):>8.3f}"
+        f"{one:>26}{shares:>14}{_shown(rough.jagged) if rough else '-':>21}"
+        f"{f'{kl:.4f}' if np.isfinite(kl) else '-':>8}{float(own['step_norm']):>8.3f}"
+        f"{'-' if independent else f'{_pairing_gain(own):.3f}':>8}"
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 import xarray as xr
 
+from pgcore.studies.figures.style import spec_of
+
 
 def landscape_page(data: xr.Dataset) -> str:
     """HTML with a menu of maps; each shows the surrogate and the true reward side by side.
@@ -42,12 +44,15 @@ def landscape_page(data: xr.Dataset) -> str:
         }
         for j, name in enumerate(names)
     ]
-    axes = {"xaxis_title": "step", "yaxis_title": "random direction"}
+    axes = {"xaxis_title": "step", "yaxis_title": "random direction (norm 2)"}
+    spec = spec_of(data)
+    noise = {"common": "common random numbers", "independent": "independent streams"}
+    kind = noise.get(str(spec.get("noise")), "")
     figure.update_layout(
         updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.15}],
         scene=axes,
         scene2=axes,
-        title="Surrogate and true reward around the policy",
+        title=f"{spec.get('task', '')}: surrogate and true reward around the policy; {kind}",
         height=700,
     )
     page: str = figure.to_html(full_html=True, include_plotlyjs=True)

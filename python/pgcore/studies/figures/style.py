@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import xarray as xr
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from pgcore.arrays import F64
@@ -27,6 +29,12 @@ STYLE: Any = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
 }
+
+
+def spec_of(data: xr.Dataset) -> dict[str, Any]:
+    """The settings that made a study's dataset."""
+    spec: dict[str, Any] = json.loads(data.attrs.get("spec", "{}"))
+    return spec
 
 
 def pairs_axis(ax: Axes, n: F64) -> None:
