@@ -7,6 +7,7 @@ import torch
 import linear_quadratic as lq
 import pgcore
 from conftest import TASKS, make_policy
+from pgcore.monte_carlo import default_tail
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -48,14 +49,21 @@ def test_values_are_the_closed_form():
     task = pgcore.make_task("LinearQuadratic-v0")
     policy = pgcore.GaussianPolicy(4, 2, hidden=(), log_std=-0.5)
     policy.load_flat(torch.full((1, 12), -0.3))
-    values = pgcore.monte_carlo_values(task, policy, np.arange(60) % 20, 200, 5, gamma=0.9, tail=80)
-    _, V = lq.action_values(policy.flat[0].numpy(), 0.9, horizon=80)
+    at = np.arange(60) % 20
+    values = pgcore.monte_carlo_values(task, policy, at, 200, 5, gamma=0.9, tail=160)
+    _, V = lq.action_values(policy.flat[0].numpy(), 0.9, horizon=400)
     y = np.concatenate([values.obs, np.ones((60, 1))], axis=1)
     expected = -np.einsum("ni,ij,nj->n", y, V[0], y)
     z = (values.values - expected) / values.errors
     assert np.abs(z).max() < 5
     assert 0.6 < np.mean(z**2) < 1.5  # chi-squared, 60 degrees: 2.5 sigma
     assert values.errors.max() < 0.2 * np.ptp(expected)
+
+
+@pytest.mark.parametrize("gamma", [0.6, 0.9, 0.99])
+def test_the_default_tail_leaves_out_a_thousandth(gamma):
+    tail = default_tail(gamma)
+    assert gamma**tail <= 0.001 < gamma ** (tail - 1)
 
 
 @pytest.mark.parametrize(

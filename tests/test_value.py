@@ -1,6 +1,8 @@
 """The value study: its measures, the fitted true value, and paired baselines."""
 
 import dataclasses
+import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -9,12 +11,14 @@ import torch
 import linear_quadratic as lq
 import pgcore
 from conftest import assert_same_dataset
+from pgcore.agents import batch_values, derive_seed
 from pgcore.records import read_metrics
+from pgcore.returns import successor_values
 from pgcore.studies import figures, statistics
 from pgcore.studies.agent import Agent, Checkpoints
-from pgcore.studies.estimates import compare_judges
-from pgcore.studies.figures.value import total_variance
+from pgcore.studies.estimates import compare_judges, sum_gradients
 from pgcore.studies.sampling import Sampling, resolved_returns
+from pgcore.studies.store import open_study
 from pgcore.studies.value import ValueStudy, describe_value
 from pgcore.studies.value_errors import MEASURES, ValueErrors, error_measures, fit_value
 
@@ -95,28 +99,31 @@ def test_fitted_value_approaches_the_closed_form(linear):
 
 
 def test_a_better_baseline_removes_more_variance(linear):
-    """tr Σ: value in closed form < network of no use < nothing, on the same pairs."""
-    sampling = Sampling(gamma=0.9, lam=1.0, stream_steps=20)
+    """tr Σ: value in closed form < a network fitted to few pairs < nothing, on the same pairs."""
+    gamma = 0.6
+    sampling = Sampling(gamma=gamma, lam=1.0, stream_steps=20)
+    fitted, _, _ = fit_value(linear, 20_000, 3, Sampling(gamma=gamma, stream_steps=400), 2)
     flat = linear.policy.flat[0].numpy()
     left = 20 - np.arange(20)
 
-    def judge(share):
+    def closed_form(batch):
+        return np.stack([lq.values_at(flat, obs, left, gamma) for obs in batch.obs])
+
+    def judge(values):
         def advantages(batch):
             zeros = np.zeros_like(batch.rewards)
-            returns = pgcore.discounted_returns(
-                batch.rewards, zeros, batch.terminated, batch.truncated, 0.9
-            )
-            known = np.stack([lq.values_at(flat, obs, left, 0.9) for obs in batch.obs])
-            return returns - share * known
+            flags = (batch.terminated, batch.truncated)
+            return pgcore.discounted_returns(batch.rewards, zeros, *flags, gamma) - values(batch)
 
         return advantages
 
-    judges = [judge(share) for share in (1.0, 0.5, 0.0)]
+    judges = [judge(closed_form), judge(lambda b: batch_values(fitted, b)[0]), judge(lambda b: 0)]
     groups = np.arange(100) * (1 << 20)
     sums = compare_judges(linear, 200, groups, 2, sampling, judges, 2)
-    traces = [total_variance(s.gradients @ s.gradients.T, 200) for s in sums]
-    assert traces[0] < 0.8 * traces[1] < 0.8 * traces[2]
-    expected = lq.policy_gradient(flat, 0.9)  # the baseline does not bias the estimate
+    grams = [s.gradients @ s.gradients.T for s in sums]
+    for better, worse in itertools.pairwise(grams):
+        assert figures.value._variance_ratio(better, worse)[2] < 0.8  # the interval's upper end
+    expected = lq.policy_gradient(flat, gamma)  # the baseline does not bias the estimate
     for s in sums:
         error = s.gradients.std(0, ddof=1) / 10
         assert (np.abs(s.gradients.mean(0) - expected) < 4.5 * error).all()
@@ -144,6 +151,116 @@ def test_the_iteration_that_is_judged_is_the_one_that_training_ran(runs):
             np.testing.assert_allclose(
                 metrics[name][0], recorded[name][2, 1], rtol=1e-3, atol=1e-5, err_msg=name
             )
+
+
+@pytest.fixture(scope="module")
+def studied(runs, tmp_path_factory):
+    """The small study and its folder."""
+    out = tmp_path_factory.mktemp("value")
+    settings = SMALL | {"returns": "cut"}
+    return out, pgcore.studies.value_prediction(runs, out, **settings)
+
+
+def test_the_errors_are_those_of_the_iteration_s_targets(runs, studied):
+    """The cell against V, V_old + A and cut returns, put together from primitives."""
+    for run in runs:
+        checkpoints = Checkpoints.of(run, (2,), None)
+        algorithm = checkpoints.algorithms[0]
+        own = ValueErrors(checkpoints, 300, "cut", 0, Sampling())
+        agents = own._trainer(algorithm, 2, 1)
+        old, policy = (n.with_members(n.flat) for n in (agents.value, agents.policy))
+        batch = agents.rollout(2, 1)
+        training = agents.training_data(batch)
+        targets = training.targets.numpy().astype(np.float64).reshape(batch.rewards.shape)
+        agents.update(training, 2)
+        count, _, squares, _ = agents.scaler.state[0]
+        scale = np.sqrt(squares / (count - 1))
+        held_out = pgcore.collect(
+            checkpoints.task(), policy, 300,
+            np.zeros(1, dtype=np.int64), seed=derive_seed(0, "held-out", algorithm, 2, 1),
+            normalizer=agents.normalizer, stream_ids=np.array([1 << 30]),
+        )  # fmt: skip
+        expected = {}
+        for name, pairs in (("train", batch), ("held-out", held_out)):
+            one = dataclasses.replace(pairs, member=np.zeros(1, dtype=np.int64))
+            rewards = pairs.rewards / (scale + 1e-8)
+            zeros = np.zeros_like(rewards)
+            before = batch_values(old, one)
+            after = batch_values(agents.value, one)[0].astype(np.float64)
+            if name == "held-out":
+                config = agents.config
+                following = successor_values(
+                    *before, one.bootstrap_index, one.truncated,
+                    time_limit=config.time_limit_rule, cut=config.cut_rule,
+                )  # fmt: skip
+                flags = (one.terminated, one.truncated, config.gamma, config.lam)
+                targets = before[0] + pgcore.gae(rewards, before[0], following, *flags)[0]
+            returns = pgcore.discounted_returns(rewards, zeros, one.terminated, one.truncated, 0.99)
+            expected[name, "gae"] = error_measures(after.ravel(), targets.ravel())
+            expected[name, "returns"] = error_measures(after.ravel(), returns.ravel())
+        stored = studied[1]["errors"]["error"].sel(algorithm=algorithm, iteration=2, trial=1)
+        for (name, target), measures in expected.items():
+            got = stored.sel(set=name, target=target).values
+            np.testing.assert_allclose(got, measures, rtol=1e-5, err_msg=f"{name} {target}")
+
+
+def test_baselines_are_what_they_are_called(runs, studied):
+    """Grams from agents that have the stored network, their own and none; Monte Carlo values."""
+    _, data = studied
+    agent = Checkpoints.of(runs[0], (2,), None).agent("ppo", 2, 1)
+    where = {"algorithm": "ppo", "iteration": 2, "trial": 1}
+    parameters = data["true_value"]["parameters"].sel(where).values.astype(np.float32)
+    assert np.abs(parameters - agent.value.flat[0].numpy()).max() > 1e-3  # it was fitted
+    fitted = agent.value.with_members(torch.from_numpy(parameters)[None])
+    seed = derive_seed(0, "variance", *where.values(), 128)
+    groups = np.arange(4) * (1 << 20)
+    for baseline, value in (("true value", fitted), ("value net", agent.value), ("zero", None)):
+        sampling = Sampling(baseline="zero" if value is None else "value")
+        own = dataclasses.replace(agent, value=value or agent.value)
+        g = sum_gradients(own, 128, groups, seed, sampling, 1).gradients
+        gram = data["variance"]["gram"].sel({**where, "n": 128, "baseline": baseline}).values
+        np.testing.assert_allclose(gram, g @ g.T, rtol=1e-9, err_msg=baseline)
+    values = pgcore.monte_carlo_values(
+        agent.task, agent.policy, np.arange(6) * 2048 // 6, 3,
+        derive_seed(0, "monte carlo", *where.values()), 1, agent.normalizer,
+    )  # fmt: skip
+    own = data["monte_carlo"].sel(where)
+    np.testing.assert_array_equal(own["value"].values, values.values)
+    with torch.no_grad():
+        inputs = torch.from_numpy(values.inputs)[None]
+        for name, network in (("value_net", agent.value), ("fitted", fitted)):
+            predicted = agent.reward_std * network(inputs)[0].numpy()
+            np.testing.assert_allclose(own[name].values, predicted, rtol=1e-5)
+
+
+def test_a_lost_cell_of_every_store_is_computed_again(runs, studied):
+    out, data = studied
+    for name in data:
+        store = out / f"{name}.zarr"
+        first = next(iter(open_study(store).data_vars))  # any variable; all are written anew
+        for variable in open_study(store).data_vars:
+            chunks = [c for c in (store / variable / "c").rglob("*") if c.is_file()]
+            sorted(chunks)[-1].unlink()
+        assert np.isnan(open_study(store)[first].values).any()
+    again = pgcore.studies.value_prediction(runs, out, **(SMALL | {"returns": "cut"}))
+    for name, own in data.items():
+        assert_same_dataset(own, again[name])
+
+
+def test_one_more_n_needs_no_new_fit(runs, studied, tmp_path):
+    out, _ = studied
+    shutil.copytree(out, tmp_path / "more")
+    shutil.rmtree(tmp_path / "more" / "variance.zarr")
+    text = describe_value(
+        runs, tmp_path / "more", **(SMALL | {"returns": "cut", "pairs": (64, 256)})
+    )
+    assert text.count(" 0 of ") == 3 and "8 of 8" in text
+
+
+def test_a_true_value_without_known_returns_is_refused(runs, tmp_path):
+    for change in ({"true_value_pairs": 400}, {"sampling": Sampling(gamma=0.999)}):
+        with pytest.raises(ValueError, match=r"variance_iterations: with gamma .* which is never"):
+            ValueStudy(**(SMALL | change)).plans(runs, tmp_path)
 
 
 def test_figures_and_table(runs, tmp_path):

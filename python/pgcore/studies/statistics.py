@@ -186,7 +186,7 @@ def misfit(prediction: F64, values: F64, errors: F64) -> tuple[float, float]:
 def misfit_interval(
     prediction: F64, values: F64, errors: F64, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """The first number of :func:`misfit` and its interval over states, which begins at 0 at least.
+    """The first number of :func:`misfit`, 0 at least, and its interval over states, likewise.
 
     A jackknife interval of log(mean squared error / variance), as measured; the noise is taken off
     its ends. NaN where the values do not differ by more than their noise.
@@ -202,7 +202,7 @@ def misfit_interval(
     low, high = (
         max((math.exp(x) * variance - noise) / (variance - noise), 0.0) for x in (low, high)
     )
-    return misfit(prediction, values, errors)[0], low, high
+    return max(misfit(prediction, values, errors)[0], 0.0), low, high
 
 
 def iqm_ratio_interval(

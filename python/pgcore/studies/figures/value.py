@@ -19,6 +19,7 @@ from pgcore.studies.figures.style import (
     STYLE,
     new_figure,
     pairs_axis,
+    spec_of,
 )
 from pgcore.studies.statistics import (
     cosines,
@@ -66,9 +67,12 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
         data: the dataset "errors" of :func:`pgcore.studies.value.value_prediction`.
         measure: one of its measures.
     """
-    figure, axes = new_figure(4, 1, width=1.9, height=2.1)
+    figure, axes = new_figure(4, 1, width=1.9, height=2.3)
     panels = [(s, t) for t in ("gae", "returns") for s in ("train", "held-out")]
-    names = {"gae": "GAE target", "returns": "returns"}
+    spec, trials = spec_of(data), data.sizes["trial"]
+    kind = {"cut": "cut returns", "resolved": "known returns"}.get(spec.get("returns", ""))
+    names = {"gae": "GAE target", "returns": kind or "returns"}
+    lowest, highest = np.inf, -np.inf
     for ax, (which, target) in zip(axes[0], panels, strict=True):
         for algorithm in (str(a) for a in data["algorithm"].values):
             part = data["error"].sel(algorithm=algorithm, set=which, target=target, measure=measure)
@@ -76,13 +80,24 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
         shown = data["error"].sel(set=which, target=target, measure=measure)
         if not bool(np.isfinite(shown).any()):
             ax.text(0.5, 0.5, "no return is known", ha="center", transform=ax.transAxes)
-        elif measure in ("mre", "median_re", "squared_re"):
+        else:
+            lowest, highest = min(lowest, ax.get_ylim()[0]), max(highest, ax.get_ylim()[1])
+        ax.set_title(f"{names[target]}, {which}", fontsize=8)
+    relative = measure in ("mre", "median_re", "squared_re")
+    for ax in axes[0]:
+        if relative:
             ax.set_yscale("log", base=2)
             ax.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-        ax.set_title(f"{names[target]}, {which} pairs", fontsize=8)
+            lowest = float(data["error"].sel(measure=measure).min()) / 1.2
+        if np.isfinite([lowest, highest]).all() and lowest < highest:
+            ax.set_ylim(lowest, highest)
+            ax.tick_params(labelleft=ax is axes[0, 0])
     axes[0, 0].set_ylabel({"mre": "mean relative error"}.get(measure, measure))
     axes[0, 0].legend()
     figure.supxlabel("iteration", fontsize=8)
+    band_text = "95 % interval" if trials > 5 else "range"
+    title = f"{spec.get('task', '')}; IQM and {band_text} of {trials} trial(s)"
+    figure.suptitle(title, fontsize=8)
     return figure
 
 
@@ -112,6 +127,9 @@ def variance_figure(data: xr.Dataset) -> Figure:
         axes[row, 0].set_ylabel("mean pairwise cosine")
     axes[0, 0].legend(loc="upper left")
     figure.supxlabel("state-action pairs n", fontsize=8)
+    spec = spec_of(data)
+    fitted = f"true value: a network fitted to the returns of {spec.get('true_value_pairs')} pairs"
+    figure.suptitle(f"{spec.get('task', '')}; zero: returns;\n{fitted}", fontsize=8)
     return figure
 
 
@@ -154,8 +172,9 @@ def _other_lines(data: xr.Dataset) -> list[str]:
     """Further measures, on held-out pairs."""
     lines = [
         "further errors on held-out pairs, IQM over trials: median relative | mean of error² / "
-        "|target| (the companion code's MRE)\n| explained variance; and the share of the pairs "
-        "whose return is known",
+        "|target| (the companion\ncode's MRE of the GAE target, without its clipping; its MRE of "
+        "returns is the mean relative error above) |\nexplained variance; and the share of the "
+        "pairs whose return is known",
         f"{'':<6}{'iter':>5}{'gae':>28}{'returns':>28}{'known':>7}",
     ]
     for algorithm, iteration in itertools.product(
@@ -193,12 +212,14 @@ def _variance_ratio(one: F64, other: F64) -> tuple[float, float, float]:
 def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
     n = int(data["n"].values[np.argmin(np.abs(np.log(data["n"].values / AGENT_PAIRS)))])
     largest = int(data["n"].values[-1])
+    others = [b for b in BASELINE_STYLES if b != "value net"]
     lines = [
-        f"total variance tr Σ over the value net's [95 % interval over estimates, n = {largest}]"
-        f" and pairwise cosine at n = {n}, by baseline;\n"
-        "fit: explained variance of the fitted true value on held-out pairs",
+        f"total variance tr Σ per pair with the value net, and that of the others over it [95 % "
+        f"interval over estimates, n = {largest}];\npairwise cosine at n = {n}; zero: returns, so "
+        "lambda = 1; fit: explained variance of the fitted true value on held-out pairs",
         f"{'':<6}{'iter':>5}{'trial':>6}" + "".join(f"{b:>38}" for b in BASELINE_STYLES) + "   fit",
     ]
+    below, above = dict.fromkeys(others, 0), dict.fromkeys(others, 0)
     where: dict[str, Any]
     for algorithm, iteration, trial in itertools.product(
         *(data[d].values for d in ("algorithm", "iteration", "trial"))
@@ -207,20 +228,30 @@ def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
         own = data["gram"].sel(where)
         cells = []
         for baseline in BASELINE_STYLES:
-            grams = (own.sel(n=largest, baseline=b).values for b in (baseline, "value net"))
-            middle, low, high = _variance_ratio(*grams)
+            gram, net = (own.sel(n=largest, baseline=b).values for b in (baseline, "value net"))
+            text = f"{total_variance(net, largest):.3g}"
+            if baseline != "value net":
+                middle, low, high = _variance_ratio(gram, net)
+                text = f"{middle:.3g} [{low:.3g}, {high:.3g}]"
+                below[baseline] += high < 1
+                above[baseline] += low > 1
             cosine = mean_pairwise(cosines(own.sel(n=n, baseline=baseline).values))
-            cells.append(f"{middle:.3g} [{low:.3g}, {high:.3g}] {cosine:+.2f}".rjust(38))
+            cells.append(f"{text} {cosine:+.2f}".rjust(38))
         fit = float(true["fit_error"].sel({**where, "measure": "explained_variance"}))
         lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{fit:>6.2f}")
+    total = data.sizes["algorithm"] * data.sizes["iteration"] * data.sizes["trial"]
+    lines += [
+        f"{b}: less than the value net's in {below[b]} of {total} agents, more in {above[b]} (95 %)"
+        for b in others
+    ]
     return lines
 
 
 def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
     lines = [
         f"error against Monte Carlo values of {data.sizes['state']} states, as a share of the "
-        "variance of value over states\n[95 % interval over states], with the noise of the Monte "
-        "Carlo values taken off; and that noise",
+        "variance of value over states\n[about 95 % interval over states; > 10: unknown], with "
+        "the noise of the Monte Carlo values taken off; and that noise",
         f"{'':<6}{'iter':>5}{'trial':>6}{'value net':>26}{'fitted':>26}{'noise':>8}",
     ]
     for algorithm, iteration, trial in itertools.product(
@@ -231,7 +262,8 @@ def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
         cells = []
         for name in ("value_net", "fitted"):
             middle, low, high = misfit_interval(own[name].values, value, error)
-            cells.append(f"{middle:.3f} [{low:.3f}, {high:.3f}]".rjust(26))
+            most = f"{high:.3f}" if high < 10 else "> 10"
+            cells.append(f"{middle:.3f} [{low:.3f}, {most}]".rjust(26))
         noise = misfit(own["fitted"].values, value, error)[1]
         lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{noise:>8.3f}")
     return lines
