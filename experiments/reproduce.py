@@ -90,13 +90,18 @@ def studies(task: str, runs: list[str], scale: Scale, out: Path) -> Iterator[lis
 
 
 def main(command: Command) -> int:
+    failed = []
     for arguments in commands(SCALES[command.scale], command.out):
-        shown = ["python" if a == sys.executable else a for a in arguments]
-        print("\n$", shlex.join(shown), flush=True)
+        shown = shlex.join("python" if a == sys.executable else a for a in arguments)
+        print("\n$", shown, flush=True)
         if not command.dry_run:
             status = subprocess.run(arguments, check=False).returncode
-            if status:
-                return status
+            if status == 130 or status < 0:  # interrupted or killed
+                return 130
+            failed += [shown] if status else []
+    if failed:
+        print("\nThese failed; the same command tries them again:", *failed, sep="\n$ ")
+        return 1
     print(f"\nfigures and datasets are in {command.out}")
     return 0
 

@@ -79,7 +79,7 @@ SCALES = {
         states=20,
         continuations=5,
         grid=7,
-        sources=(2000,),
+        sources=(2000, 10_000),
         map_pairs=(1000, 4000),
     ),
     # some days on two cores
@@ -94,7 +94,7 @@ SCALES = {
         true_pairs=1_000_000,
         largest_step=10_000,
         variance_checkpoints=(150, 450),
-        variance_pairs=(500, 2000, 10_000, 20_000),
+        variance_pairs=(500, 2000, 10_000, 100_000),
         true_value_pairs=500_000,
         states=100,
         continuations=20,

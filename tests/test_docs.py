@@ -80,3 +80,25 @@ def test_reproduce_prints_every_command():
         ).stdout
         for word in ("train", "learning_curves", "gradient", "value", "landscape"):
             assert word in out
+
+
+def test_reproduce_goes_on_after_a_failure_and_stops_when_interrupted(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    import reproduce
+
+    def run(*statuses):
+        scripts = [
+            f"open({str(tmp_path / str(i))!r}, 'w'); raise SystemExit({status})"
+            for i, status in enumerate(statuses)
+        ]
+        commands = [[sys.executable, "-c", script] for script in scripts]
+        monkeypatch.setattr(reproduce, "commands", lambda scale, out: commands)
+        status = reproduce.main(reproduce.Command())
+        ran = sorted(int(p.name) for p in tmp_path.iterdir())
+        for path in tmp_path.iterdir():
+            path.unlink()
+        return status, ran
+
+    assert run(0, 1, 0) == (1, [0, 1, 2])
+    assert run(0, 130, 0) == (130, [0, 1])
+    assert run(0, 0) == (0, [0, 1])
