@@ -1,8 +1,9 @@
-"""Copy what is worth keeping of a study: its small dataset in one file, its table and pictures.
+"""Keep what is worth keeping of a study: its small datasets in one file each, table and pictures.
 
-    python experiments/pack.py STUDY --name NAME --out experiments/results
+    python experiments/pack.py --name NAME --study STUDY    # from a study's folder
+    python experiments/pack.py --name NAME                  # draw again what is kept
 
-The file NAME.zarr.zip opens with `xarray.open_zarr(zarr.storage.ZipStore(path, mode="r"))`.
+Files NAME*.zarr.zip open with `xarray.open_zarr(zarr.storage.ZipStore(path, mode="r"))`.
 """
 
 from __future__ import annotations
@@ -11,26 +12,29 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 import xarray as xr
+import zarr
 
+from pgcore.studies.command_line import report_gradient, report_landscape, report_value
 from pgcore.studies.gradient import open_gradient
 from pgcore.studies.landscape import open_landscape
 from pgcore.studies.store import open_study
 
+VALUE_STORES = ("errors", "true_value", "monte_carlo", "variance")
+
 
 @dataclass(frozen=True)
 class Command:
-    """Keep a study's small dataset, its table and its pictures."""
+    """Keep a study's small datasets, its table and its pictures."""
 
-    study: Annotated[Path, tyro.conf.Positional]
-    """Folder of a study."""
     name: str
     """Begins the names of the files."""
+    study: Path | None = None
+    """Folder of a study. Default: none, the kept datasets are drawn again."""
     out: Path = Path("experiments/results")
-    """Where they go."""
+    """Where the files are."""
 
 
 def datasets(study: Path) -> dict[str, xr.Dataset]:
@@ -39,25 +43,53 @@ def datasets(study: Path) -> dict[str, xr.Dataset]:
         return {"": open_gradient(study)}
     if (study / "reward.zarr").exists():
         return {"": open_landscape(study)}
-    names = ("errors", "true_value", "monte_carlo", "variance")
-    stores = {n: study / f"{n}.zarr" for n in names}
+    stores = {n: study / f"{n}.zarr" for n in VALUE_STORES}
     found = {f"-{n}": open_study(path) for n, path in stores.items() if path.exists()}
     return {n: data.drop_dims("parameter", errors="ignore") for n, data in found.items()}
 
 
+def kept(name: str, out: Path) -> dict[str, xr.Dataset]:
+    """The same, of what was kept."""
+    found = {}
+    for suffix in ("", *(f"-{n}" for n in VALUE_STORES)):
+        path = out / f"{name}{suffix}.zarr.zip"
+        if path.exists():
+            with zarr.storage.ZipStore(path, mode="r") as store:
+                found[suffix] = xr.open_zarr(store, consolidated=False).load()
+    if not found:
+        raise SystemExit(f"name: no {name}*.zarr.zip in {out}")
+    return found
+
+
+def keep(data: xr.Dataset, path: Path) -> None:
+    """Write a dataset into one file."""
+    path.unlink(missing_ok=True)
+    for variable in data.variables.values():
+        variable.encoding = {}
+    with tempfile.TemporaryDirectory() as folder:  # a zip cannot replace what is in it
+        data.to_zarr(folder, consolidated=False, zarr_format=3, mode="w")
+        shutil.make_archive(str(path.with_suffix("")), "zip", folder)
+
+
 def main(command: Command) -> None:
     command.out.mkdir(parents=True, exist_ok=True)
-    for suffix, data in datasets(command.study).items():
-        path = command.out / f"{command.name}{suffix}.zarr.zip"
-        path.unlink(missing_ok=True)
-        for variable in data.variables.values():
-            variable.encoding = {}
-        with tempfile.TemporaryDirectory() as folder:  # a zip cannot replace what is in it
-            data.to_zarr(folder, consolidated=False, zarr_format=3, mode="w")
-            shutil.make_archive(str(path.with_suffix("")), "zip", folder)
-    for file in sorted(command.study.iterdir()):
-        if file.suffix in (".png", ".txt"):
-            shutil.copy(file, command.out / f"{command.name}-{file.name}")
+    if command.study is None:
+        found = kept(command.name, command.out)
+    else:
+        found = datasets(command.study)
+        for suffix, data in found.items():
+            keep(data, command.out / f"{command.name}{suffix}.zarr.zip")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        if "" not in found:
+            report_value({n.removeprefix("-"): data for n, data in found.items()}, out)
+        elif "step_scale" in found[""].dims:
+            report_landscape(found[""], out)
+        else:
+            report_gradient(found[""], out)
+        for file in sorted(out.iterdir()):
+            if file.suffix in (".png", ".txt"):
+                shutil.copy(file, command.out / f"{command.name}-{file.name}")
 
 
 if __name__ == "__main__":

@@ -102,3 +102,28 @@ def test_reproduce_goes_on_after_a_failure_and_stops_when_interrupted(monkeypatc
     assert run(0, 1, 0) == (1, [0, 1, 2])
     assert run(0, 130, 0) == (130, [0, 1])
     assert run(0, 0) == (0, [0, 1])
+
+
+def test_what_is_kept_of_a_study_can_be_drawn_again(runs, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    import pack
+
+    from pgcore.studies import landscape, value_prediction
+
+    landscape(
+        runs[:1], tmp_path / "map", iterations=(2,), sources=(128,), pairs=(100,), points=(2, 2)
+    )
+    value_prediction(
+        runs[:1], tmp_path / "value", iterations=(2,), variance_iterations=(), held_out_pairs=600
+    )
+    out = tmp_path / "kept"
+    for name in ("map", "value"):
+        pack.main(pack.Command(name, tmp_path / name, out))
+        table = (out / f"{name}-summary.txt").read_text()
+        (out / f"{name}-summary.txt").unlink()
+        pack.main(pack.Command(name, None, out))
+        assert (out / f"{name}-summary.txt").read_text() == table
+    names = {p.name for p in out.iterdir()}
+    assert {"map.zarr.zip", "value-errors.zarr.zip", "map-contour-ppo-trial0-step128.png"} <= names
+    with pytest.raises(SystemExit, match=r"name: no nothing\*\.zarr\.zip"):
+        pack.main(pack.Command("nothing", None, out))

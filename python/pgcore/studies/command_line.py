@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+import xarray as xr
 
 from pgcore.studies.gradient import GradientStudy, describe_gradient, gradient_quality
 from pgcore.studies.landscape import LandscapeStudy, describe_landscape, landscape
@@ -85,43 +86,34 @@ def _run(
     return where.out, data
 
 
-def _report(out: Path, table: str, made: str) -> None:
+def _report(out: Path, table: str) -> None:
     """Store the table beside the figures, and print it."""
     (out / "summary.txt").write_text(table)
-    print(f"{table}\n{out}: {made}, summary.txt, datasets")
+    figures = sorted(p.name for p in out.iterdir() if p.suffix in (".png", ".html"))
+    print(f"{table}\n{out}: {', '.join(figures)}, summary.txt, datasets")
 
 
-def gradient(arguments: Sequence[str]) -> None:
-    """`pgcore study gradient`."""
-    text = "How concentrated are gradient estimates from n pairs, and how near the true gradient?"
-    out, data = _run(
-        GradientStudy, "gradient", text, describe_gradient, gradient_quality, arguments
-    )
+def report_gradient(data: xr.Dataset, out: Path) -> None:
+    """Figures and table of a gradient study, from its dataset alone."""
     from pgcore.studies import figures
 
     for kind in ("gradient", "step"):
         figures.save_figure(figures.gradient_figure(data, kind), out / f"{kind}_quality")
-    _report(out, figures.gradient_table(data), "gradient_quality.png, step_quality.png")
+    _report(out, figures.gradient_table(data))
 
 
-def value(arguments: Sequence[str]) -> None:
-    """`pgcore study value`."""
-    text = "Does the value network predict value, and how much variance does it remove?"
-    out, data = _run(ValueStudy, "value", text, describe_value, value_prediction, arguments)
+def report_value(data: dict[str, xr.Dataset], out: Path) -> None:
+    """Figures and table of a value study, from its datasets alone."""
     from pgcore.studies import figures
 
-    made = ["value_errors"]
     figures.save_figure(figures.value_figure(data["errors"]), out / "value_errors")
     if "variance" in data:
-        made.append("variance")
         figures.save_figure(figures.variance_figure(data["variance"]), out / "variance")
-    _report(out, figures.value_table(data), ", ".join(f"{m}.png" for m in made))
+    _report(out, figures.value_table(data))
 
 
-def map_landscape(arguments: Sequence[str]) -> None:
-    """`pgcore study landscape`."""
-    text = "Do the surrogate's landscape and the true reward's look alike around the policy?"
-    out, data = _run(LandscapeStudy, "landscape", text, describe_landscape, landscape, arguments)
+def report_landscape(data: xr.Dataset, out: Path) -> None:
+    """Figures, page and table of a landscape study, from its dataset alone."""
     from pgcore.studies import figures
 
     plane = figures.is_plane(data)
@@ -136,11 +128,32 @@ def map_landscape(arguments: Sequence[str]) -> None:
         if plane and data.sizes["source"] > 1:
             figure = figures.sources_figure(data, str(algorithm), int(trial))
             figures.save_figure(figure, out / f"sources-{who}")
-    made = "contour-*"
     if plane:
         (out / "landscape.html").write_text(figures.landscape_page(data))
-        made = "surface-*, contour-*, landscape.html"
-    _report(out, figures.landscape_table(data), made)
+    _report(out, figures.landscape_table(data))
+
+
+def gradient(arguments: Sequence[str]) -> None:
+    """`pgcore study gradient`."""
+    text = "How concentrated are gradient estimates from n pairs, and how near the true gradient?"
+    out, data = _run(
+        GradientStudy, "gradient", text, describe_gradient, gradient_quality, arguments
+    )
+    report_gradient(data, out)
+
+
+def value(arguments: Sequence[str]) -> None:
+    """`pgcore study value`."""
+    text = "Does the value network predict value, and how much variance does it remove?"
+    out, data = _run(ValueStudy, "value", text, describe_value, value_prediction, arguments)
+    report_value(data, out)
+
+
+def map_landscape(arguments: Sequence[str]) -> None:
+    """`pgcore study landscape`."""
+    text = "Do the surrogate's landscape and the true reward's look alike around the policy?"
+    out, data = _run(LandscapeStudy, "landscape", text, describe_landscape, landscape, arguments)
+    report_landscape(data, out)
 
 
 STUDIES: dict[str, Callable[[Sequence[str]], None]] = {
