@@ -151,7 +151,8 @@ def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     names = ("reward", "reward_error", "trajectories")
     if paired:
         names = ("difference", "difference_error", "paired_count")
-    for n, grey in zip(pairs, np.linspace(0.6, 0.0, len(pairs)), strict=True):
+    greys = np.linspace(0.6, 0.0, max(len(pairs), 2))[-len(pairs) :]  # the most pairs are black
+    for n, grey in zip(pairs, greys, strict=True):
         middle, error, count = (own[name].sel(pairs=n).values for name in names)
         width = stats.t.ppf(0.975, np.maximum(count - 1, 1)) * error
         ax.plot(x, middle, color=str(grey), linewidth=1, label=f"reward, {n} pairs")
