@@ -117,9 +117,9 @@ def _common(data: xr.Dataset) -> bool:
 
 def _what(data: xr.Dataset, algorithm: str, trial: int, source: int | None = None) -> str:
     noise = "common random numbers" if _common(data) else "independent streams"
-    step = f"step from {source} pairs; " if source is not None else ""
+    step = f"; step from {source} pairs" if source is not None else ""
     task = spec_of(data).get("task", "")
-    return f"{task}, {algorithm.upper()}, trial {trial}; {step}{noise}; random direction of norm 2"
+    return f"{task}, {algorithm.upper()}, trial {trial}{step}\n{noise}; random direction of norm 2"
 
 
 def contour_panel(ax: Axes, reward: xr.DataArray, error: xr.DataArray) -> Axes:
@@ -210,13 +210,15 @@ def is_plane(data: xr.Dataset) -> bool:
     return min(data.sizes["step_scale"], data.sizes["random_scale"]) > 1
 
 
+_LEAST_DEGREE = 3  # of a polynomial that can tell a smooth surface from a jagged one
+
 _LEGEND = """\
 agree: share of the steps along the step direction where surrogate and reward both rise or fall;
 rank: Kendall's correlation of the two over the plane; both with 95 % bounds for the true reward;
 one step: reward change at one full step, 95 % interval (linear between grid points);
 rough: share of the reward's variation over the plane that a polynomial of degree {degree} does not
 explain / that the points' errors alone would leave; jagged: share of the true reward's that it does
-not explain, 95 % interval; KL at one step; |step| (random direction: 2); paired: variance of the
+not explain, 95 % interval (30 points or more); KL at one step; |step| (random direction: 2); paired: variance of the
 differences to the centre over that of independent points, the median; -: not known, and with
 common random numbers neither are bounds"""
 
@@ -313,7 +315,8 @@ def _map_line(own: xr.Dataset) -> str:
         agree = sign_agreement(cut["surrogate"].values, _surface(cut))
     surrogate = own["surrogate"].transpose("step_scale", "random_scale").values
     independent = not _common(own)  # the errors of the points are
-    rough = roughness(_surface(own)) if independent and is_plane(own) else None
+    fine = is_plane(own) and smooth_degree(surrogate.size) >= _LEAST_DEGREE
+    rough = roughness(_surface(own)) if independent and fine else None
     shares = f"{rough.unexplained:.2f} / {rough.noise:.2f}" if rough else "-"
     one = "{:+.1f} [{:+.0f}, {:+.0f}]".format(*change) if np.isfinite(change[0]) else "-"
     return (
