@@ -218,9 +218,9 @@ rank: Kendall's correlation of the two over the plane; both with 95 % bounds for
 one step: reward change at one full step, 95 % interval (linear between grid points);
 rough: share of the reward's variation over the plane that a polynomial of degree {degree} does not
 explain / that the points' errors alone would leave; jagged: share of the true reward's that it does
-not explain, 95 % interval (30 points or more); KL at one step; |step| (random direction: 2); paired: variance of the
-differences to the centre over that of independent points, the median; -: not known, and with
-common random numbers neither are bounds"""
+not explain, 95 % interval (of 30 points or more); KL at one step; |step| (random direction: 2);
+paired: variance of the differences to the centre over that of independent points, the median; -:
+not known, and with common random numbers neither are bounds"""
 
 
 def landscape_table(data: xr.Dataset) -> str:
