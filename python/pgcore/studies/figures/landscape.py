@@ -91,7 +91,7 @@ def _surfaces(
             panels = [(own["surrogate"], name, _limits(own["surrogate"]))]
             for n in levels:
                 used = float(own["trajectories"].sel(pairs=n).mean())
-                text = f"reward, {n} pairs (~{used:.0f} traj.)"
+                text = f"reward, {pairs_text(data, n)} (~{used:.0f} traj.)"
                 panels.append((own["reward"].sel(pairs=n), text, _limits(shown)))
             for surface, text, limits in panels:
                 axes = figure.add_subplot(len(iterations), columns, number, projection="3d")
@@ -108,6 +108,13 @@ def _limits(data: xr.DataArray) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
     return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def pairs_text(data: xr.Dataset, n: int) -> str:
+    """How many pairs a point has; adaptive maps differ from point to point."""
+    spec = spec_of(data)
+    most = spec.get("budget") is not None or spec.get("target_error") is not None
+    return f"{'up to ' if most else ''}{n} pairs"
 
 
 def _common(data: xr.Dataset) -> bool:
@@ -155,7 +162,7 @@ def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     for n, grey in zip(pairs, greys, strict=True):
         middle, error, count = (own[name].sel(pairs=n).values for name in names)
         width = stats.t.ppf(0.975, np.maximum(count - 1, 1)) * error
-        ax.plot(x, middle, color=str(grey), linewidth=1, label=f"reward, {n} pairs")
+        ax.plot(x, middle, color=str(grey), linewidth=1, label=f"reward, {pairs_text(data, n)}")
         ax.fill_between(x, middle - width, middle + width, color=str(grey), alpha=0.15, linewidth=0)
     right = ax.twinx()
     right.plot(x, own["surrogate"].values, color="#d98200", linestyle="--", linewidth=1)
@@ -196,7 +203,8 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
         figure.colorbar(colours, ax=axes[row, 0], shrink=0.9)
         contour_panel(axes[row, 1], best["reward"], best["reward_error"])
         axes[row, 0].set_title(f"iteration {iteration}: surrogate", fontsize=7)
-        axes[row, 1].set_title(f"reward, {measured[-1]} pairs (lines: SE)", fontsize=7)
+        text = pairs_text(data, measured[-1])
+        axes[row, 1].set_title(f"reward, {text} (lines: SE)", fontsize=7)
         axes[row, 0].set_ylabel("random direction", fontsize=7)
     figure.supxlabel("step", fontsize=7)
     figure.suptitle(_what(data, algorithm, trial, source), fontsize=7)

@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from pgcore.studies.figures.landscape import pairs_text
 from pgcore.studies.figures.style import spec_of
 
 
@@ -32,7 +33,7 @@ def landscape_page(data: xr.Dataset) -> str:
         algorithm, iteration, trial, source, pairs = own["row"].item()
         names.append(
             f"{algorithm.upper()} iteration {iteration}, trial {trial}, step from {source}, "
-            f"{pairs} pairs per point"
+            f"{pairs_text(data, pairs)} per point"
         )
         for column, variable in enumerate(("surrogate", "reward"), 1):
             figure.add_trace(_surface(go, own, variable, len(names) == 1), row=1, col=column)
