@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy import stats
 from timing import header
 
 import pgcore
 from pgcore.studies import statistics
 from pgcore.studies.agent import Agent
 from pgcore.studies.estimates import sum_gradients
+from pgcore.studies.landscape_spending import error_bound
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.surface_measures import (
     Interval,
@@ -73,6 +75,32 @@ def surfaces(trajectories: int, error: float) -> None:
         line(what, hit, INTERVALS)
 
 
+def stopping(kind: str, part: int, wanted: int, repeats: int = 20_000) -> None:
+    """Coverage of a mean whose point stopped at a target error, as in an adaptive landscape.
+
+    Args:
+        kind: of returns of variance 1, "normal" or "exponential".
+        part: trajectories of a part; there are at most 20.
+        wanted: trajectories that have the target error.
+        repeats: points.
+    """
+    generator = np.random.Generator(np.random.Philox(key=5))
+    draw = generator.standard_normal if kind == "normal" else generator.standard_exponential
+    returns = draw((repeats, 20 * part)) - (kind == "exponential")
+    number, going = np.zeros(repeats, dtype=int), np.ones(repeats, dtype=bool)
+    for n in range(part, 20 * part + 1, part):
+        number[going] = n
+        own = returns[:, :n]
+        sums = own.sum(1), np.square(own).sum(1)
+        going &= error_bound(np.full(repeats, float(n)), *sums) > wanted**-0.5
+    used = np.arange(20 * part) < number[:, None]
+    mean = (returns * used).sum(1) / number
+    spread = np.sqrt((np.square(returns - mean[:, None]) * used).sum(1) / (number - 1) / number)
+    hits = int((np.abs(mean) < stats.t.ppf(0.975, number - 1) * spread).sum())
+    what = f"mean of {kind} returns, parts of {part}, stopped after {int(np.median(number))}"
+    line(what, hits, repeats)
+
+
 def main() -> None:
     header(__doc__.splitlines()[0])
     task = pgcore.make_task("LinearQuadratic-v0")
@@ -107,6 +135,9 @@ def main() -> None:
         line(f"mean return of {trajectories} trajectories", hits_return, total)
     for trajectories, error in ((5, 0.3), (50, 0.1), (500, 0.03)):
         surfaces(trajectories, error)
+    for kind in ("normal", "exponential"):
+        for part, wanted in ((4, 12), (4, 40), (20, 40)):
+            stopping(kind, part, wanted)
 
 
 if __name__ == "__main__":
