@@ -1,13 +1,15 @@
 """Keep what is worth keeping of a study: its small datasets in one file each, table and pictures.
 
-    python experiments/pack.py --name NAME --study STUDY    # from a study's folder
-    python experiments/pack.py --name NAME                  # draw again what is kept
+    python experiments/pack.py --name NAME --study STUDY     # from a study's folder
+    python experiments/pack.py --name NAME --study A B.zip   # landscapes of the same agents in one
+    python experiments/pack.py --name NAME                   # draw again what is kept
 
 Files NAME*.zarr.zip open with `xarray.open_zarr(zarr.storage.ZipStore(path, mode="r"))`.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -31,8 +33,9 @@ class Command:
 
     name: str
     """Begins the names of the files."""
-    study: Path | None = None
-    """Folder of a study. Default: none, the kept datasets are drawn again."""
+    study: tuple[Path, ...] = ()
+    """Folder of a study; or of landscapes of the same agents that differ in iterations or pairs,
+    and kept ones. Default: none, the kept datasets are drawn again."""
     out: Path = Path("experiments/results")
     """Where the files are."""
 
@@ -48,14 +51,42 @@ def datasets(study: Path) -> dict[str, xr.Dataset]:
     return {n: data.drop_dims("parameter", errors="ignore") for n, data in found.items()}
 
 
+def together(studies: tuple[Path, ...]) -> xr.Dataset:
+    """Landscapes of the same agents in one dataset; maps that nobody computed are missing."""
+    data = [opened(p) if p.suffix == ".zip" else datasets(p)[""] for p in studies]
+    specs = [json.loads(d.attrs["spec"]) for d in data]
+    differ = {"iterations", "pairs", "checkpoints", "part_pairs"}
+    for spec in specs[1:]:
+        if any(spec[k] != specs[0][k] for k in spec.keys() - differ):
+            raise SystemExit("study: expected landscapes that differ in iterations and pairs only")
+        both = spec["checkpoints"].keys() & specs[0]["checkpoints"].keys()
+        if any(spec["checkpoints"][k] != specs[0]["checkpoints"][k] for k in both):
+            raise SystemExit("study: expected landscapes of the same agents")
+    order = {"algorithm": data[0]["algorithm"].values}
+    whole = data[0]
+    for other in data[1:]:
+        whole = whole.combine_first(other.reindex(order))
+    checkpoints = {k: v for spec in specs for k, v in spec["checkpoints"].items()}
+    own = {name: whole[name].values.tolist() for name in ("iteration", "pairs")}
+    spec = {**specs[0], "checkpoints": checkpoints, "iterations": own["iteration"]}
+    whole.attrs["spec"] = json.dumps({**spec, "pairs": own["pairs"]}, sort_keys=True)
+    return whole
+
+
+def opened(path: Path) -> xr.Dataset:
+    """A kept dataset."""
+    with zarr.storage.ZipStore(path, mode="r") as store:
+        data: xr.Dataset = xr.open_zarr(store, consolidated=False).load()
+    return data
+
+
 def kept(name: str, out: Path) -> dict[str, xr.Dataset]:
     """The same, of what was kept."""
     found = {}
     for suffix in ("", *(f"-{n}" for n in VALUE_STORES)):
         path = out / f"{name}{suffix}.zarr.zip"
         if path.exists():
-            with zarr.storage.ZipStore(path, mode="r") as store:
-                found[suffix] = xr.open_zarr(store, consolidated=False).load()
+            found[suffix] = opened(path)
     if not found:
         raise SystemExit(f"name: no {name}*.zarr.zip in {out}")
     return found
@@ -73,10 +104,11 @@ def keep(data: xr.Dataset, path: Path) -> None:
 
 def main(command: Command) -> None:
     command.out.mkdir(parents=True, exist_ok=True)
-    if command.study is None:
+    if not command.study:
         found = kept(command.name, command.out)
     else:
-        found = datasets(command.study)
+        one = len(command.study) == 1
+        found = datasets(command.study[0]) if one else {"": together(command.study)}
         for suffix, data in found.items():
             keep(data, command.out / f"{command.name}{suffix}.zarr.zip")
     with tempfile.TemporaryDirectory() as folder:

@@ -110,20 +110,25 @@ def test_what_is_kept_of_a_study_can_be_drawn_again(runs, tmp_path, monkeypatch)
 
     from pgcore.studies import landscape, value_prediction
 
-    landscape(
-        runs[:1], tmp_path / "map", iterations=(2,), sources=(128,), pairs=(100,), points=(2, 2)
-    )
+    few = {"sources": (128,), "points": (2, 2)}
+    landscape(runs[:1], tmp_path / "map", iterations=(2,), pairs=(100,), **few)
     value_prediction(
         runs[:1], tmp_path / "value", iterations=(2,), variance_iterations=(), held_out_pairs=600
     )
+    landscape(runs[:1], tmp_path / "more", iterations=(0, 2), pairs=(200,), **few)
     out = tmp_path / "kept"
     for name in ("map", "value"):
-        pack.main(pack.Command(name, tmp_path / name, out))
+        pack.main(pack.Command(name, (tmp_path / name,), out))
         table = (out / f"{name}-summary.txt").read_text()
         (out / f"{name}-summary.txt").unlink()
-        pack.main(pack.Command(name, None, out))
+        pack.main(pack.Command(name, (), out))
         assert (out / f"{name}-summary.txt").read_text() == table
     names = {p.name for p in out.iterdir()}
     assert {"map.zarr.zip", "value-errors.zarr.zip", "map-contour-ppo-trial0-step128.png"} <= names
     with pytest.raises(SystemExit, match=r"name: no nothing\*\.zarr\.zip"):
-        pack.main(pack.Command("nothing", None, out))
+        pack.main(pack.Command("nothing", (), out))
+    pack.main(pack.Command("both", (out / "map.zarr.zip", tmp_path / "more"), out))
+    both = pack.opened(out / "both.zarr.zip")
+    assert both.sizes["iteration"] == 2 and both.sizes["pairs"] == 2
+    known = both["reward"].notnull().all(("step_scale", "random_scale")).squeeze().values
+    np.testing.assert_array_equal(known, [[False, True], [True, True]])

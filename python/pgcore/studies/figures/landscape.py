@@ -36,6 +36,10 @@ def _grid(data: xr.DataArray) -> tuple[F64, F64, F64]:
 
 def surface_panel(ax: Any, data: xr.DataArray, title: str, limits: tuple[float, float]) -> Any:
     """A 3-D surface over the plane; ``limits`` of z and of the colours."""
+    if not bool(np.isfinite(data).all()):
+        ax.set_axis_off()
+        ax.set_title(f"{title.split(' (')[0]}: not computed", fontsize=6.5, pad=-2)
+        return ax
     x, y, z = _grid(data)
     ax.plot_surface(
         x, y, z, cmap="viridis", vmin=limits[0], vmax=limits[1],
