@@ -125,8 +125,9 @@ def variance_figure(data: xr.Dataset) -> Figure:
             ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
             ax.set_title(f"{str(algorithm).upper()}, iteration {iteration}", fontsize=8)
         axes[row, 0].set_ylabel("mean pairwise cosine")
-    axes[0, 0].legend(loc="upper left")
     figure.supxlabel("state-action pairs n", fontsize=8)
+    lines, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower right", ncols=len(names))
     spec = spec_of(data)
     fitted = f"true value: a network fitted to the returns of {spec.get('true_value_pairs')} pairs"
     figure.suptitle(f"{spec.get('task', '')}; zero: returns;\n{fitted}", fontsize=8)
