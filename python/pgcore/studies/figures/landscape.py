@@ -210,7 +210,8 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
         text = pairs_text(data, measured[-1])
         axes[row, 1].set_title(f"reward, {text} (lines: SE)", fontsize=7)
         axes[row, 0].set_ylabel("random direction", fontsize=7)
-    figure.supxlabel("step", fontsize=7)
+    for ax in axes[-1]:
+        ax.set_xlabel("step", fontsize=7)
     figure.suptitle(_what(data, algorithm, trial, source), fontsize=7)
     lines, names = axes[-1, -1].get_legend_handles_labels()
     figure.legend(lines, names, fontsize=6, loc="outside lower right", ncols=len(names))

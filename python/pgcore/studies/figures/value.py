@@ -125,9 +125,10 @@ def variance_figure(data: xr.Dataset) -> Figure:
             ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
             ax.set_title(f"{str(algorithm).upper()}, iteration {iteration}", fontsize=8)
         axes[row, 0].set_ylabel("mean pairwise cosine")
-    figure.supxlabel("state-action pairs n", fontsize=8)
+    for ax in axes[-1]:
+        ax.set_xlabel("state-action pairs n")
     lines, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(lines, names, loc="outside lower right", ncols=len(names))
+    figure.legend(lines, names, loc="outside lower center", ncols=len(names))
     spec = spec_of(data)
     fitted = f"true value: a network fitted to the returns of {spec.get('true_value_pairs')} pairs"
     figure.suptitle(f"{spec.get('task', '')}; zero: returns;\n{fitted}", fontsize=8)
