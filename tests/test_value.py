@@ -26,6 +26,7 @@ SMALL = {
     "iterations": (0, 2),
     "variance_iterations": (2,),
     "held_out_pairs": 300,
+    "returns": "cut",  # on 300 pairs no return is known
     "true_value_pairs": 2000,
     "states": 6,
     "continuations": 3,
@@ -129,12 +130,19 @@ def test_a_better_baseline_removes_more_variance(linear):
         assert (np.abs(s.gradients.mean(0) - expected) < 4.5 * error).all()
 
 
-def test_the_study_is_the_same_on_any_threads(runs, tmp_path):
-    one = pgcore.studies.value_prediction(runs, tmp_path / "a", num_threads=1, **SMALL)
-    two = pgcore.studies.value_prediction(runs, tmp_path / "b", num_threads=3, **SMALL)
+@pytest.fixture(scope="module")
+def studied(runs, tmp_path_factory):
+    """The small study and its folder."""
+    out = tmp_path_factory.mktemp("value")
+    return out, pgcore.studies.value_prediction(runs, out, num_threads=1, **SMALL)
+
+
+def test_the_study_is_the_same_on_any_threads(runs, studied, tmp_path):
+    _, one = studied
+    three = pgcore.studies.value_prediction(runs, tmp_path, num_threads=3, **SMALL)
     assert set(one) == {"errors", "true_value", "monte_carlo", "variance"}
     for name, data in one.items():
-        assert_same_dataset(data, two[name])
+        assert_same_dataset(data, three[name])
     errors = one["errors"]["error"].sel(target="gae")
     assert np.isfinite(errors.values).all()
 
@@ -151,14 +159,6 @@ def test_the_iteration_that_is_judged_is_the_one_that_training_ran(runs):
             np.testing.assert_allclose(
                 metrics[name][0], recorded[name][2, 1], rtol=1e-3, atol=1e-5, err_msg=name
             )
-
-
-@pytest.fixture(scope="module")
-def studied(runs, tmp_path_factory):
-    """The small study and its folder."""
-    out = tmp_path_factory.mktemp("value")
-    settings = SMALL | {"returns": "cut"}
-    return out, pgcore.studies.value_prediction(runs, out, **settings)
 
 
 def test_the_errors_are_those_of_the_iteration_s_targets(runs, studied):
@@ -242,7 +242,7 @@ def test_a_lost_cell_of_every_store_is_computed_again(runs, studied):
             chunks = [c for c in (store / variable / "c").rglob("*") if c.is_file()]
             sorted(chunks)[-1].unlink()
         assert np.isnan(open_study(store)[first].values).any()
-    again = pgcore.studies.value_prediction(runs, out, **(SMALL | {"returns": "cut"}))
+    again = pgcore.studies.value_prediction(runs, out, **SMALL)
     for name, own in data.items():
         assert_same_dataset(own, again[name])
 
@@ -263,8 +263,8 @@ def test_a_true_value_without_known_returns_is_refused(runs, tmp_path):
             ValueStudy(**(SMALL | change)).plans(runs, tmp_path)
 
 
-def test_figures_and_table(runs, tmp_path):
-    data = pgcore.studies.value_prediction(runs, tmp_path, **SMALL)
+def test_figures_and_table(studied, tmp_path):
+    _, data = studied
     figures.save_figure(figures.value_figure(data["errors"]), tmp_path / "errors")
     figures.save_figure(figures.variance_figure(data["variance"]), tmp_path / "variance")
     table = figures.value_table(data)
