@@ -1,0 +1,101 @@
+"""Measures of the value study: errors, known returns, and intervals that cover the truth."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import pgcore
+from pgcore.studies import figures, statistics
+from pgcore.studies.sampling import resolved_returns
+from pgcore.studies.value_errors import MEASURES, error_measures
+
+
+def test_error_measures_of_known_errors():
+    targets, values = np.array([1.0, -2.0, 4.0, 10.0]), np.array([1.5, -1.0, 4.0, 12.0])
+    got = dict(zip(MEASURES, error_measures(values, targets), strict=True))
+    assert got["mre"] == pytest.approx((0.5 + 0.5 + 0 + 0.2) / 4)
+    assert got["median_re"] == pytest.approx(0.35)
+    assert got["squared_re"] == pytest.approx((0.25 + 0.5 + 0 + 0.4) / 4)
+    assert got["normalized"] == pytest.approx(np.sqrt(5.25 / 4) / targets.std())
+    assert error_measures(targets, targets)[-1] == 1
+
+
+def test_misfit_takes_the_noise_off():
+    generator = np.random.default_rng(0)
+    truth = generator.standard_normal(20_000)
+    measured = truth + 0.5 * generator.standard_normal(20_000)
+    prediction = truth + 0.3 * generator.standard_normal(20_000)
+    error, noise = statistics.misfit(prediction, measured, np.full(20_000, 0.5))
+    assert error == pytest.approx(0.09, abs=0.02) and noise == pytest.approx(0.25, abs=0.02)
+
+
+def test_resolved_returns_leave_out_what_is_cut():
+    task = pgcore.make_task("Hopper-v2")
+    batch = pgcore.collect(task, pgcore.GaussianPolicy(11, 3), 300, streams=3)
+    tail = 44  # 0.9^44 < 0.01
+    returns, known = resolved_returns(batch.rewards, batch, 0.9, 60)
+    for s in range(3):
+        age = 0
+        for t in range(300):
+            assert known[s, t] == (t + tail <= 300 and age + tail <= 60)
+            age = 0 if batch.terminated[s, t] else age + 1
+    everywhere = resolved_returns(batch.rewards, batch, 0.9, None)[1]
+    assert everywhere[:, : 300 - tail + 1].all() and not everywhere[:, 300 - tail + 1 :].any()
+    plain = pgcore.discounted_returns(
+        batch.rewards, np.zeros_like(batch.rewards), batch.terminated, batch.truncated, 0.9
+    )
+    np.testing.assert_array_equal(returns, plain)
+
+
+def test_the_ratio_of_variances_covers_the_truth():
+    """Of 10 paired estimates whose noise differs by a known factor."""
+    generator, scale = np.random.default_rng(5), np.geomspace(0.2, 2, 40)
+    truth = (np.square(0.5 * scale) + 0.3**2).sum() / np.square(scale).sum()
+    hits, repeats = 0, 300
+    for _ in range(repeats):
+        shared = generator.standard_normal((10, 40)) * scale
+        noisy, quiet = 1 + shared, 1 + 0.5 * shared
+        other = quiet + 0.3 * generator.standard_normal((10, 40))
+        middle, low, high = figures.value._variance_ratio(other @ other.T, noisy @ noisy.T)
+        assert 0 < low < middle < high
+        hits += low <= truth <= high
+        exact = figures.value._variance_ratio(quiet @ quiet.T, noisy @ noisy.T)
+        np.testing.assert_allclose(exact, 0.25, rtol=1e-6)  # paired: the noise cancels
+    assert hits >= repeats * (0.95 - 3 * 0.0126)  # less three binomial errors
+
+
+@pytest.mark.parametrize("draw", ["normal", "heavy"])
+def test_the_interval_of_a_misfit_covers_it(draw):
+    """20 states, as small as a study has, whose Monte Carlo values have noise."""
+    generator = np.random.default_rng(3)
+
+    def sample():
+        heavy = generator.standard_t(4, 20) / np.sqrt(2)
+        return heavy if draw == "heavy" else generator.standard_normal(20)
+
+    hits, repeats = 0, 300
+    for _ in range(repeats):
+        value, error = sample(), np.full(20, 0.1)
+        measured = value + error * generator.standard_normal(20)
+        own = statistics.misfit_interval(value + np.sqrt(0.3) * sample(), measured, error)
+        assert 0 <= own[1] <= own[0] <= own[2] < (30 if draw == "normal" else np.inf)
+        hits += own[1] <= 0.3 <= own[2]
+    assert hits >= repeats * (0.93 - 3 * 0.0147)  # heavy tails: 0.935 of 400
+
+
+def test_returns_that_are_known_are_not_selected_by_what_happens_later():
+    """Balls that end at random: near the cut, those that end soon have low returns."""
+    generator = np.random.default_rng(0)
+    S, T, end = 4000, 60, 0.02
+    terminated = generator.random((S, T)) < end
+    nothing = np.zeros((S, T), dtype=bool)
+    batch = dataclasses.replace(
+        pgcore.collect(pgcore.make_task("Hopper-v2"), pgcore.GaussianPolicy(11, 3), 1),
+        terminated=terminated,
+        truncated=nothing,
+    )
+    returns, known = resolved_returns(np.ones((S, T)), batch, 0.9, None)
+    value = 1 / (1 - 0.9 * (1 - end))  # of a constant reward, at every step
+    error = returns[known].std() / np.sqrt(S)  # streams are the independent units, at least
+    assert abs(returns[known].mean() - value) < 4 * error + 0.01 * value  # and the missing tail
