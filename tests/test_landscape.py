@@ -14,6 +14,7 @@ import pgcore
 from conftest import assert_same_dataset, small_config
 from pgcore.studies import command_line, figures
 from pgcore.studies.agent import Agent
+from pgcore.studies.figures.landscape_table import _kl_at_one_step, reward_change
 from pgcore.studies.landscape import (
     LandscapeStudy,
     describe_landscape,
@@ -204,8 +205,8 @@ def test_a_line_and_a_plane_beside_the_step(runs, tmp_path):
 def test_kl_at_one_step_lies_between_grid_points():
     steps = np.linspace(0, 3, 11)
     cut = xr.Dataset({"kl": ("step_scale", 0.13 * steps**2)}, {"step_scale": steps})
-    assert figures.landscape._kl_at_one_step(cut) == pytest.approx(0.13)
-    assert np.isnan(figures.landscape._kl_at_one_step(cut.isel(step_scale=slice(0, 3))))
+    assert _kl_at_one_step(cut) == pytest.approx(0.13)
+    assert np.isnan(_kl_at_one_step(cut.isel(step_scale=slice(0, 3))))
 
 
 def test_an_agent_that_has_stopped_learning_takes_no_step(tmp_path):
@@ -245,7 +246,7 @@ def test_the_cut_follows_the_step_on_any_grid(runs, tmp_path):
     cut = figures.landscape.along_the_step(data)
     assert float(data["random_scale"][cut]) == 0
     one = data.isel(algorithm=0, iteration=0, trial=0, source=0, pairs=0)
-    change, low, high = figures.landscape.reward_change(one.isel(random_scale=cut))
+    change, low, high = reward_change(one.isel(random_scale=cut))
     rewards, errors = one["reward"].values, one["reward_error"].values
     assert change == pytest.approx(rewards[1, 1] - rewards[0, 1])
     assert (high - low) / 2 > 1.96 * np.hypot(errors[1, 1], errors[0, 1])
@@ -265,12 +266,12 @@ def test_one_step_is_one_step():
         },
         coords={dims: steps},
     )
-    change, low, high = figures.landscape.reward_change(cut)
+    change, low, high = reward_change(cut)
     assert change == pytest.approx(5)
     width = 1.96 * 0.3 * np.sqrt((2 / 3) ** 2 + (1 / 3) ** 2 + 1)
     assert (high - low) / 2 == pytest.approx(width, rel=1e-3)
     few = cut.assign(trajectories=(dims, np.full(11, 3.0)))
-    _, low, high = figures.landscape.reward_change(few)
+    _, low, high = reward_change(few)
     assert (high - low) / 2 > 1.3 * width  # Student's t
     away = cut.assign_coords({dims: steps + 0.5})  # the centre is not on the grid
-    assert np.isnan(figures.landscape.reward_change(away)[0])
+    assert np.isnan(reward_change(away)[0])

@@ -27,6 +27,7 @@ from pgcore.studies.landscape_maps import (
     RewardMap,
     SurrogateMap,
     centre_of,
+    check_steps,
 )
 from pgcore.studies.landscape_spending import Spending
 from pgcore.studies.sampling import Sampling
@@ -103,7 +104,7 @@ class LandscapeStudy:
     def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         checkpoints = Checkpoints.of(runs, self.iterations, self.trials)
-        _check_steps(checkpoints)
+        check_steps(checkpoints)
         self._check_budget(checkpoints)
         shared: dict[str, Any] = {
             "probe": checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0),
@@ -215,17 +216,6 @@ class LandscapeStudy:
         maps, later = self._maps(checkpoints), math.ceil(self.pairs[0] / self.part_pairs) - 1
         left = self.budget - maps * math.prod(self.points) * self.part_pairs
         return min(whole, left // (maps * later))
-
-
-def _check_steps(checkpoints: Checkpoints) -> None:
-    """An agent whose learning rate has fallen to 0 takes no step."""
-    for algorithm, iteration, *_ in checkpoints.entries:
-        config = checkpoints.checkpoint(algorithm, iteration).config
-        if config.anneal and iteration >= config.iterations:
-            raise ValueError(
-                f"iterations: {algorithm.upper()}'s learning rate is 0 at {iteration}, the end of "
-                "its run, and so is its step; choose earlier checkpoints"
-            )
 
 
 def landscape(

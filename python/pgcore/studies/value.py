@@ -13,81 +13,24 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 import xarray as xr
 
-from pgcore.agents import derive_seed
-from pgcore.arrays import F64
-from pgcore.batch import RolloutBatch
 from pgcore.errors import check_choice, check_count
 from pgcore.monte_carlo import default_tail
-from pgcore.nets import ValueNet
-from pgcore.studies.agent import Agent, Checkpoints
-from pgcore.studies.cells import Plan, Values, describe_plans, run_plans
-from pgcore.studies.estimates import Judge, compare_judges
+from pgcore.studies.agent import Checkpoints
+from pgcore.studies.cells import Plan, describe_plans, run_plans
 from pgcore.studies.sampling import Sampling, resolved_steps
-from pgcore.studies.store import Schema, open_cell
-from pgcore.studies.value_errors import MEASURES, SETS, TARGETS, ValueErrors, fit_value
+from pgcore.studies.store import Schema
+from pgcore.studies.value_baselines import (
+    BASELINES,
+    TRUE_VALUE,
+    VARIANCE,
+    TrueValue,
+    VarianceReduction,
+)
+from pgcore.studies.value_errors import MEASURES, SETS, TARGETS, ValueErrors
 from pgcore.studies.value_monte_carlo import MONTE_CARLO, MonteCarlo
 from pgcore.tasks import Task
-
-BASELINES = ("true value", "value net", "zero")
-_ESTIMATE_IDS = 1 << 20  # stream ids that an estimate may use
-
-
-@dataclass(frozen=True)
-class TrueValue:
-    """The cell of ``true_value.zarr``: a network fitted to the returns of many pairs."""
-
-    checkpoints: Checkpoints
-    pairs: int
-    seed: int
-    sampling: Sampling
-
-    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        agent = self.checkpoints.agent(**at)
-        seed = derive_seed(self.seed, "true value", *at.values())
-        value, errors, share = fit_value(agent, self.pairs, seed, self.sampling, num_threads)
-        return {"parameters": value.flat[0].numpy(), "fit_error": errors, "fit_share": share}
-
-
-@dataclass(frozen=True)
-class VarianceReduction:
-    """The cell of ``variance.zarr``: K estimates from n pairs with each baseline, paired."""
-
-    checkpoints: Checkpoints
-    estimates: int
-    seed: int
-    sampling: Sampling
-    true_store: str
-
-    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        where = {name: at[name] for name in ("algorithm", "iteration", "trial")}
-        agent = self.checkpoints.agent(**where)
-        fitted = open_cell(self.true_store, where)["parameters"].values
-        flat = torch.from_numpy(fitted.astype(np.float32))[None]
-        judges = [
-            self._judge(agent, agent.value.with_members(flat)),
-            self._judge(agent, agent.value),
-            self._judge(agent, None),
-        ]
-        seed = derive_seed(self.seed, "variance", *at.values())
-        groups = np.arange(self.estimates) * _ESTIMATE_IDS
-        sums = compare_judges(agent, int(at["n"]), groups, seed, self.sampling, judges, num_threads)
-        return {
-            "gram": np.stack([s.gradients @ s.gradients.T for s in sums]),
-            "trajectories": sums[0].trajectories,
-        }
-
-    def _judge(self, agent: Agent, value: ValueNet | None) -> Judge:
-        kind = "zero" if value is None else "value"
-        sampling = Sampling(**{**asdict(self.sampling), "baseline": kind})
-
-        def advantages(batch: RolloutBatch) -> F64:
-            return sampling.judge(agent, batch, value)
-
-        return advantages
 
 
 @dataclass(frozen=True)
@@ -195,7 +138,7 @@ class ValueStudy:
             schema=Schema(
                 checkpoints.dims,
                 {"parameter": list(range(P)), "measure": list(MEASURES)},
-                _TRUE,
+                TRUE_VALUE,
                 self._spec(checkpoints, "true_value_pairs"),
             ),
             function=TrueValue(checkpoints, self.true_value_pairs, self.seed, self.sampling),
@@ -232,7 +175,7 @@ class ValueStudy:
         spec = self._spec(checkpoints, "true_value_pairs", "estimates")
         return Plan(
             title=f"variance {checkpoints.task_id}",
-            schema=Schema(dims, inner, _VARIANCE, spec),
+            schema=Schema(dims, inner, VARIANCE, spec),
             function=VarianceReduction(checkpoints, K, self.seed, self.sampling, true_store),
             cost=lambda at: K * at["n"],
             **shared,
@@ -248,15 +191,6 @@ _Variables = dict[str, tuple[tuple[str, ...], str, str]]
 _ERRORS: _Variables = {
     "error": (("set", "target", "measure"), "1", "errors of the value network"),
     "share": (("set", "target"), "1", "share of the pairs whose target is known"),
-}
-_TRUE: _Variables = {
-    "parameters": (("parameter",), "1", "the fitted network, layer by layer"),
-    "fit_error": (("measure",), "1", "its errors against returns of other pairs"),
-    "fit_share": ((), "1", "share of the pairs whose return is known"),
-}
-_VARIANCE: _Variables = {
-    "gram": (("baseline", "estimate", "other"), "1", "inner products of the estimates"),
-    "trajectories": (("estimate",), "1", "trajectories that an estimate used"),
 }
 
 
