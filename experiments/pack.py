@@ -34,8 +34,8 @@ class Command:
     name: str
     """Begins the names of the files."""
     study: tuple[Path, ...] = ()
-    """Folder of a study; or of landscapes of the same agents that differ in iterations or pairs,
-    and kept ones. Default: none, the kept datasets are drawn again."""
+    """Folder of a study; or of landscapes of the same agents that differ in iterations, sources or
+    pairs, and kept ones. Default: none, the kept datasets are drawn again."""
     out: Path = Path("experiments/results")
     """Where the files are."""
 
@@ -55,10 +55,12 @@ def together(studies: tuple[Path, ...]) -> xr.Dataset:
     """Landscapes of the same agents in one dataset; maps that nobody computed are missing."""
     data = [opened(p) if p.suffix == ".zip" else datasets(p)[""] for p in studies]
     specs = [json.loads(d.attrs["spec"]) for d in data]
-    differ = {"iterations", "pairs", "checkpoints", "part_pairs"}
+    differ = {"iterations", "sources", "pairs", "checkpoints", "part_pairs"}
     for spec in specs[1:]:
         if any(spec[k] != specs[0][k] for k in spec.keys() - differ):
-            raise SystemExit("study: expected landscapes that differ in iterations and pairs only")
+            raise SystemExit(
+                "study: expected landscapes that differ in iterations, sources and pairs only"
+            )
         both = spec["checkpoints"].keys() & specs[0]["checkpoints"].keys()
         if any(spec["checkpoints"][k] != specs[0]["checkpoints"][k] for k in both):
             raise SystemExit("study: expected landscapes of the same agents")
@@ -67,9 +69,10 @@ def together(studies: tuple[Path, ...]) -> xr.Dataset:
     for other in data[1:]:
         whole = whole.combine_first(other.reindex(order))
     checkpoints = {k: v for spec in specs for k, v in spec["checkpoints"].items()}
-    own = {name: whole[name].values.tolist() for name in ("iteration", "pairs")}
-    spec = {**specs[0], "checkpoints": checkpoints, "iterations": own["iteration"]}
-    whole.attrs["spec"] = json.dumps({**spec, "pairs": own["pairs"]}, sort_keys=True)
+    axes = {"iterations": "iteration", "sources": "source", "pairs": "pairs"}
+    own = {setting: whole[name].values.tolist() for setting, name in axes.items()}
+    spec = {**specs[0], "checkpoints": checkpoints, **own}
+    whole.attrs["spec"] = json.dumps(spec, sort_keys=True)
     return whole
 
 

@@ -57,34 +57,50 @@ def surface_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
 
 
 def sources_figure(data: xr.Dataset, algorithm: str, trial: int) -> Figure:
-    """Figures 6, 7 and 13-18: surrogate and true reward for steps from few and from many pairs."""
-    maps = [(int(s), (data["pairs"].values[-1],)) for s in data["source"].values]
+    """Figures 6, 7 and 13-18: surrogate and true reward for steps from few and from many pairs.
+
+    The rewards of a row are those of the most pairs that were measured for all of it.
+    """
+    maps = [(int(s), None) for s in data["source"].values]
     return _surfaces(data, algorithm, trial, maps, _what(data, algorithm, trial))
 
 
 @mpl.rc_context(STYLE)
 def _surfaces(
-    data: xr.Dataset, algorithm: str, trial: int, maps: Sequence[tuple[int, Any]], title: str
+    data: xr.Dataset,
+    algorithm: str,
+    trial: int,
+    maps: Sequence[tuple[int, Sequence[int] | None]],
+    title: str,
 ) -> Figure:
-    """A row per iteration; for each source of a step the surrogate, then rewards by pairs."""
+    """A row per iteration; for each source of a step the surrogate, then rewards by pairs.
+
+    Args:
+        data: of a study.
+        algorithm, trial: whose maps.
+        maps: sources and the pairs per point of each; None: the most that all sources have.
+        title: of the figure.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     iterations = data["iteration"].values
-    columns = sum(1 + len(levels) for _, levels in maps)
+    columns = sum(1 + (1 if levels is None else len(levels)) for _, levels in maps)
     figure = Figure(figsize=(1.95 * columns + 0.3, 1.75 * len(iterations)))
     FigureCanvasAgg(figure)
     number = 1
     for iteration in iterations:
         row = data.sel(algorithm=algorithm, trial=trial, iteration=iteration)
-        shown = row["reward"].sel(source=[s for s, _ in maps], pairs=list(maps[0][1]))
+        rewards = row["reward"].sel(source=[s for s, _ in maps])
+        most = _measured(rewards)[-1:] or [int(data["pairs"].values[-1])]
+        shown = rewards.sel(pairs=most if maps[0][1] is None else list(maps[0][1]))
         for source, levels in maps:
             own = row.sel(source=source)
             name = f"iteration {iteration}: surrogate"
             if len(maps) > 1:
                 name = f"{iteration}: surrogate of {source} pairs"
             panels = [(own["surrogate"], name, _limits(own["surrogate"]))]
-            for n in levels:
+            for n in most if levels is None else levels:
                 used = float(own["trajectories"].sel(pairs=n).mean())
                 text = f"reward, {pairs_text(data, n)} (~{used:.0f} traj.)"
                 panels.append((own["reward"].sel(pairs=n), text, _limits(shown)))
@@ -94,6 +110,12 @@ def _surfaces(
                 number += 1
     figure.suptitle(title, fontsize=7)
     return figure
+
+
+def _measured(rewards: xr.DataArray) -> list[int]:
+    """The numbers of pairs at which every one of these maps was measured, growing."""
+    whole = rewards.notnull().all([d for d in rewards.dims if d != "pairs"])
+    return [int(n) for n in rewards["pairs"].values[whole.values]]
 
 
 def _limits(data: xr.DataArray) -> tuple[float, float]:
@@ -165,6 +187,7 @@ def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     right.set_ylabel("surrogate (dashed)", fontsize=6, color="#a06000")
     right.tick_params(labelsize=5)
     right.grid(visible=False)
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
     off = float(own["random_scale"])
     ax.set_title("along the step" + (f", at random = {off:g}" if off else ""), fontsize=7)
     return ax
@@ -177,12 +200,12 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
     Of a plane with one point in some direction, the cut alone.
     """
     part = data.sel(algorithm=algorithm, trial=trial, source=source)
-    iterations, levels = data["iteration"].values, data["pairs"].values
+    iterations = data["iteration"].values
     plane = is_plane(data)
     figure, axes = new_figure(3 if plane else 1, len(iterations), width=2.6, height=1.9)
     for row, iteration in enumerate(iterations):
         own = part.sel(iteration=iteration)
-        measured = [n for n in levels if np.isfinite(own["reward"].sel(pairs=n)).all()]
+        measured = _measured(own["reward"])
         if not measured:
             for ax in axes[row]:
                 ax.set_axis_off()
@@ -204,7 +227,8 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
     for ax in axes[-1]:
         ax.set_xlabel("step", fontsize=7)
     figure.suptitle(_what(data, algorithm, trial, source), fontsize=7)
-    lines, names = axes[-1, -1].get_legend_handles_labels()
+    legends = [ax.get_legend_handles_labels() for ax in axes[:, -1]]
+    lines, names = max(legends, key=lambda legend: len(legend[1]))
     figure.legend(lines, names, fontsize=6, loc="outside lower right", ncols=len(names))
     return figure
 

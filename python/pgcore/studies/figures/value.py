@@ -87,7 +87,7 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
     for ax in axes[0]:
         if relative:
             ax.set_yscale("log", base=2)
-            ax.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+            ax.yaxis.set_major_formatter(mpl.ticker.LogFormatterMathtext(base=2))
             lowest = float(data["error"].sel(measure=measure).min()) / 1.2
         if np.isfinite([lowest, highest]).all() and lowest < highest:
             ax.set_ylim(lowest, highest)
@@ -96,7 +96,7 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
     axes[0, 0].legend()
     figure.supxlabel("iteration", fontsize=8)
     band_text = "95 % interval" if trials > 5 else "range"
-    title = f"{spec.get('task', '')}; IQM and {band_text} of {trials} trial(s)"
+    title = f"{spec.get('task', '')}; IQM and {band_text} of {trials} trial{'s' * (trials > 1)}"
     figure.suptitle(title, fontsize=8)
     return figure
 

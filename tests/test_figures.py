@@ -1,0 +1,82 @@
+"""What figures show, read from their texts and lines."""
+
+import json
+
+import numpy as np
+import xarray as xr
+
+from pgcore.studies import figures
+from pgcore.studies.figures.learning import running_mean
+
+
+def test_running_means():
+    values = np.array([[1.0, np.nan], [3.0, np.nan], [5.0, 4.0], [np.nan, 6.0], [9.0, 8.0]])
+    np.testing.assert_array_equal(running_mean(values, 1), values)
+    two = [[1.0, np.nan], [2.0, np.nan], [4.0, 4.0], [5.0, 5.0], [9.0, 7.0]]
+    np.testing.assert_array_equal(running_mean(values, 2), two)
+    whole = running_mean(values, 5)[-1]
+    np.testing.assert_array_equal(whole, np.nanmean(values, axis=0))
+
+
+def landscape_in_parts():
+    """Maps of two sources; the most pairs were measured at the second iteration only."""
+    dims = {
+        "algorithm": ["trpo"],
+        "iteration": [0, 150],
+        "trial": [0],
+        "source": [2000, 100_000],
+        "pairs": [2000, 20_000],
+        "step_scale": [0.0, 1.0, 2.0],
+        "random_scale": [0.0, 1.0],
+    }
+    shape = tuple(len(v) for v in dims.values())
+    reward = xr.DataArray(np.arange(np.prod(shape), dtype=float).reshape(shape), dims)
+    reward = reward.where((reward["pairs"] == 2000) | (reward["iteration"] == 150))
+    missing = xr.full_like(reward, np.nan)
+    surrogate = reward.isel(pairs=0, drop=True)
+    return xr.Dataset(
+        {
+            "reward": reward,
+            "reward_error": 0 * reward + 1,
+            "trajectories": 0 * reward + 9,
+            "paired_count": 0 * reward,
+            "difference": missing,
+            "difference_error": missing,
+            "surrogate": surrogate,
+            "kl": surrogate**2,
+            "step_norm": surrogate.isel(step_scale=0, random_scale=0, drop=True),
+        },
+        attrs={"spec": json.dumps({"task": "Hopper-v2", "noise": "independent"})},
+    )
+
+
+def test_a_map_that_was_not_computed_is_named_and_the_others_are_drawn():
+    data = landscape_in_parts()
+    titles = [ax.get_title() for ax in figures.surface_figure(data, "trpo", 0, 2000).axes]
+    assert len(titles) == 2 * 3
+    assert "reward, 20000 pairs: not computed" in titles[2]
+    assert titles[5].startswith("reward, 20000 pairs (~9 traj.)")
+    assert sum("not computed" in t for t in titles) == 1
+
+
+def test_steps_from_few_and_many_pairs_are_compared_at_the_most_pairs_of_both():
+    data = landscape_in_parts()
+    titles = [ax.get_title() for ax in figures.sources_figure(data, "trpo", 0).axes]
+    assert [t.split(" (")[0] for t in titles if "reward" in t] == [
+        *["reward, 2000 pairs"] * 2,
+        *["reward, 20000 pairs"] * 2,
+    ]
+    one = data.copy()
+    lacks = (data["source"] == 2000) & (data["pairs"] == 20_000)
+    one["reward"] = data["reward"].where(~lacks)
+    titles = [ax.get_title() for ax in figures.sources_figure(one, "trpo", 0).axes]
+    assert all("2000 pairs" in t.split(" (")[0] for t in titles if "reward" in t)
+
+
+def test_the_legend_of_cuts_names_every_number_of_pairs():
+    data = landscape_in_parts().sel(iteration=[150, 0])  # the last row has the fewer
+    (legend,) = figures.contour_figure(data, "trpo", 0, 2000).legends
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "reward, 2000 pairs",
+        "reward, 20000 pairs",
+    ]
