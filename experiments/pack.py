@@ -21,7 +21,7 @@ import zarr
 
 from pgcore.studies.command_line import report_gradient, report_landscape, report_value
 from pgcore.studies.gradient import open_gradient
-from pgcore.studies.landscape import open_landscape
+from pgcore.studies.landscape_maps import open_landscape
 from pgcore.studies.store import open_study
 
 VALUE_STORES = ("errors", "true_value", "monte_carlo", "variance")
@@ -57,7 +57,8 @@ def together(studies: tuple[Path, ...]) -> xr.Dataset:
     specs = [json.loads(d.attrs["spec"]) for d in data]
     differ = {"iterations", "sources", "pairs", "checkpoints", "part_pairs"}
     for spec in specs[1:]:
-        if any(spec[k] != specs[0][k] for k in spec.keys() - differ):
+        names = (spec.keys() | specs[0].keys()) - differ
+        if any(spec.get(k) != specs[0].get(k) for k in names):
             raise SystemExit(
                 "study: expected landscapes that differ in iterations, sources and pairs only"
             )

@@ -6,6 +6,8 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies import figures
+from pgcore.studies.figures.landscape import LEAST_TRAJECTORIES
+from pgcore.studies.figures.landscape_page import point_texts
 from pgcore.studies.figures.learning import running_mean
 
 
@@ -78,5 +80,31 @@ def test_the_legend_of_cuts_names_every_number_of_pairs():
     (legend,) = figures.contour_figure(data, "trpo", 0, 2000).legends
     assert [t.get_text() for t in legend.get_texts()] == [
         "reward, 2000 pairs",
-        "reward, 20000 pairs",
+        "reward, 20000 pairs; bands: 95 %, from 8 trajectories on",
     ]
+
+
+def test_a_point_of_few_trajectories_has_no_band():
+    data = landscape_in_parts().sel(iteration=[150])
+    for count, bands in ((LEAST_TRAJECTORIES, 2), (LEAST_TRAJECTORIES - 1, 0)):
+        few = data.assign(trajectories=0 * data["reward"] + count)
+        cut = figures.contour_figure(few, "trpo", 0, 2000).axes[2]
+        shown = [
+            c for c in cut.collections if len(c.get_paths()) and c.get_paths()[0].vertices.size
+        ]
+        assert len(shown) == bands
+
+
+def test_the_page_says_of_every_point_its_own_numbers():
+    """The surfaces are [random][step]; nothing of a neighbour or of the transposed point."""
+    data = landscape_in_parts().sel(
+        algorithm="trpo", iteration=150, trial=0, source=2000, pairs=20_000
+    )
+    own = data.assign(reward_error=data["reward"] / 100, trajectories=data["reward"] + 7)
+    texts = point_texts(own, "reward")
+    assert len(texts) == 2 and len(texts[0]) == 3
+    for b, row in enumerate(texts):
+        for a, text in enumerate(row):
+            value = float(own["reward"].values[a, b])
+            assert text.startswith(f"step {a}<br>random {b}<br>reward {value:.4g} ")
+            assert f"± {value / 100:.3g} (standard error)<br>{value + 7:.0f} traj" in text

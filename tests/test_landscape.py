@@ -12,17 +12,15 @@ from scipy import stats
 import linear_quadratic as lq
 import pgcore
 from conftest import assert_same_dataset, small_config
+from pgcore.agents import derive_seed
 from pgcore.studies import command_line, figures
 from pgcore.studies.agent import Agent
 from pgcore.studies.figures.landscape_table import _kl_at_one_step, reward_change
-from pgcore.studies.landscape import (
-    LandscapeStudy,
-    describe_landscape,
-    open_landscape,
-)
-from pgcore.studies.landscape_maps import centre_of, random_direction
+from pgcore.studies.landscape import LandscapeStudy, describe_landscape
+from pgcore.studies.landscape_maps import centre_of, open_landscape, random_direction
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.steps import computed_step, step_data
+from pgcore.studies.store import open_study
 from pgcore.studies.surfaces import plane, reward_sums, surrogate_surface
 from pgcore.train import Run
 
@@ -158,17 +156,99 @@ def test_same_bits_for_threads_pieces_and_kills(runs, tmp_path):
     whole = pgcore.studies.landscape(runs, tmp_path / "a", num_threads=2, **SMALL)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pgcore.studies.landscape"])
-    for delay in (0.0, 0.1):
+    finished = []
+    for store, number in (("surrogate.zarr/surrogate", 1), ("reward.zarr/count", 2)):
         process = context.Process(target=_study, args=(runs, tmp_path / "b"))
         process.start()
-        while process.is_alive() and not (tmp_path / "b" / "reward.zarr").exists():
-            time.sleep(0.002)
-        time.sleep(delay)
+        chunks = tmp_path / "b" / store / "c"
+        while process.is_alive() and sum(p.is_file() for p in chunks.rglob("*")) < number:
+            time.sleep(0.001)
         process.kill()
         process.join()
+        finished += [(p, p.stat().st_mtime_ns) for p in chunks.rglob("*") if p.is_file()]
+    rewards = [p for p, _ in finished if "reward.zarr" in str(p)]
+    assert 2 <= len(rewards) < 6  # killed between the cells of a map
     assert_same_dataset(whole, pgcore.studies.landscape(runs, tmp_path / "b", **SMALL))
     assert np.isfinite(whole["reward"].values).all()
     assert (whole["pairs_used"].sel(pairs=300) >= 300).all()
+    for path, written in finished:  # and nothing was computed again
+        assert path.stat().st_mtime_ns == written
+
+
+def test_the_stored_maps_are_those_of_the_agents(runs, tmp_path):
+    """Every number of a study again, from its parts, far from the centre of an uneven grid."""
+    settings = SMALL | {"sources": (128, 256), "noise": "common", "random_range": (0.0, 2.0)}
+    data = pgcore.studies.landscape(runs, tmp_path, **settings)
+    stored = open_study(tmp_path / "surrogate.zarr")
+    steps, randoms = (data[d].values for d in ("step_scale", "random_scale"))
+    for agent, algorithm in zip(_agents(runs), ("ppo", "trpo"), strict=True):
+        where = {"algorithm": algorithm, "iteration": 2, "trial": 0}
+        directions = stored.sel(where | {"source": 256})
+        step, random = (directions[n].values for n in ("step", "random"))
+        seed = derive_seed(0, "step", *where.values(), 256)
+        batch = step_data(agent, 256, [0], seed, Sampling(), 1)
+        np.testing.assert_array_equal(step, computed_step(agent, batch, seed, 0))
+        flat = agent.policy.flat[0].double().numpy() + steps[2] * step + randoms[1] * random
+        point = agent.policy.with_members(torch.from_numpy(flat.astype(np.float32))[None])
+        expected, kl = _surrogate_by_hand(agent, point, batch, algorithm == "ppo")
+        own = data.sel(where | {"source": 256}).isel(step_scale=2, random_scale=1)
+        # float32 networks, float64 by hand
+        assert float(own["surrogate"]) == pytest.approx(expected, abs=1e-5)
+        assert float(own["kl"]) == pytest.approx(kl, rel=1e-4)
+        assert abs(expected) > 1e-3
+        both = agent.policy.with_members(torch.cat([agent.policy.flat, point.flat]))
+        returns = [[], []]
+        for part, pairs in enumerate((200, 100)):
+            key = ("reward", *where.values(), 256, 300, part)
+            normalizer = agent.normalizer.select(np.zeros(2, dtype=np.int64))
+            scores = pgcore.evaluate(
+                agent.task, both, pairs, derive_seed(0, *key), 1, normalizer,
+                streams=np.array([0, 1]), stream_ids=np.array([0, 0]),
+            )  # fmt: skip
+            for member in (0, 1):
+                returns[member].append(scores.returns[scores.member == member])
+        mine = np.concatenate(returns[1])
+        own = own.sel(pairs=300)
+        assert float(own["trajectories"]) == len(mine)
+        assert float(own["reward"]) == pytest.approx(mine.mean())
+        assert float(own["reward_error"]) == pytest.approx(stats.sem(mine))
+        paired = [b[: len(a)] - a[: len(b)] for a, b in zip(*returns, strict=True)]
+        differences = np.concatenate(paired)
+        assert float(own["paired_count"]) == len(differences)
+        assert float(own["difference"]) == pytest.approx(differences.mean())
+        assert float(own["difference_error"]) == pytest.approx(stats.sem(differences))
+
+
+def _surrogate_by_hand(agent, point, data, clipped):
+    """PPO's or TRPO's surrogate and the mean KL, in float64 from their formulas."""
+
+    def normal(policy):
+        with torch.no_grad():
+            mean, std = policy.mean(data.inputs).double(), policy.log_std.detach().double().exp()
+        return torch.distributions.Normal(mean, std)
+
+    old, new = normal(agent.policy), normal(point)
+    actions = data.actions.double()
+    ratio = (new.log_prob(actions) - old.log_prob(actions)).sum(-1).exp()
+    a = data.advantages.double()
+    a = (a - a.mean()) / a.std()
+    gain = ratio * a
+    if clipped:
+        clip = agent.config.clip
+        assert (ratio < 1 - clip).any() and (ratio > 1 + clip).any()
+        gain = torch.minimum(gain, ratio.clamp(1 - clip, 1 + clip) * a)
+    kl = torch.distributions.kl_divergence(old, new).sum(-1)
+    return float(gain.mean()), float(kl.mean())
+
+
+def test_maps_and_their_parts_have_random_numbers_of_their_own(runs, tmp_path):
+    """The policy at the centre is the same in all of an agent's maps; no two have its returns."""
+    settings = SMALL | {"sources": (128, 256), "pairs": (200, 400), "trials": 2}
+    pgcore.studies.landscape(runs, tmp_path, **settings)
+    total = open_study(tmp_path / "reward.zarr")["total"].sel(step_scale=0, random_scale=0)
+    sums = total.values[np.isfinite(total.values)]
+    assert len(sums) == 2 * 2 * 2 * (1 + 2)  # agents, sources, parts of both levels
+    assert len(np.unique(sums)) == len(sums)
 
 
 def test_figures_page_and_table(runs, tmp_path):
@@ -221,9 +301,14 @@ def test_an_agent_that_has_stopped_learning_takes_no_step(tmp_path):
 def test_dry_run_and_bad_settings(runs, tmp_path):
     text = describe_landscape(runs, tmp_path / "x", **SMALL)
     assert "3 x 4 points" in text and "6 of 6 cells" in text
+    assert "up to 1000 pairs more per point and part of 100" in text  # Hopper's time limit
     for change, match in (
         ({"noise": "pink"}, "noise: expected one of independent, common"),
-        ({"step_range": (1.0, -1.0)}, "step_range: expected two growing numbers, got 1.0 and -1"),
+        ({"step_range": (1.0, -1.0)}, "step_range: expected two growing .* got 1.0 and -1"),
+        ({"step_range": (0.0, float("inf"))}, "step_range: .* between -1e.06 and 1e.06, got 0"),
+        ({"pairs": (200, 200)}, "pairs: expected every number once, got 200 several times"),
+        ({"sources": ()}, "sources: expected at least one number, got none"),
+        ({"sampling": Sampling(advantages="normalized")}, "advantages: expected raw"),
         ({"random_range": (float("nan"), 1.0)}, "random_range: expected two growing numbers"),
         ({"points": (0, 3)}, "points: expected an integer >= 1"),
         ({"budget": 0, "pairs": (2000,)}, "budget: expected an integer >= 1"),
@@ -233,6 +318,17 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
     ):
         with pytest.raises(ValueError, match=match):
             LandscapeStudy(**(SMALL | change))
+    (tmp_path / "file").touch()
+    for bad, match in (
+        ({"out": tmp_path / "file"}, "out: expected a folder, got the file"),
+        ({"num_threads": 0}, "num_threads: expected an integer >= 1, got 0"),
+        ({"iterations": ()}, "iterations: expected at least one, got none"),
+        ({"runs": []}, "runs: expected at least one, got none"),
+    ):
+        for function in (describe_landscape, pgcore.studies.landscape):
+            with pytest.raises(ValueError, match=match):
+                function(**({"runs": runs, "out": tmp_path / "x"} | SMALL | bad))
+    assert not (tmp_path / "x").exists()
 
 
 def test_the_cut_follows_the_step_on_any_grid(runs, tmp_path):

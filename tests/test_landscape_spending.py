@@ -10,7 +10,8 @@ from scipy import stats
 
 import pgcore
 from conftest import assert_same_dataset
-from pgcore.studies.landscape import LandscapeStudy, describe_landscape, open_landscape
+from pgcore.studies.landscape import LandscapeStudy, describe_landscape
+from pgcore.studies.landscape_maps import open_landscape
 from pgcore.studies.landscape_spending import Spending, error_bound
 from pgcore.studies.store import open_study
 from test_landscape import SMALL
@@ -49,7 +50,7 @@ def test_a_budget_goes_to_the_maps_that_need_it(runs, tmp_path, fixed):
     budget = int(even["pairs_used"].sum())
     own = pgcore.studies.landscape(runs, tmp_path, budget=budget, **SETTINGS)
     used = float(own["pairs_used"].sum())
-    assert 0.85 * budget < used < 1.1 * budget  # trajectories are complete, so parts overshoot
+    assert 0.85 * budget < used < 1.05 * budget  # a part's price is known on average only
     errors = error_bound(*(even[n].values for n in ("count", "total", "square")))
     parts = open_study(tmp_path / "reward.zarr").sum("part")
     adaptive = error_bound(*(parts[n].values for n in ("count", "total", "square")))
@@ -58,7 +59,7 @@ def test_a_budget_goes_to_the_maps_that_need_it(runs, tmp_path, fixed):
     assert float(shares.max()) > 1.3 * float(shares.min())
     text = describe_landscape(runs, tmp_path / "x", budget=budget, **SETTINGS)
     said = float(re.search(r"reward .* ([0-9.e+]+) state-action", text).group(1))
-    assert "adaptive, so at most" in text and said == pytest.approx(budget, rel=0.01)
+    assert "adaptive, so that it may be less" in text and said == pytest.approx(budget, rel=0.01)
 
 
 def _study(runs, out):
@@ -98,7 +99,7 @@ def test_common_random_numbers_are_judged_by_their_differences(runs, tmp_path):
 
 
 def test_an_unfinished_part_is_not_passed_over(tmp_path, runs, fixed):
-    spending = Spending(str(fixed / "reward.zarr"), 6, 100, False, None, 10**6)
+    spending = Spending(str(fixed / "reward.zarr"), 6, False, None, 10**6)
     at = {"algorithm": "ppo", "iteration": 0, "trial": 0, "source": 128, "pairs": 600, "part": 3}
     assert spending.chosen(at).shape == (12,)
     out = tmp_path / "killed"
@@ -106,19 +107,20 @@ def test_an_unfinished_part_is_not_passed_over(tmp_path, runs, fixed):
     chunk = sorted((out / "reward.zarr" / "count" / "c").rglob("*"))
     next(c for c in chunk if c.is_file()).unlink()
     with pytest.raises(ValueError, match="needs the parts before 3 of all maps"):
-        Spending(str(out / "reward.zarr"), 6, 100, False, None, 10**6).chosen(at)
+        Spending(str(out / "reward.zarr"), 6, False, None, 10**6).chosen(at)
     partial = open_landscape(out)  # a map with a missing part is missing
     assert int(partial["reward"].isnull().all(("step_scale", "random_scale")).sum()) == 1
 
 
 def test_an_allocation():
     errors = np.array([[5.0, 1.0, np.inf], [3.0, 4.0, 0.5]])
-    rule = Spending("", 5, 100, False, 0.9, 1000)
-    chosen = rule.allocation(errors, 600, 3)  # 400 left, in two parts: two points
+    rule = Spending("", 5, False, 0.9, 1000)
+    chosen = rule.allocation(errors, 600, 100, 3)  # 400 left, in two parts: two points
     np.testing.assert_array_equal(chosen, [[True, False, True], [False, False, False]])
-    assert rule.allocation(errors, 600, 4).sum() == 4
-    assert not rule.allocation(errors, 1100, 1).any()
-    everything = Spending("", 5, 100, False, 0.9, None).allocation(errors, 600, 3)
+    assert rule.allocation(errors, 600, 100, 4).sum() == 4
+    assert rule.allocation(errors, 600, 150, 4).sum() == 2  # trajectories are long
+    assert not rule.allocation(errors, 1100, 100, 1).any()
+    everything = Spending("", 5, False, 0.9, None).allocation(errors, 600, 100, 3)
     np.testing.assert_array_equal(everything, errors > 0.9)
 
 

@@ -15,7 +15,8 @@ import pgcore
 from conftest import assert_same_dataset
 from pgcore.studies.cells import StudyError, describe_plan, run_plan, run_plans
 from pgcore.studies.gradient import GradientStudy, describe_gradient
-from pgcore.studies.landscape import LandscapeStudy, open_landscape
+from pgcore.studies.landscape import LandscapeStudy
+from pgcore.studies.landscape_maps import open_landscape
 from pgcore.studies.store import open_study
 from pgcore.studies.value import ValueStudy
 from test_studies import SMALL

@@ -15,7 +15,7 @@ from pgcore.errors import SimulationError, check_choice, check_count
 from pgcore.nets import GaussianPolicy
 from pgcore.normalize import Normalizer
 from pgcore.tasks import Task
-from pgcore.threads import default_threads
+from pgcore.threads import chosen_threads
 
 BACKENDS = ("native", "python")
 
@@ -61,9 +61,7 @@ def check_call(
         member=member,
         stream_ids=np.arange(len(member)) if stream_ids is None else stream_ids,
         seed=seed,
-        num_threads=default_threads()
-        if num_threads is None
-        else check_count("num_threads", num_threads),
+        num_threads=chosen_threads(num_threads),
         normalizer=normalizer.copy() if normalizer is not None else None,
         live=update_normalizer and normalizer is not None,
     )

@@ -45,6 +45,17 @@ def check_count(name: str, value: int, least: int = 1) -> int:
     return int(value)
 
 
+def check_counts(name: str, values: Sequence[int], least: int = 1) -> tuple[int, ...]:
+    """:func:`check_count` of every value; there must be one, and none twice."""
+    if not values:
+        raise ValueError(f"{name}: expected at least one number, got none")
+    counts = tuple(check_count(name, value, least) for value in values)
+    twice = sorted({n for n in counts if counts.count(n) > 1})
+    if twice:
+        raise ValueError(f"{name}: expected every number once, got {twice[0]} several times")
+    return counts
+
+
 def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     """Return ``value`` if it is one of ``choices``; raise with its name otherwise."""
     if value not in choices:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from pgcore.errors import check_count
+
 
 def _cgroup_cpus(root: Path = Path("/sys/fs/cgroup")) -> float:
     """CPUs that the cgroup's quota allows; infinity without one."""
@@ -39,6 +41,11 @@ def thread_limits() -> dict[str, float]:
 def default_threads() -> int:
     """The smallest of the limits, at least 1."""
     return max(1, math.floor(min(thread_limits().values())))
+
+
+def chosen_threads(num_threads: int | None) -> int:
+    """``num_threads``, checked, or :func:`default_threads` for None."""
+    return default_threads() if num_threads is None else check_count("num_threads", num_threads)
 
 
 @contextmanager

@@ -112,6 +112,9 @@ class Checkpoints:
         """
         folders = [Path(r).resolve() for r in ([runs] if isinstance(runs, str | Path) else runs)]
         wanted = list(dict.fromkeys(iterations))
+        if not wanted or not folders:
+            name = "runs" if wanted else "iterations"
+            raise ValueError(f"{name}: expected at least one, got none")
         found = [load_checkpoint(checkpoint_path(f, i)) for f in folders for i in wanted]
         tasks = sorted({c.config.task for c in found})
         if len(tasks) != 1:

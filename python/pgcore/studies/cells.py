@@ -20,7 +20,7 @@ from pgcore.provenance import attributes
 from pgcore.studies.agent import Agent
 from pgcore.studies.cluster import cluster_outcomes, local_workers
 from pgcore.studies.store import Schema, Store
-from pgcore.threads import default_threads
+from pgcore.threads import chosen_threads
 
 Values = Mapping[str, NDArray[Any] | float]
 Cell = tuple[int, ...]
@@ -40,6 +40,7 @@ class Plan:
         attributes: further provenance.
         wanted: which cells there are; the others stay missing.
         stage: cells of a stage are computed when all those of earlier stages are finished.
+        work: about how long a pair takes, simulated and used, against simulation alone.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Plan:
     attributes: Mapping[str, Any]
     wanted: Callable[[dict[str, Any]], bool] = lambda at: True
     stage: Callable[[dict[str, Any]], int] = lambda at: 0
+    work: float = 1.0
 
     def cells(self) -> dict[Cell, dict[str, Any]]:
         """The wanted cells and their coordinates, in order."""
@@ -97,6 +99,7 @@ def run_plan(
     """
     if cluster is not None:
         local_workers(cluster)  # a bad address is refused before anything is written
+    threads = chosen_threads(num_threads)
     store = Store(Path(out), plan.schema, {**attributes(), **plan.attributes})
     coordinates = plan.cells()
     missing = [c for c in coordinates if not store.is_finished(c)]
@@ -111,7 +114,6 @@ def run_plan(
                 yield [(c, coordinates[c]) for c in missing if plan.stage(coordinates[c]) == stage]
 
     start = time.perf_counter()
-    threads = default_threads() if num_threads is None else num_threads
     bar = tqdm(total=total, initial=total - left, desc=plan.title, unit="pair", unit_scale=True)
     try:
         for cell, values in _outcomes(
@@ -130,6 +132,12 @@ def run_plan(
     return store.dataset()
 
 
+def check_folder(out: str | Path) -> None:
+    """Whether a study may be in ``out``; ValueError if that is a file."""
+    if Path(out).exists() and not Path(out).is_dir():
+        raise ValueError(f"out: expected a folder, got the file {out}; choose another name")
+
+
 def run_plans(
     plans: Mapping[str, Plan],
     out: str | Path,
@@ -145,6 +153,7 @@ def run_plans(
         ValueError: a store holds something else.
         StudyError: some cells failed; everything else is stored.
     """
+    check_folder(out)
     data: dict[str, xr.Dataset] = {}
     failures: dict[str, BaseException] = {}
     total = 0
@@ -181,6 +190,7 @@ def describe_plans(
     plans: Mapping[str, Plan], out: str | Path, num_threads: int | None = None
 ) -> str:
     """:func:`describe_plan` of the plans of a study, a line each."""
+    check_folder(out)
     return "\n".join(
         describe_plan(plan, Path(out) / name, num_threads) for name, plan in plans.items()
     )
@@ -195,14 +205,14 @@ def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -
     store = Store(path, plan.schema, {}) if path.exists() else None
     missing = [c for c in cells if store is None or not store.is_finished(c)]
     pairs = sum(plan.cost(cells[c]) for c in missing)
-    agent, threads = plan.probe, default_threads() if num_threads is None else num_threads
+    agent, threads = plan.probe, chosen_threads(num_threads)
     start = time.perf_counter()
     scores = evaluate(
         agent.task, agent.policy, 2000 * threads, num_threads=threads, normalizer=agent.normalizer,
         streams=4 * threads,
     )  # fmt: skip
     rate = scores.lengths.sum() / (time.perf_counter() - start)
-    hours = pairs / rate / 3600
+    hours = pairs * plan.work / rate / 3600
     return (
         f"{plan.title}: {len(missing)} of {len(cells)} cells to compute, {pairs:.3g} state-action "
         f"pairs ({pairs * agent.task.frame_skip:.3g} simulator steps); about "

@@ -22,7 +22,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.agents import derive_seed
-from pgcore.errors import check_count
+from pgcore.errors import check_count, check_counts
 from pgcore.studies.agent import Checkpoints
 from pgcore.studies.cells import Plan, Values, describe_plans, run_plans
 from pgcore.studies.estimates import sum_gradients
@@ -139,8 +139,7 @@ class GradientStudy:
         check_count("estimates", self.estimates, 2)
         check_count("true_pairs", self.true_pairs, 2)
         check_count("true_step_pairs", self.true_step_pairs, _LEAST_STEP_PAIRS)
-        for n in self.pairs:
-            check_count("pairs", n)
+        check_counts("pairs", self.pairs)
 
     def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""

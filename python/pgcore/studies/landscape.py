@@ -7,7 +7,6 @@ scaled to norm 2. Two stores: ``surrogate.zarr`` (directions, surrogate and KL) 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,22 +16,26 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pgcore.errors import check_choice, check_count
+from pgcore.collect import default_streams
+from pgcore.errors import check_choice, check_count, check_counts
 from pgcore.studies.agent import Checkpoints
 from pgcore.studies.cells import Plan, describe_plans, run_plans
 from pgcore.studies.landscape_maps import (
     REWARD,
-    SUMS,
     SURROGATE,
     RewardMap,
     SurrogateMap,
     centre_of,
     check_steps,
+    open_landscape,
 )
 from pgcore.studies.landscape_spending import Spending
 from pgcore.studies.sampling import Sampling
-from pgcore.studies.store import Schema, open_study
-from pgcore.studies.surfaces import standard_error
+from pgcore.studies.store import Schema
+
+_FAR = 1e6  # no policy is left there
+_SURFACE_WORK = 0.011  # time of a member and pair of the surrogate, in simulated Hopper pairs
+_UPDATE_WORK = 0.09  # of a pass of an update over a pair
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,22 @@ class LandscapeStudy:
     def __post_init__(self) -> None:
         check_choice("noise", self.noise, ("independent", "common"))
         check_count("part_pairs", self.part_pairs)
-        for name in ("sources", "pairs", "points"):
-            for n in getattr(self, name):
-                check_count(name, n)
+        for n in self.points:
+            check_count("points", n)
+        for name in ("sources", "pairs"):
+            check_counts(name, getattr(self, name))
         for name in ("step_range", "random_range"):
             low, high = getattr(self, name)
-            if not low < high:
-                raise ValueError(f"{name}: expected two growing numbers, got {low} and {high}")
+            if not -_FAR < low < high < _FAR:
+                raise ValueError(
+                    f"{name}: expected two growing numbers between {-_FAR:g} and {_FAR:g}, got "
+                    f"{low} and {high}"
+                )
+        if self.sampling.advantages != "raw":
+            raise ValueError(
+                "advantages: expected raw, as sampled; a landscape's surrogate normalises them, "
+                "and its step as the agent does"
+            )
         if self.adaptive and len(self.pairs) != 1:
             raise ValueError(
                 f"pairs: expected one number, the most for a point, with a target_error or a "
@@ -161,6 +173,9 @@ class LandscapeStudy:
             ),
             function=SurrogateMap(checkpoints, steps, randoms, self.seed, self.sampling),
             cost=lambda at: int(at["source"]),
+            work=1
+            + _UPDATE_WORK * shared["probe"].config.policy_epochs
+            + _SURFACE_WORK * math.prod(self.points),
             **shared,
         )
 
@@ -173,7 +188,6 @@ class LandscapeStudy:
             spending = Spending(
                 str(out / "reward.zarr"),
                 parts,
-                self.part_pairs,
                 self.noise == "common" and centre is not None,
                 self.target_error,
                 self.budget,
@@ -256,36 +270,11 @@ def describe_landscape(
 ) -> str:
     """What :func:`landscape` would compute, and how long it would take."""
     study = LandscapeStudy(**settings)
-    what = f"{study.points[0]} x {study.points[1]} points per map; simulation alone"
-    what += "; adaptive, so at most:" if study.adaptive else ""
-    return f"{what}\n{describe_plans(study.plans(runs, Path(out)), out, num_threads)}"
-
-
-def open_landscape(out: str | Path) -> xr.Dataset:
-    """Maps over (algorithm, iteration, trial, source, [pairs,] step_scale, random_scale).
-
-    reward (mean return), reward_error (its standard error over trajectories), trajectories,
-    pairs_used, warnings (MuJoCo's), difference and difference_error (to the centre, paired, over
-    paired_count trajectories; NaN without common random numbers), surrogate, kl, and step_norm.
-    """
-    parts = open_study(Path(out) / "reward.zarr")
-    finished = parts["count"].notnull()  # written last
-    needed = np.ceil(parts["pairs"] / json.loads(parts.attrs["spec"])["part_pairs"])
-    sums = parts[list(SUMS)].where(finished).sum("part", min_count=1)
-    sums = sums.where(finished.sum("part") == needed)  # a map is whole or missing
-    directions = open_study(Path(out) / "surrogate.zarr")
-    data = directions[["surrogate", "kl"]]
-    data["step_norm"] = np.sqrt((directions["step"] ** 2).sum("parameter", skipna=False))
-    for mean, error, names in (
-        ("reward", "reward_error", ("count", "total", "square")),
-        ("difference", "difference_error", ("paired_count", "paired_total", "paired_square")),
-    ):
-        count, total, square = (sums[n] for n in names)
-        data[mean] = total / count.where(count > 0)
-        spread = xr.apply_ufunc(standard_error, count, total, square)
-        data[error] = spread.where(count > 1)
-    data["trajectories"] = sums["count"]
-    for name in ("pairs_used", "warnings", "paired_count"):
-        data[name] = sums[name]
-    data.attrs = parts.attrs
-    return data
+    plans = study.plans(runs, Path(out))
+    what = f"{study.points[0]} x {study.points[1]} points per map"
+    what += "; adaptive, so that it may be less:" if study.adaptive else ":"
+    limit = plans["reward.zarr"].probe.task.time_limit or 0
+    part = min(*study.pairs, study.part_pairs)
+    more = default_streams(plans["reward.zarr"].probe.task, part) * limit
+    note = f"Trajectories run to their end: up to {more} pairs more per point and part of {part}."
+    return f"{what}\n{describe_plans(plans, out, num_threads)}\n{note}"

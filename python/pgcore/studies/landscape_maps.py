@@ -1,12 +1,15 @@
-"""The cells of a landscape study: directions and surrogate, and true reward over the plane."""
+"""The cells of a landscape study (directions and surrogate, true reward), and their maps."""
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from pgcore.agents import derive_seed
 from pgcore.arrays import F64
@@ -15,8 +18,8 @@ from pgcore.studies.cells import Values
 from pgcore.studies.landscape_spending import Spending
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.steps import computed_step, step_data
-from pgcore.studies.store import open_cell
-from pgcore.studies.surfaces import plane, reward_sums, surrogate_surface
+from pgcore.studies.store import open_cell, open_study
+from pgcore.studies.surfaces import plane, reward_sums, standard_error, surrogate_surface
 
 RANDOM_NORM = 2.0
 _Variables = dict[str, tuple[tuple[str, ...], str, str]]
@@ -131,3 +134,33 @@ def check_steps(checkpoints: Checkpoints) -> None:
                 f"iterations: {algorithm.upper()}'s learning rate is 0 at {iteration}, the end of "
                 "its run, and so is its step; choose earlier checkpoints"
             )
+
+
+def open_landscape(out: str | Path) -> xr.Dataset:
+    """Maps over (algorithm, iteration, trial, source, [pairs,] step_scale, random_scale).
+
+    reward (mean return), reward_error (its standard error over trajectories), trajectories,
+    pairs_used, warnings (MuJoCo's), difference and difference_error (to the centre, paired, over
+    paired_count trajectories; NaN without common random numbers), surrogate, kl, and step_norm.
+    """
+    parts = open_study(Path(out) / "reward.zarr")
+    finished = parts["count"].notnull()  # written last
+    needed = np.ceil(parts["pairs"] / json.loads(parts.attrs["spec"])["part_pairs"])
+    sums = parts[list(SUMS)].where(finished).sum("part", min_count=1)
+    sums = sums.where(finished.sum("part") == needed)  # a map is whole or missing
+    directions = open_study(Path(out) / "surrogate.zarr")
+    data = directions[["surrogate", "kl"]]
+    data["step_norm"] = np.sqrt((directions["step"] ** 2).sum("parameter", skipna=False))
+    for mean, error, names in (
+        ("reward", "reward_error", ("count", "total", "square")),
+        ("difference", "difference_error", ("paired_count", "paired_total", "paired_square")),
+    ):
+        count, total, square = (sums[n] for n in names)
+        data[mean] = total / count.where(count > 0)
+        spread = xr.apply_ufunc(standard_error, count, total, square)
+        data[error] = spread.where(count > 1)
+    data["trajectories"] = sums["count"]
+    for name in ("pairs_used", "warnings", "paired_count"):
+        data[name] = sums[name]
+    data.attrs = parts.attrs
+    return data

@@ -19,13 +19,13 @@ class Spending:
 
     A further part goes to the points whose standard error may be above the target; with a budget,
     to those where it may be largest, in all maps together, an equal share of what is left in each
-    part. All maps' earlier parts must be finished, and nothing else is looked at: a decision
-    depends on no order of computation.
+    part, at the price in pairs that a part had so far (trajectories run to their end). All maps'
+    earlier parts must be finished, and nothing else is looked at: a decision depends on no order
+    of computation.
 
     Attributes:
         store: of the study's rewards.
         parts: R, that a point may get at most.
-        part_pairs: pairs of a part.
         paired: errors are those of the differences to the centre (common random numbers).
         target_error: None: 0.
         budget: pairs of all maps together; None: no limit.
@@ -33,7 +33,6 @@ class Spending:
 
     store: str
     parts: int
-    part_pairs: int
     paired: bool
     target_error: float | None
     budget: int | None
@@ -53,20 +52,26 @@ class Spending:
             raise ValueError(f"needs the parts before {number} of all maps; one is missing")
         sums = earlier.sum("part")
         errors = error_bound(*(sums[n].values for n in names))
-        chosen = sums["count"].copy(
-            data=self.allocation(errors, float(sums["pairs_used"].sum()), number)
-        )
+        spent, bought = float(sums["pairs_used"].sum()), int((earlier["count"] > 0).sum())
+        chosen = sums["count"].copy(data=self.allocation(errors, spent, spent / bought, number))
         where = {d: at[d] for d in ("algorithm", "iteration", "trial", "source", "pairs")}
         own: Bool = chosen.sel(where).transpose("step_scale", "random_scale").values.ravel()
         return own
 
-    def allocation(self, errors: F64, spent: float, number: int) -> Bool:
-        """Which points of all maps get part ``number`` >= 1, by their errors (same shape)."""
+    def allocation(self, errors: F64, spent: float, price: float, number: int) -> Bool:
+        """Which points of all maps get part ``number`` >= 1, by their errors (same shape).
+
+        Args:
+            errors: what may be made smaller.
+            spent: pairs so far.
+            price: pairs of a point's part.
+            number: of the part.
+        """
         flat = errors.ravel()
         order = np.argsort(-flat, kind="stable")
         order = order[flat[order] > (self.target_error or 0.0)]
         if self.budget is not None:
-            share = (self.budget - spent) / self.part_pairs / (self.parts - number)
+            share = (self.budget - spent) / price / (self.parts - number)
             order = order[: max(0, int(share))]
         chosen = np.zeros(flat.shape, dtype=np.bool_)
         chosen[order] = True

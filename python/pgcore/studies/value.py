@@ -15,7 +15,7 @@ from typing import Any
 
 import xarray as xr
 
-from pgcore.errors import check_choice, check_count
+from pgcore.errors import check_choice, check_count, check_counts
 from pgcore.monte_carlo import default_tail
 from pgcore.studies.agent import Checkpoints
 from pgcore.studies.cells import Plan, describe_plans, run_plans
@@ -72,8 +72,7 @@ class ValueStudy:
         check_count("true_value_pairs", self.true_value_pairs)
         check_count("states", self.states, 2)
         check_count("continuations", self.continuations, 2)
-        for n in self.pairs:
-            check_count("pairs", n)
+        check_counts("pairs", self.pairs)
 
     def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""

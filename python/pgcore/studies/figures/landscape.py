@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+LEAST_TRAJECTORIES = 8  # of a point whose interval is drawn
+
+
 def _grid(data: xr.DataArray) -> tuple[F64, F64, F64]:
     """x (steps), y (random directions) and z [step, random] of a surface."""
     z = data.transpose("step_scale", "random_scale").values
@@ -41,7 +44,7 @@ def surface_panel(ax: Any, data: xr.DataArray, title: str, limits: tuple[float, 
     ax.set_ylabel("random", fontsize=6, labelpad=-8)
     ax.tick_params(labelsize=5, pad=-3)
     ax.tick_params(axis="z", pad=1)
-    ax.zaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+    ax.zaxis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
     ax.set_title(title, fontsize=6.5, pad=-2)
     ax.view_init(elev=28, azim=-125)
     return ax
@@ -98,11 +101,10 @@ def _surfaces(
             own = row.sel(source=source)
             name = f"iteration {iteration}: surrogate"
             if len(maps) > 1:
-                name = f"{iteration}: surrogate of {source} pairs"
+                name = f"iteration {iteration}: surrogate, {source} pairs"
             panels = [(own["surrogate"], name, _limits(own["surrogate"]))]
             for n in most if levels is None else levels:
-                used = float(own["trajectories"].sel(pairs=n).mean())
-                text = f"reward, {pairs_text(data, n)} (~{used:.0f} traj.)"
+                text = _reward_text(data, n, own.sel(pairs=n))
                 panels.append((own["reward"].sel(pairs=n), text, _limits(shown)))
             for surface, text, limits in panels:
                 axes = figure.add_subplot(len(iterations), columns, number, projection="3d")
@@ -134,6 +136,11 @@ def pairs_text(data: xr.Dataset, n: int) -> str:
     return f"{'up to ' if most else ''}{n} pairs"
 
 
+def _reward_text(data: xr.Dataset, n: int, own: xr.Dataset) -> str:
+    """What a map of n pairs per point is called."""
+    return f"reward, {pairs_text(data, n)} (~{float(own['trajectories'].mean()):.0f} traj.)"
+
+
 def has_common_numbers(data: xr.Dataset) -> bool:
     """Whether all points had the same random numbers."""
     return spec_of(data).get("noise") == "common"
@@ -146,12 +153,22 @@ def _what(data: xr.Dataset, algorithm: str, trial: int, source: int | None = Non
     return f"{task}, {algorithm.upper()}, trial {trial}{step}\n{noise}; random direction of norm 2"
 
 
+def filled_panel(ax: Axes, surface: xr.DataArray, cmap: str) -> Axes:
+    """A surface as colours, with their scale beside it."""
+    x, y, z = _grid(surface)
+    colours = ax.contourf(x, y, z, levels=14, cmap=cmap)
+    bar = ax.figure.colorbar(colours, ax=ax, shrink=0.9)
+    bar.locator = mpl.ticker.MaxNLocator(5)
+    bar.update_ticks()
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
+    return ax
+
+
 def contour_panel(ax: Axes, reward: xr.DataArray, error: xr.DataArray) -> Axes:
     """The reward as colours, its standard error as white lines."""
-    x, y, z = _grid(reward)
-    _, _, e = _grid(error)
-    colours = ax.contourf(x, y, z, levels=14, cmap="viridis")
-    ax.figure.colorbar(colours, ax=ax, shrink=0.9)
+    filled_panel(ax, reward, "viridis")
+    x, y, e = _grid(error)
     finite = e[np.isfinite(e)]
     if len(finite) and finite.max() > finite.min():
         lines = ax.contour(x, y, e, levels=3, colors="white", linewidths=0.6)
@@ -167,7 +184,9 @@ def along_the_step(data: xr.Dataset) -> int:
 def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     """Along the step direction: reward with 95 % bands per number of pairs, and the surrogate.
 
-    With common random numbers, the reward less the centre's, whose errors are smaller.
+    With common random numbers, the reward less the centre's, whose errors are smaller. Points of
+    less than LEAST_TRAJECTORIES have no band: the spread of so few says little (two that both
+    reach the time limit differ by nothing).
     """
     x = data["step_scale"].values
     own = data.isel(random_scale=along_the_step(data))
@@ -179,6 +198,7 @@ def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     for n, grey in zip(pairs, greys, strict=True):
         middle, error, count = (own[name].sel(pairs=n).values for name in names)
         width = stats.t.ppf(0.975, np.maximum(count - 1, 1)) * error
+        width = np.where(count >= LEAST_TRAJECTORIES, width, np.nan)
         ax.plot(x, middle, color=str(grey), linewidth=1, label=f"reward, {pairs_text(data, n)}")
         ax.fill_between(x, middle - width, middle + width, color=str(grey), alpha=0.15, linewidth=0)
     right = ax.twinx()
@@ -187,7 +207,7 @@ def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     right.set_ylabel("surrogate (dashed)", fontsize=6, color="#a06000")
     right.tick_params(labelsize=5)
     right.grid(visible=False)
-    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
     off = float(own["random_scale"])
     ax.set_title("along the step" + (f", at random = {off:g}" if off else ""), fontsize=7)
     return ax
@@ -202,7 +222,7 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
     part = data.sel(algorithm=algorithm, trial=trial, source=source)
     iterations = data["iteration"].values
     plane = is_plane(data)
-    figure, axes = new_figure(3 if plane else 1, len(iterations), width=2.6, height=1.9)
+    figure, axes = new_figure(3 if plane else 1, len(iterations), width=2.6, height=2.0)
     for row, iteration in enumerate(iterations):
         own = part.sel(iteration=iteration)
         measured = _measured(own["reward"])
@@ -216,19 +236,21 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
             axes[row, 0].set_title(f"iteration {iteration}, along the step", fontsize=7)
             continue
         best = own.sel(pairs=measured[-1])
-        x, y, z = _grid(own["surrogate"])
-        colours = axes[row, 0].contourf(x, y, z, levels=14, cmap="cividis")
-        figure.colorbar(colours, ax=axes[row, 0], shrink=0.9)
-        contour_panel(axes[row, 1], best["reward"], best["reward_error"])
+        filled_panel(axes[row, 0], own["surrogate"], "cividis")
+        paired = bool(np.isfinite(best["difference"].values).all())
+        error = best["difference_error" if paired else "reward_error"]
+        contour_panel(axes[row, 1], best["reward"], error)
         axes[row, 0].set_title(f"iteration {iteration}: surrogate", fontsize=7)
-        text = pairs_text(data, measured[-1])
-        axes[row, 1].set_title(f"reward, {text} (lines: SE)", fontsize=7)
+        text = _reward_text(data, measured[-1], best)
+        lines_text = "SE of the difference to the centre" if paired else "standard error"
+        axes[row, 1].set_title(f"{text}\nlines: {lines_text}", fontsize=6.5)
         axes[row, 0].set_ylabel("random direction", fontsize=7)
     for ax in axes[-1]:
         ax.set_xlabel("step", fontsize=7)
     figure.suptitle(_what(data, algorithm, trial, source), fontsize=7)
     legends = [ax.get_legend_handles_labels() for ax in axes[:, -1]]
     lines, names = max(legends, key=lambda legend: len(legend[1]))
+    names[-1] += f"; bands: 95 %, from {LEAST_TRAJECTORIES} trajectories on"
     figure.legend(lines, names, fontsize=6, loc="outside lower right", ncols=len(names))
     return figure
 

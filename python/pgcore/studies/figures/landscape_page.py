@@ -45,33 +45,54 @@ def landscape_page(data: xr.Dataset) -> str:
         }
         for j, name in enumerate(names)
     ]
-    axes = {"xaxis_title": "step", "yaxis_title": "random direction (norm 2)"}
+    axes = {
+        "xaxis_title": "step",
+        "yaxis_title": "random direction (norm 2)",
+        "camera": {"eye": {"x": -1.4, "y": -1.6, "z": 1.1}},
+    }
     spec = spec_of(data)
     noise = {"common": "common random numbers", "independent": "independent streams"}
     kind = noise.get(str(spec.get("noise")), "")
     figure.update_layout(
-        updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.15}],
-        scene=axes,
-        scene2=axes,
+        updatemenus=[
+            {"buttons": buttons, "x": 0.0, "xanchor": "left", "y": -0.02, "yanchor": "top"}
+        ],
+        scene=axes | {"zaxis_title": "surrogate"},
+        scene2=axes | {"zaxis_title": "mean return"},
         title=f"{spec.get('task', '')}: surrogate and true reward around the policy; {kind}",
-        height=700,
+        margin={"l": 10, "r": 10, "t": 90, "b": 70},
+        height=720,
     )
     page: str = figure.to_html(full_html=True, include_plotlyjs=True)
     return page
 
 
+def point_texts(own: xr.Dataset, variable: str) -> list[list[str]]:
+    """What is said of every point of a map, [random_scale][step_scale]."""
+    rows = []
+    for b in range(own.sizes["random_scale"]):
+        points = (own.isel(random_scale=b, step_scale=a) for a in range(own.sizes["step_scale"]))
+        rows.append([_point_text(point, variable) for point in points])
+    return rows
+
+
+def _point_text(point: xr.Dataset, variable: str) -> str:
+    text = f"step {float(point['step_scale']):g}<br>random {float(point['random_scale']):g}<br>"
+    text += f"{variable} {float(point[variable]):.4g}"
+    if variable == "reward":
+        error, count = float(point["reward_error"]), float(point["trajectories"])
+        text += f" ± {error:.3g} (standard error)<br>{count:.0f} trajectories"
+    return text
+
+
 def _surface(go: Any, own: xr.Dataset, variable: str, visible: bool) -> Any:
     z = own[variable].transpose("random_scale", "step_scale")
-    error = own["reward_error"].transpose("random_scale", "step_scale")
-    hover = "step %{x}<br>random %{y}<br>" + variable + " %{z:.4g}"
-    if variable == "reward":
-        hover += " ± %{customdata:.3g}"
     return go.Surface(
         x=z["step_scale"].values,
         y=z["random_scale"].values,
         z=z.values,
-        customdata=error.values,
-        hovertemplate=hover + "<extra></extra>",
+        hovertext=point_texts(own, variable),
+        hoverinfo="text",
         visible=visible,
         showscale=False,
         colorscale="Viridis",
