@@ -259,6 +259,7 @@ def test_figures_page_and_table(runs, tmp_path):
     page = figures.landscape_page(data)
     assert "common" in data.attrs["spec"] and "Plotly.newPlot" in page
     assert 'src="http' not in page  # self-contained
+    assert r'"hovertext":[["step 0' in page  # a text per point
     assert len(figures.landscape_table(data).splitlines()) == 9 + 4
     assert np.isfinite(data["difference"].values).all()
     paired = [line.split()[-1] for line in figures.landscape_table(data).splitlines()[9:]]

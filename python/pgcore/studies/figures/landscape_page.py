@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from pgcore.studies.figures.landscape import pairs_text
@@ -55,7 +56,14 @@ def landscape_page(data: xr.Dataset) -> str:
     kind = noise.get(str(spec.get("noise")), "")
     figure.update_layout(
         updatemenus=[
-            {"buttons": buttons, "x": 0.0, "xanchor": "left", "y": -0.02, "yanchor": "top"}
+            {
+                "buttons": buttons,
+                "direction": "up",
+                "x": 0.0,
+                "xanchor": "left",
+                "y": -0.02,
+                "yanchor": "top",
+            }
         ],
         scene=axes | {"zaxis_title": "surrogate"},
         scene2=axes | {"zaxis_title": "mean return"},
@@ -91,7 +99,7 @@ def _surface(go: Any, own: xr.Dataset, variable: str, visible: bool) -> Any:
         x=z["step_scale"].values,
         y=z["random_scale"].values,
         z=z.values,
-        hovertext=point_texts(own, variable),
+        hovertext=np.array(point_texts(own, variable)),  # nested lists would become strings
         hoverinfo="text",
         visible=visible,
         showscale=False,
