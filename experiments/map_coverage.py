@@ -62,10 +62,12 @@ def main(command: Command) -> None:
             count, total, square = sums[:, generator.integers(0, S, (command.points, k))].sum(-1)
             error = standard_error(count, total, square)
             width = stats.t.ppf(0.975, np.maximum(count - 1, 1)) * error
-            hit = abs(total / count - truth) < width
-            text = f"  {k * limit} pairs, {count.mean():.1f} trajectories: bias "
-            text += f"{(total / count).mean() - truth:+.0f}, 95 % intervals cover {100 * hit.mean():.1f} %"
-            print(text)
+            mean = total / count
+            print(
+                f"  {k * limit} pairs, {count.mean():.1f} trajectories: bias "
+                f"{mean.mean() - truth:+.0f}, 95 % intervals cover "
+                f"{100 * (abs(mean - truth) < width).mean():.1f} %"
+            )
 
 
 if __name__ == "__main__":

@@ -260,9 +260,9 @@ def test_figures_page_and_table(runs, tmp_path):
     assert "common" in data.attrs["spec"] and "Plotly.newPlot" in page
     assert 'src="http' not in page  # self-contained
     assert r'"hovertext":[["step 0' in page  # a text per point
-    assert len(figures.landscape_table(data).splitlines()) == 9 + 4
+    assert len(figures.landscape_table(data).splitlines()) == 10 + 4
     assert np.isfinite(data["difference"].values).all()
-    paired = [line.split()[-1] for line in figures.landscape_table(data).splitlines()[9:]]
+    paired = [line.split()[-1] for line in figures.landscape_table(data).splitlines()[10:]]
     assert all(float(x) < 2 for x in paired)  # variance of differences over independent points'
 
 
@@ -276,10 +276,10 @@ def test_a_line_and_a_plane_beside_the_step(runs, tmp_path):
     assert (tmp_path / "command" / "contour-ppo-trial0-step128.png").exists()
     assert not (tmp_path / "command" / "landscape.html").exists()
     along = pgcore.studies.landscape(runs[:1], tmp_path / "line", **line)
-    row = figures.landscape_table(along).splitlines()[9].split()
+    row = figures.landscape_table(along).splitlines()[10].split()
     assert "+" in row[-8] or "-" in row[-8]
     beside = pgcore.studies.landscape(runs[:1], tmp_path / "off", **off)
-    row = figures.landscape_table(beside).splitlines()[9].split()
+    row = figures.landscape_table(beside).splitlines()[10].split()
     assert row[6] == "-" and row[-3] == "-"  # no agreement along the step, no KL at one step
 
 

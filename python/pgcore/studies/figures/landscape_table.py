@@ -28,7 +28,8 @@ rough: share of the reward's variation over the plane that a polynomial of degre
 explain / that the points' errors alone would leave; jagged: share of the true reward's that it does
 not explain, 95 % interval (of 30 points or more); KL at one step; |step| (random direction: 2);
 paired: variance of the differences to the centre over that of independent points, the median; -:
-not known, and with common random numbers neither are bounds"""
+not known, and with common random numbers neither are bounds; of a few trajectories (traj, mean per
+point) means are too high where good ones are long, and intervals too narrow"""
 
 
 def landscape_table(data: xr.Dataset) -> str:
@@ -111,7 +112,7 @@ def _pairing_gain(own: xr.Dataset) -> float:
     centre = own.isel(random_scale=along_the_step(own)).sel(step_scale=0, method="nearest")
     apart = own["reward_error"] ** 2 + centre["reward_error"] ** 2
     ratio = (own["difference_error"] ** 2 / apart).where(own["difference_error"] > 0)
-    return float(ratio.median())
+    return float(ratio.median())  # NaN where no point has two pairs of trajectories
 
 
 def _map_line(own: xr.Dataset) -> str:
@@ -123,15 +124,16 @@ def _map_line(own: xr.Dataset) -> str:
         agree = sign_agreement(cut["surrogate"].values, _surface(cut))
     surrogate = own["surrogate"].transpose("step_scale", "random_scale").values
     independent = not has_common_numbers(own)  # the errors of the points are
+    gain = math.nan if independent else _pairing_gain(own)
     fine = is_plane(own) and smooth_degree(surrogate.size) >= _LEAST_DEGREE
     rough = roughness(_surface(own)) if independent and fine else None
     shares = f"{rough.unexplained:.2f} / {rough.noise:.2f}" if rough else "-"
-    one = "{:+.1f} [{:+.0f}, {:+.0f}]".format(*change) if np.isfinite(change[0]) else "-"
+    one = "{:+.1f} [{:+.0f}, {:+.0f}]".format(*change) if np.isfinite(change).all() else "-"
     return (
         f"{name[0]:<6}{name[1]:>5}{name[2]:>6}{name[3]:>8}{name[4]:>8}"
         f"{float(own['trajectories'].mean()):>7.0f}{_shown(agree, independent):>19}"
         f"{_shown(rank_correlation(surrogate, _surface(own)), independent):>21}"
         f"{one:>26}{shares:>14}{_shown(rough.jagged) if rough else '-':>21}"
         f"{f'{kl:.4f}' if np.isfinite(kl) else '-':>8}{float(own['step_norm']):>8.3f}"
-        f"{'-' if independent else f'{_pairing_gain(own):.3f}':>8}"
+        f"{f'{gain:.3f}' if np.isfinite(gain) else '-':>8}"
     )
