@@ -35,10 +35,15 @@ class Command:
 
 
 def main(command: Command) -> None:
-    curves, lines, scores, task = {}, [], {}, ""
+    curves, lines, scores, tasks = {}, [], {}, set()
     for run in command.runs:
+        if not (run / "config.json").is_file():
+            raise SystemExit(f"learning_curves: {run} is no training run (no config.json)")
         config = json.loads((run / "config.json").read_text())
         task, name = config["task"], config["algorithm"]
+        tasks.add(task)
+        if len(tasks) > 1:
+            raise SystemExit(f"learning_curves: expected one task, got {' and '.join(tasks)}")
         name += ", no baseline" if config["baseline"] == "zero" else ""
         if name in curves:
             raise SystemExit(f"learning_curves: several runs of {name}; give one of each kind")

@@ -20,6 +20,11 @@ def test_links_lead_somewhere(path):
             assert (path.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("path", DOCS, ids=lambda p: p.name)
+def test_nothing_is_left_to_fill_in(path):
+    assert not re.findall(r"@[A-Z]+@|TODO|FIXME|XXX", path.read_text())
+
+
 def code_blocks(path, language):
     return re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from pgcore.studies.sampling import Sampling
 from pgcore.studies.steps import computed_step, step_data
 from pgcore.studies.store import open_study
 from pgcore.studies.surfaces import plane, reward_sums, surrogate_surface
+from pgcore.studies.value import ValueStudy
 from pgcore.train import Run
 
 SMALL = {
@@ -294,9 +296,10 @@ def test_an_agent_that_has_stopped_learning_takes_no_step(tmp_path):
     """A rate that is annealed to 0 over the run."""
     with Run(tmp_path / "run", small_config(iterations=2, keep=(1,), anneal=True)) as run:
         list(run.iterations())
-    with pytest.raises(ValueError, match="PPO's learning rate is 0 at 2, the end of its run"):
-        LandscapeStudy(iterations=(1, 2)).plans(tmp_path / "run", tmp_path)
-    LandscapeStudy(iterations=(1,)).plans(tmp_path / "run", tmp_path)
+    for study in (LandscapeStudy, partial(ValueStudy, variance_iterations=())):
+        with pytest.raises(ValueError, match="PPO's learning rate is 0 at 2, the end of its run"):
+            study(iterations=(1, 2)).plans(tmp_path / "run", tmp_path)
+        study(iterations=(1,)).plans(tmp_path / "run", tmp_path)
 
 
 def test_dry_run_and_bad_settings(runs, tmp_path):

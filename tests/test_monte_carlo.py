@@ -73,7 +73,14 @@ def test_the_default_tail_leaves_out_a_thousandth(gamma):
         ({"at": [3]}, "at: expected an int64 array"),
         ({"continuations": 0}, "continuations: expected an integer >= 1"),
         ({"gamma": 1.0}, "tail: expected a count"),
-        ({"branch_seeds": np.array([1, 2, 3])}, r"branch_seeds: expected \[K\] = \[20\]"),
+        (
+            {"branch_seeds": np.array([1, 2, 3])},
+            r"branch_seeds: expected int64 \[K\] = \[20\], got",
+        ),
+        ({"branch_seeds": [1, 2], "continuations": 2}, r"got \[2\] of list"),
+        ({"branch_seeds": np.array([1, -2]), "continuations": 2}, "expected numbers >= 0, got -2"),
+        ({"stream_ids": np.array([1, 2])}, r"stream_ids: expected int64 \[B\] = \[1\]"),
+        ({"gamma": float("nan"), "tail": 3}, "gamma: expected a number from 0 to 1, got nan"),
     ],
 )
 def test_bad_arguments(change, text):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 import shutil
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 import linear_quadratic as lq
 import pgcore
-from conftest import assert_same_dataset
+from conftest import assert_same_dataset, small_config
 from pgcore.agents import batch_values, derive_seed
 from pgcore.records import read_metrics
 from pgcore.returns import successor_values
@@ -21,6 +22,7 @@ from pgcore.studies.sampling import Sampling
 from pgcore.studies.store import open_study
 from pgcore.studies.value import ValueStudy, describe_value
 from pgcore.studies.value_errors import ValueErrors, error_measures, fit_value
+from pgcore.train import Run
 
 SMALL = {
     "iterations": (0, 2),
@@ -139,13 +141,14 @@ def test_the_errors_are_those_of_the_iteration_s_targets(runs, studied):
         count, _, squares, _ = agents.scaler.state[0]
         scale = np.sqrt(squares / (count - 1))
         held_out = pgcore.collect(
-            checkpoints.task(), policy, 300,
-            np.zeros(1, dtype=np.int64), seed=derive_seed(0, "held-out", algorithm, 2, 1),
-            normalizer=agents.normalizer, stream_ids=np.array([1 << 30]),
+            checkpoints.task(), policy, 100,  # 300 in streams no longer than the agent's 128
+            np.zeros(3, dtype=np.int64), seed=derive_seed(0, "held-out", algorithm, 2, 1),
+            normalizer=agents.normalizer, stream_ids=np.arange(3) + (1 << 30),
         )  # fmt: skip
         expected = {}
         for name, pairs in (("train", batch), ("held-out", held_out)):
-            one = dataclasses.replace(pairs, member=np.zeros(1, dtype=np.int64))
+            member = np.zeros(len(pairs.rewards), dtype=np.int64)
+            one = dataclasses.replace(pairs, member=member)
             rewards = pairs.rewards / (scale + 1e-8)
             zeros = np.zeros_like(rewards)
             before = batch_values(old, one)
@@ -210,14 +213,36 @@ def test_a_lost_cell_of_every_store_is_computed_again(runs, studied):
         assert_same_dataset(own, again[name])
 
 
-def test_one_more_n_needs_no_new_fit(runs, studied, tmp_path):
+def test_held_out_pairs_are_cut_where_the_agent_s_are(tmp_path):
+    """An agent of four streams of 64 steps: fresh pairs come in such streams, too."""
+    config = small_config(trials=1, iterations=3, pairs=256, streams=4)
+    with Run(tmp_path / "run", config) as run:
+        list(run.iterations())
+    checkpoints = Checkpoints.of(tmp_path / "run", (2,), None)
+    at = {"algorithm": "ppo", "iteration": 2, "trial": 0}
+    long = ValueErrors(checkpoints, 256, "cut", 0, Sampling())(at, 1)
+    same = ValueErrors(checkpoints, 256, "cut", 0, Sampling(stream_steps=64))(at, 1)
+    np.testing.assert_array_equal(long["error"], same["error"])
+    short = ValueErrors(checkpoints, 256, "cut", 0, Sampling(stream_steps=32))(at, 1)
+    assert (long["error"][1] != short["error"][1]).all()
+
+
+def test_what_does_not_change_is_kept_and_the_rest_is_named_before_any_work(
+    runs, studied, tmp_path
+):
+    """Another n, or another lambda, changes the estimates, not the fit that they use."""
     out, _ = studied
-    shutil.copytree(out, tmp_path / "more")
-    shutil.rmtree(tmp_path / "more" / "variance.zarr")
-    text = describe_value(
-        runs, tmp_path / "more", **(SMALL | {"returns": "cut", "pairs": (64, 256)})
-    )
-    assert text.count(" 0 of ") == 3 and "8 of 8" in text
+    for change in ({"pairs": (64, 256)}, {"sampling": Sampling(lam=0.5)}, {"estimates": 5}):
+        more = tmp_path / "more"
+        shutil.copytree(out, more)
+        shutil.rmtree(more / "errors.zarr")
+        with pytest.raises(ValueError, match=r"variance.zarr holds .* or remove variance.zarr"):
+            pgcore.studies.value_prediction(runs, more, **(SMALL | change))
+        assert not (more / "errors.zarr").exists()
+        shutil.rmtree(more / "variance.zarr")
+        text = describe_value(runs, more, **(SMALL | change))
+        assert len(re.findall(r": 0 of \d+ cells", text)) == 2  # the fits, the values of states
+        shutil.rmtree(more)
 
 
 def test_a_true_value_without_known_returns_is_refused(runs, tmp_path):
@@ -237,8 +262,16 @@ def test_figures_and_table(studied, tmp_path):
 def test_dry_run_and_bad_settings(runs, tmp_path):
     text = describe_value(runs, tmp_path / "x", **SMALL)
     assert "value errors" in text and "true value" in text and "variance" in text
-    with pytest.raises(ValueError, match="returns: expected one of resolved, cut"):
-        ValueStudy(returns="full")
+    for change, match in (
+        ({"returns": "full"}, "returns: expected one of resolved, cut"),
+        ({"estimates": 2}, "estimates: expected an integer >= 3"),
+        ({"states": 2}, "states: expected an integer >= 3"),
+        ({"sampling": Sampling(baseline="zero")}, "baseline: expected value; this study compares"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            ValueStudy(**change)
+    with pytest.raises(ValueError, match=r"PPO's value network was trained with 0.99, and would"):
+        ValueStudy(**(SMALL | {"sampling": Sampling(gamma=0.98)})).plans(runs, tmp_path)
     for gamma in (0.0, 1.0, float("nan")):
         with pytest.raises(ValueError, match="gamma: expected a number between 0 and 1"):
             Sampling(gamma=gamma)

@@ -67,7 +67,8 @@ def monte_carlo_values(
         continuations: K.
         stream_ids: int64 [B], default 0 .. B-1: the streams that ``collect`` gives these ids.
         branch_seeds: int64 [K], >= 0, of the continuations. Default: from ``seed``, all different
-            from it. The stream's own seed continues it as it went on.
+            from it. The stream's own seed continues it as it went on. States of one stream share
+            the noise of continuation k at the same step; give every state a stream of its own.
         gamma: discount.
         tail: most steps of a continuation; it ends at a termination, never at the time limit.
             Default: where gamma^k falls below 0.1 %.
@@ -81,14 +82,15 @@ def monte_carlo_values(
     K = check_count("continuations", continuations)
     if not isinstance(at, np.ndarray) or at.dtype != np.int64 or at.ndim != 1 or (at < 0).any():
         raise ValueError("at: expected an int64 array [B] of steps >= 0")
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma: expected a number from 0 to 1, got {gamma}")
     if tail is None and not 0 < gamma < 1:
         raise ValueError(f"tail: expected a count, because gamma is {gamma}")
     B = len(at)
-    ids = np.arange(B) if stream_ids is None else stream_ids
+    ids = np.arange(B) if stream_ids is None else _checked("stream_ids", stream_ids, "B", B)
     if branch_seeds is None:
         branch_seeds = np.array([derive_seed(seed, "branch", k) >> 1 for k in range(K)])
-    if branch_seeds.shape != (K,):
-        raise ValueError(f"branch_seeds: expected [K] = [{K}], got {list(branch_seeds.shape)}")
+    _checked("branch_seeds", branch_seeds, "K", K)
     call = check_call(
         policy,
         np.zeros(B * K, dtype=np.int64),
@@ -116,4 +118,14 @@ def monte_carlo_values(
     if raw["errors"]:
         streams, messages = zip(*raw["errors"], strict=True)
         raise SimulationError(streams, messages, values)
+    return values
+
+
+def _checked(name: str, values: I64, dim: str, size: int) -> I64:
+    """Values that are an int64 array of one size, none negative."""
+    if not isinstance(values, np.ndarray) or values.dtype != np.int64 or values.shape != (size,):
+        got = f"{list(np.shape(values))} of {getattr(values, 'dtype', type(values).__name__)}"
+        raise ValueError(f"{name}: expected int64 [{dim}] = [{size}], got {got}")
+    if (values < 0).any():
+        raise ValueError(f"{name}: expected numbers >= 0, got {values.min()}")
     return values

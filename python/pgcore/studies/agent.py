@@ -154,6 +154,16 @@ class Checkpoints:
                 return _cached_checkpoint(path, digest)
         raise KeyError((algorithm, iteration))
 
+    def check_learning(self) -> None:
+        """ValueError where a learning rate has fallen to 0, and nothing is learned any more."""
+        for algorithm, iteration, *_ in self.entries:
+            config = self.checkpoint(algorithm, iteration).config
+            if config.anneal and iteration >= config.iterations:
+                raise ValueError(
+                    f"iterations: {algorithm.upper()}'s learning rate is 0 at {iteration}, the end "
+                    "of its run, and so is its step; choose earlier checkpoints"
+                )
+
     def digests(self) -> dict[str, str]:
         """What identifies the agents in a study's settings."""
         return {f"{a}/{i}": digest for a, i, _, digest in self.entries}

@@ -154,6 +154,9 @@ def run_plans(
         StudyError: some cells failed; everything else is stored.
     """
     check_folder(out)
+    for name, plan in plans.items():  # before the first cell of any
+        if (Path(out) / name).exists():
+            Store(Path(out) / name, plan.schema, {})
     data: dict[str, xr.Dataset] = {}
     failures: dict[str, BaseException] = {}
     total = 0

@@ -26,7 +26,6 @@ from pgcore.studies.landscape_maps import (
     RewardMap,
     SurrogateMap,
     centre_of,
-    check_steps,
     open_landscape,
 )
 from pgcore.studies.landscape_spending import Spending
@@ -116,7 +115,7 @@ class LandscapeStudy:
     def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         checkpoints = Checkpoints.of(runs, self.iterations, self.trials)
-        check_steps(checkpoints)
+        checkpoints.check_learning()
         self._check_budget(checkpoints)
         shared: dict[str, Any] = {
             "probe": checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0),

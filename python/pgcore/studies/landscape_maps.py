@@ -125,17 +125,6 @@ def centre_of(steps: F64, randoms: F64) -> int | None:
     return int(at[0, 0] * len(randoms) + at[0, 1]) if len(at) else None
 
 
-def check_steps(checkpoints: Checkpoints) -> None:
-    """An agent whose learning rate has fallen to 0 takes no step."""
-    for algorithm, iteration, *_ in checkpoints.entries:
-        config = checkpoints.checkpoint(algorithm, iteration).config
-        if config.anneal and iteration >= config.iterations:
-            raise ValueError(
-                f"iterations: {algorithm.upper()}'s learning rate is 0 at {iteration}, the end of "
-                "its run, and so is its step; choose earlier checkpoints"
-            )
-
-
 def open_landscape(out: str | Path) -> xr.Dataset:
     """Maps over (algorithm, iteration, trial, source, [pairs,] step_scale, random_scale).
 

@@ -72,14 +72,15 @@ class Store:
             names = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
             raise ValueError(
                 f"out: {self.path} holds a study with other settings of {', '.join(names)}; "
-                "choose another folder"
+                f"choose another folder, or remove {self.path.name}, and it is computed anew"
             )
         for name, values in {**self.schema.cell_dims, **self.schema.inner_dims}.items():
             there: Any = group.get(name)
             if there is None or list(there[...]) != list(np.asarray(values)):
                 raise ValueError(
                     f"out: {self.path} holds a study with other coordinates of {name} (or in "
-                    "another order); choose another folder"
+                    f"another order); choose another folder, or remove {self.path.name}, and it is "
+                    "computed anew"
                 )
 
     def _create(self, spec: str, attributes: Mapping[str, Any]) -> None:

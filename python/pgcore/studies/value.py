@@ -67,16 +67,19 @@ class ValueStudy:
 
     def __post_init__(self) -> None:
         check_choice("returns", self.returns, ("resolved", "cut"))
-        check_count("estimates", self.estimates, 2)
+        check_count("estimates", self.estimates, 3)  # two have no interval of a ratio
         check_count("held_out_pairs", self.held_out_pairs)
         check_count("true_value_pairs", self.true_value_pairs)
-        check_count("states", self.states, 2)
+        check_count("states", self.states, 3)
         check_count("continuations", self.continuations, 2)
         check_counts("pairs", self.pairs)
+        if self.sampling.baseline != "value":
+            raise ValueError("baseline: expected value; this study compares all three baselines")
 
     def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         every = Checkpoints.of(runs, self.iterations, self.trials)
+        every.check_learning()
         shared: dict[str, Any] = {
             "probe": every.agent(every.algorithms[0], max(every.iterations), 0),
             "attributes": {"model_sha256": every.task().model_hash()},
@@ -85,6 +88,7 @@ class ValueStudy:
         if self.variance_iterations:
             self._check_known(every.task())
             some = Checkpoints.of(runs, self.variance_iterations, self.trials)
+            self._check_discount(some)
             store = str(out.resolve() / "true_value.zarr")
             plans["true_value.zarr"] = self._true_value_plan(some, shared)
             plans["monte_carlo.zarr"] = self._monte_carlo_plan(some, shared, store)
@@ -103,11 +107,32 @@ class ValueStudy:
                 "variance_iterations"
             )
 
-    def _spec(self, checkpoints: Checkpoints, *names: str) -> dict[str, Any]:
-        """What makes the numbers of a store: the settings of these names, besides all stores'."""
+    def _check_discount(self, checkpoints: Checkpoints) -> None:
+        """A value network of one discount cannot be judged by values of another."""
+        for algorithm, iteration, *_ in checkpoints.entries:
+            own = checkpoints.checkpoint(algorithm, iteration).config.gamma
+            if own != self.sampling.gamma:
+                raise ValueError(
+                    f"gamma: {algorithm.upper()}'s value network was trained with {own}, and would "
+                    f"be judged with {self.sampling.gamma}; give gamma {own}, or choose no "
+                    "variance_iterations"
+                )
+
+    def _spec(
+        self, checkpoints: Checkpoints, *names: str, read: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """What makes the numbers of a store: the settings of these names, besides all stores'.
+
+        Args:
+            checkpoints: of the store.
+            names: of settings.
+            read: fields of the sampling, besides the streams' length, that its cells read.
+        """
         settings = asdict(self)
+        sampling = {name: settings["sampling"][name] for name in ("stream_steps", *read)}
         return {
-            **{name: settings[name] for name in (*names, "seed", "sampling")},
+            **{name: settings[name] for name in (*names, "seed")},
+            "sampling": sampling,
             "study": "value",
             "task": checkpoints.task_id,
             "checkpoints": checkpoints.digests(),
@@ -138,7 +163,7 @@ class ValueStudy:
                 checkpoints.dims,
                 {"parameter": list(range(P)), "measure": list(MEASURES)},
                 TRUE_VALUE,
-                self._spec(checkpoints, "true_value_pairs"),
+                self._spec(checkpoints, "true_value_pairs", read=["gamma"]),
             ),
             function=TrueValue(checkpoints, self.true_value_pairs, self.seed, self.sampling),
             cost=lambda at: self.true_value_pairs * 11 // 10,
@@ -149,7 +174,8 @@ class ValueStudy:
         self, checkpoints: Checkpoints, shared: dict[str, Any], true_store: str
     ) -> Plan:
         inner: dict[str, list[Any]] = {"state": list(range(self.states))}
-        spec = self._spec(checkpoints, "true_value_pairs", "states", "continuations")
+        names = ("true_value_pairs", "states", "continuations")
+        spec = self._spec(checkpoints, *names, read=["gamma"])
         function = MonteCarlo(
             checkpoints, self.states, self.continuations, self.seed, self.sampling, true_store
         )
@@ -171,7 +197,8 @@ class ValueStudy:
             "other": list(range(K)),
         }
         dims = {**checkpoints.dims, "n": list(self.pairs)}
-        spec = self._spec(checkpoints, "true_value_pairs", "estimates")
+        read = ("gamma", "lam", "advantages", "conventions")
+        spec = self._spec(checkpoints, "true_value_pairs", "estimates", read=read)
         return Plan(
             title=f"variance {checkpoints.task_id}",
             schema=Schema(dims, inner, VARIANCE, spec),

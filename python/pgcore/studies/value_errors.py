@@ -63,7 +63,8 @@ class ValueErrors:
         returns: "resolved", returns that are not cut short (others are left out), or "cut", the
             paper's: cut at the time limit and at the end of the iteration's pairs.
         seed: of the held-out rollouts.
-        sampling: gamma and lam are the agent's own; only the streams' length is used.
+        sampling: gamma and lam are the agent's own; only the streams' length is used, and held-out
+            streams are no longer than an agent's, whose states and cuts they are to have.
     """
 
     checkpoints: Checkpoints
@@ -84,7 +85,10 @@ class ValueErrors:
         data = agents.training_data(batch)
         agents.update(data, iteration)
 
-        count, steps = self.sampling.streams(self.pairs)
+        config = agents.config
+        longest = min(self.sampling.stream_steps, config.pairs // config.streams)
+        fresh = dataclasses.replace(self.sampling, stream_steps=longest)
+        count, steps = fresh.streams(self.pairs)  # cut where training cuts
         held_out = collect(
             agents.task,
             policy,

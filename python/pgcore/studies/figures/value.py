@@ -131,7 +131,7 @@ def variance_figure(data: xr.Dataset) -> Figure:
     figure.legend(lines, names, loc="outside lower center", ncols=len(names))
     spec = spec_of(data)
     fitted = f"true value: a network fitted to the returns of {spec.get('true_value_pairs')} pairs"
-    figure.suptitle(f"{spec.get('task', '')}; zero: returns;\n{fitted}", fontsize=8)
+    figure.suptitle(f"{spec.get('task', '')}; zero: returns, no baseline\n{fitted}", fontsize=8)
     return figure
 
 
@@ -149,7 +149,7 @@ def value_table(data: dict[str, xr.Dataset]) -> str:
         f"errors of the value network, IQM over {trials} trial(s): mean relative error "
         f"[{bounds}] | root mean square error / std of the target",
         f"{'':<6}{'iter':>5}"
-        + "".join(f"{t} {s}".rjust(27) for t in ("gae", "returns") for s in ("train", "held-out")),
+        + "".join(f"{t} {s}".rjust(30) for t in ("gae", "returns") for s in ("train", "held-out")),
     ]
     for algorithm, iteration in itertools.product(
         *(errors[d].values for d in ("algorithm", "iteration"))
@@ -161,7 +161,7 @@ def value_table(data: dict[str, xr.Dataset]) -> str:
             middle, low, high = iqm_interval(own.sel(measure="mre").values)
             spread = iqm_interval(own.sel(measure="normalized").values)[0]
             between = f" [{low:.2f}, {high:.2f}]" if trials > 1 else ""
-            cells.append(f"{middle:.2f}{between} | {spread:.2f}".rjust(27))
+            cells.append(f"{middle:.2f}{between} | {spread:.2f}".rjust(30))
         lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells))
     lines += ["", *_other_lines(data["errors"])]
     if "variance" in data:
@@ -213,7 +213,7 @@ def _variance_ratio(one: F64, other: F64) -> tuple[float, float, float]:
 
 def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
     n = int(data["n"].values[np.argmin(np.abs(np.log(data["n"].values / AGENT_PAIRS)))])
-    largest = int(data["n"].values[-1])
+    largest = int(data["n"].values.max())
     others = [b for b in BASELINE_STYLES if b != "value net"]
     lines = [
         f"total variance tr Σ per pair with the value net, and that of the others over it [95 % "
@@ -251,8 +251,9 @@ def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
 
 def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
     lines = [
-        f"error against Monte Carlo values of {data.sizes['state']} states, as a share of the "
-        "variance of value over states\n[about 95 % interval over states; > 10: unknown], with "
+        f"error against Monte Carlo values of {data.sizes['state']} states, from "
+        f"{spec_of(data).get('continuations')} continuations each, as a share of the variance of "
+        "value over states\n[about 95 % interval over states; > 10: unknown], with "
         "the noise of the Monte Carlo values taken off; and that noise",
         f"{'':<6}{'iter':>5}{'trial':>6}{'value net':>26}{'fitted':>26}{'noise':>8}",
     ]
