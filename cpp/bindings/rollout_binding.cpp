@@ -201,13 +201,14 @@ py::dict branch_streams(TaskHandle& task, const py::array& params, const std::ve
   use_normalizer(call, normalizer);
   const py::ssize_t S = member.size();
   const py::ssize_t O = task.task.obs_dim();
+  const py::ssize_t K = seeds.size();
   const BranchPlan branches{checked<const std::int64_t>(at, "at", "[S]", {S}),
-                            checked<const std::uint64_t>(seeds, "seeds", "[S]", {S}), tail, gamma};
+                            checked<const std::uint64_t>(seeds, "seeds", "[K]", {K}), tail, gamma};
   auto obs = zeros<double>({S, O});
   auto inputs = zeros<float>({S, O});
-  auto returns = zeros<double>({S});
-  auto lengths = zeros<std::int64_t>({S});
-  auto terminated = zeros<bool>({S});
+  auto returns = zeros<double>({S, K});
+  auto lengths = zeros<std::int64_t>({S, K});
+  auto terminated = zeros<bool>({S, K});
   const BranchBuffers out{obs.mutable_data(), inputs.mutable_data(), returns.mutable_data(),
                           lengths.mutable_data(), terminated.mutable_data()};
   const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {

@@ -1,3 +1,5 @@
+#include <memory>
+
 #include "pgcore/rollout.hpp"
 #include "pgcore/stream.hpp"
 
@@ -10,6 +12,34 @@ struct BranchJob {
   const BranchBuffers* out;
   const std::atomic<bool>* cancel;
 };
+
+struct DataDeleter {
+  void operator()(mjData* d) const noexcept { mj_deleteData(d); }
+};
+
+// A thread's copy of the state at a branch. All of mjData is kept, not the physics state alone:
+// observations and rewards read quantities that MuJoCo derived before its last integration, which
+// no forward pass gives again. It belongs to the thread for the reason that Workspace does.
+class BranchPoint {
+ public:
+  void save(const mjModel& m, const mjData& d) noexcept {
+    const bool fits = data_ && model_ == &m && data_->signature == d.signature &&
+                      data_->nbuffer == d.nbuffer && data_->narena == d.narena;
+    if (!fits) {
+      data_.reset(mj_makeData(&m));
+      model_ = &m;
+    }
+    mj_copyData(data_.get(), &m, &d);
+  }
+
+  void restore(const mjModel& m, mjData& d) const noexcept { mj_copyData(&d, &m, data_.get()); }
+
+ private:
+  const mjModel* model_ = nullptr;
+  std::unique_ptr<mjData, DataDeleter> data_;
+};
+
+thread_local BranchPoint branch_point;
 
 // The stream's own course up to the branch, resets included. Returns false when cancelled.
 bool run_course(const BranchJob& job, Stream& stream, std::int64_t steps) noexcept {
@@ -25,29 +55,43 @@ bool run_course(const BranchJob& job, Stream& stream, std::int64_t steps) noexce
   return true;
 }
 
-void run_branch_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept {
-  const auto& job = *static_cast<const BranchJob*>(arg);
+// From the state at the branch, whose network input is in the workspace, with other random numbers.
+// Writes to place i; returns false when cancelled.
+bool run_continuation(const BranchJob& job, Stream& stream, std::size_t i) noexcept {
+  auto& w = *stream.space;
   const auto& out = *job.out;
+  double discount = 1.0;
+  while (out.lengths[i] < job.branches->tail && !out.terminated[i]) {
+    if (job.cancel->load(std::memory_order_relaxed)) return false;
+    stream.act(w.input.data(), w.action32.data());
+    const StepResult result = stream.step(w.action32.data());
+    out.returns[i] += discount * result.reward;
+    discount *= job.branches->gamma;
+    ++out.lengths[i];
+    out.terminated[i] = result.terminated;
+    stream.observe(w.obs.data(), w.input.data());
+  }
+  return true;
+}
+
+void run_branch_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept {
+  const auto& job = *static_cast<const BranchJob*>(arg);
   workspace.fit(*job.plan->task, job.plan->policy);
   const auto s = static_cast<std::size_t>(sim);
   Stream stream(*job.plan, s, *d);
-  auto& w = *stream.space;
   if (!run_course(job, stream, job.branches->at[s])) return;
 
-  // the state at the branch, then other random numbers
-  stream.observe(out.obs + s * stream.moments.dim, out.inputs + s * stream.moments.dim);
-  stream.address.seed = job.branches->seeds[s];
-  std::copy_n(out.inputs + s * stream.moments.dim, stream.moments.dim, w.input.data());
-  double discount = 1.0;
-  while (out.lengths[s] < job.branches->tail && !out.terminated[s]) {
-    if (job.cancel->load(std::memory_order_relaxed)) return;
-    stream.act(w.input.data(), w.action32.data());
-    const StepResult result = stream.step(w.action32.data());
-    out.returns[s] += discount * result.reward;
-    discount *= job.branches->gamma;
-    ++out.lengths[s];
-    out.terminated[s] = result.terminated;
-    stream.observe(w.obs.data(), w.input.data());
+  const std::size_t O = stream.moments.dim, K = job.branches->seeds.size();
+  float* input = job.out->inputs + s * O;
+  stream.observe(job.out->obs + s * O, input);
+  branch_point.save(*m, *d);
+  const DrawAddress at = stream.address;
+  for (std::size_t k = 0; k < K; ++k) {
+    if (k > 0) branch_point.restore(*m, *d);
+    stream.address = at;
+    stream.address.seed = job.branches->seeds[k];
+    std::copy_n(input, O, stream.space->input.data());
+    if (!run_continuation(job, stream, s * K + k)) return;
   }
 }
 

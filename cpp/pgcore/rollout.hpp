@@ -83,10 +83,10 @@ std::vector<StreamError> evaluate(const StreamPlan& plan, std::int64_t pairs, do
                                   std::span<std::int64_t> warnings, BatchPool& pool,
                                   const std::atomic<bool>& cancel);
 
-// Where each stream of branch() leaves its own course, and how it goes on.
+// Where each stream of branch() leaves its own course, and how it goes on, K times.
 struct BranchPlan {
   std::span<const std::int64_t> at;      // [S], steps of the stream before the branch
-  std::span<const std::uint64_t> seeds;  // [S], of the random numbers after it
+  std::span<const std::uint64_t> seeds;  // [K], of the random numbers after it
   std::int64_t tail;                     // most steps after it
   double gamma;
 };
@@ -95,13 +95,14 @@ struct BranchPlan {
 struct BranchBuffers {
   double* obs;            // [S, O], at the branch
   float* inputs;          // [S, O]
-  double* returns;        // [S], sum of gamma^k r_k after the branch
-  std::int64_t* lengths;  // [S]
-  bool* terminated;       // [S], or the tail ended it
+  double* returns;        // [S, K], sum of gamma^t r_t after the branch
+  std::int64_t* lengths;  // [S, K]
+  bool* terminated;       // [S, K], or the tail ended it
 };
 
-// Run every stream up to a step exactly as rollout() does, and from there with random numbers of
-// another seed until a termination or for `tail` steps; the time limit does not end the tail.
+// Run every stream up to a step exactly as rollout() does; from that state, which is restored for
+// each, K times with random numbers of another seed until a termination or for `tail` steps. The
+// time limit does not end the tail.
 std::vector<StreamError> branch(const StreamPlan& plan, const BranchPlan& branches,
                                 const BranchBuffers& out, BatchPool& pool,
                                 const std::atomic<bool>& cancel);

@@ -103,6 +103,30 @@ void evaluation_agrees_with_the_rollout() {
   }
 }
 
+// A state is restored for each continuation: what another one did is forgotten, on any thread.
+void continuations_start_from_the_same_state() {
+  constexpr std::size_t kStreams = 6, kTails = 3, O = 4;
+  World world("1M", 0.5, kStreams);
+  const std::vector<std::int64_t> at{0, 3, 8, 21, 33, 40};
+  const std::vector<std::uint64_t> seeds{7, 9, 7};
+  std::vector<double> first;
+  for (const int threads : {1, 3}) {
+    std::vector<double> obs(kStreams * O), returns(kStreams * kTails);
+    std::vector<float> inputs(kStreams * O);
+    std::vector<std::int64_t> lengths(kStreams * kTails);
+    const auto terminated = std::make_unique<bool[]>(kStreams * kTails);
+    const BranchBuffers out{obs.data(), inputs.data(), returns.data(), lengths.data(),
+                            terminated.get()};
+    CHECK(branch(world.plan(threads), {at, seeds, 12, 0.9}, out, world.pool, world.cancel).empty());
+    for (std::size_t s = 0; s < kStreams; ++s) {
+      CHECK(returns[s * kTails] == returns[s * kTails + 2]);
+      CHECK(returns[s * kTails] != returns[s * kTails + 1]);
+    }
+    if (first.empty()) first = returns;
+    CHECK(first == returns);
+  }
+}
+
 // Calls may overlap: each has a batch of its own, and the results are the same.
 void overlapping_calls() {
   constexpr std::size_t kStreams = 6;
@@ -165,6 +189,7 @@ int main() {
   same_bits_for_any_number_of_threads();
   errors_stay_in_their_streams();
   evaluation_agrees_with_the_rollout();
+  continuations_start_from_the_same_state();
   overlapping_calls();
   cancelling_stops_a_long_call();
   bad_definitions_throw();

@@ -1,8 +1,8 @@
 """Monte Carlo values of states that a policy visits.
 
 A state is named by its stream and step. Because random numbers are a pure function of their
-address, running the stream again up to that step restores the state to the bit, on every task; from
-there on each continuation has random numbers of its own.
+address, the stream comes to it again, to the bit; the simulator's whole state is kept there and
+restored for each continuation, which has random numbers of its own.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def monte_carlo_values(
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
-        SimulationError: MuJoCo raised an error in some continuation.
+        SimulationError: MuJoCo raised an error on the way to some state or after it.
     """
     from pgcore.agents import derive_seed
 
@@ -93,8 +93,8 @@ def monte_carlo_values(
     _checked("branch_seeds", branch_seeds, "K", K)
     call = check_call(
         policy,
-        np.zeros(B * K, dtype=np.int64),
-        np.repeat(ids, K),
+        np.zeros(B, dtype=np.int64),
+        ids,
         seed,
         num_threads,
         normalizer,
@@ -102,18 +102,18 @@ def monte_carlo_values(
     )
     raw = _core.branch(
         **native_arguments(task, policy, call, False, False),
-        at=np.repeat(at, K),
-        seeds=np.tile(branch_seeds.astype(np.uint64), B),
+        at=np.ascontiguousarray(at),
+        seeds=branch_seeds.astype(np.uint64),
         tail=default_tail(gamma) if tail is None else check_count("tail", tail),
         gamma=gamma,
     )
-    returns = raw["returns"].reshape(B, K)
+    returns = raw["returns"]
     values = MonteCarloValues(
         values=returns.mean(axis=1),
         errors=returns.std(axis=1, ddof=1) / math.sqrt(K) if K > 1 else np.full(B, np.nan),
         returns=returns,
-        obs=raw["obs"][::K].copy(),
-        inputs=raw["inputs"][::K].copy(),
+        obs=raw["obs"],
+        inputs=raw["inputs"],
     )
     if raw["errors"]:
         streams, messages = zip(*raw["errors"], strict=True)

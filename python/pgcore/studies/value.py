@@ -208,9 +208,9 @@ class ValueStudy:
         )
 
     def _monte_carlo_pairs(self) -> int:
-        """At most: the way to a state and the tail, for every continuation."""
-        way = self.sampling.stream_steps // 2 + default_tail(self.sampling.gamma)
-        return self.states * self.continuations * way
+        """At most: the way to every state, and the tail of its continuations."""
+        tails = self.continuations * default_tail(self.sampling.gamma)
+        return self.states * (self.sampling.stream_steps // 2 + tails)
 
 
 _Variables = dict[str, tuple[tuple[str, ...], str, str]]
