@@ -100,7 +100,7 @@ SCALES = {
         continuations=20,
         grid=11,
         sources=(2000, 100_000),
-        map_pairs=(2000, 20_000),
+        map_pairs=(2000, 20_000, 100_000),
     ),
     # many cores
     "paper": Scale(

@@ -194,8 +194,10 @@ def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     names = ("reward", "reward_error", "trajectories")
     if paired:
         names = ("difference", "difference_error", "paired_count")
-    greys = np.linspace(0.6, 0.0, max(len(pairs), 2))[-len(pairs) :]  # the most pairs are black
-    for n, grey in zip(pairs, greys, strict=True):
+    levels = data["pairs"].values
+    greys = np.linspace(0.6, 0.0, max(len(levels), 2))[-len(levels) :]  # the most pairs are black
+    for n in pairs:
+        grey = greys[list(levels).index(n)]
         middle, error, count = (own[name].sel(pairs=n).values for name in names)
         width = stats.t.ppf(0.975, np.maximum(count - 1, 1)) * error
         width = np.where(count >= LEAST_TRAJECTORIES, width, np.nan)
