@@ -1,15 +1,22 @@
-"""Does a 31 x 31 map of 2000 pairs per point keep every core busy until the last point?"""
+"""Does a 31 x 31 map of 2000 pairs per point keep every core busy until the last point?
+
+    python benchmarks/bench_landscape.py [RUN ITERATION]
+
+Without a run: around an untrained policy of Hopper-v2, whose trajectories have some 20 steps. A
+trained one's have up to 1000.
+"""
 
 from __future__ import annotations
 
 import resource
+import sys
 import time
 
 import numpy as np
 from timing import check, header
 
 import pgcore
-from pgcore.studies.agent import Agent
+from pgcore.studies.agent import Agent, Checkpoints
 from pgcore.studies.landscape_maps import random_direction
 from pgcore.studies.surfaces import plane, reward_sums
 
@@ -21,11 +28,20 @@ def cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def main() -> None:
-    header(__doc__)
+def chosen_agent() -> Agent:
+    """The first trial of the run that was named, or an untrained agent."""
+    if len(sys.argv) == 3:
+        checkpoints = Checkpoints.of(sys.argv[1], [int(sys.argv[2])], 1)
+        return checkpoints.agent(checkpoints.algorithms[0], int(sys.argv[2]), 0)
     task = pgcore.make_task("Hopper-v2")
     policy = pgcore.GaussianPolicy(task.obs_dim, task.act_dim)
-    agent = Agent(task, policy, pgcore.ValueNet(task.obs_dim))
+    return Agent(task, policy, pgcore.ValueNet(task.obs_dim))
+
+
+def main() -> None:
+    header(__doc__.splitlines()[0])
+    agent = chosen_agent()
+    task, policy = agent.task, agent.policy
     axis = np.linspace(0, 3, POINTS)
     P = policy.flat.shape[1]
     policies = plane(agent, 0.1 * random_direction(P, 0), random_direction(P, 1), axis, axis)
@@ -38,7 +54,9 @@ def main() -> None:
         used = float(sums.steps.sum())
         check(bool((sums.steps >= PAIRS).all()), "pairs of every point")
         start = time.perf_counter()
-        scores = pgcore.evaluate(task, policy, int(used), num_threads=THREADS)
+        scores = pgcore.evaluate(
+            task, policy, int(used), num_threads=THREADS, normalizer=agent.normalizer
+        )
         one = (time.perf_counter() - start) / float(scores.lengths.sum())
         ratios.append(wall / used / one)
     print(

@@ -45,7 +45,7 @@ def gradients(ax: mpl.axes.Axes, kept: Path) -> None:
         pairwise_cosine_panel(ax, data.sel(algorithm=algorithm), algorithm)
     pairs_axis(ax, data["n"].values)
     ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
-    ax.text(AGENT_PAIRS * 0.9, 0.98, "an agent's", fontsize=6, ha="right")
+    ax.text(AGENT_PAIRS * 0.9, 0.98, "an iteration", fontsize=6, ha="right")
     ax.set(xlabel="state-action pairs n", ylabel="mean pairwise cosine", ylim=(-0.3, 1.04))
     ax.set_title("Do gradient estimates agree?\nHopper-v2, iteration 450", fontsize=7.5)
     ax.legend(fontsize=6, loc="center left")
