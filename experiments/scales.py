@@ -80,7 +80,7 @@ SCALES = {
         continuations=5,
         grid=7,
         sources=(2000, 10_000),
-        map_pairs=(1000, 4000),
+        map_pairs=(500, 2000),
     ),
     # some days on two cores
     "laptop": Scale(
