@@ -16,7 +16,7 @@ from pack import opened
 
 from pgcore.studies.figures import save_figure
 from pgcore.studies.figures.gradient import band, pairwise_cosine_panel
-from pgcore.studies.figures.landscape import cut_panel
+from pgcore.studies.figures.landscape import cut_panel, measured_pairs
 from pgcore.studies.figures.style import AGENT_PAIRS, STYLE, new_figure, pairs_axis
 from pgcore.studies.statistics import iqm_interval
 
@@ -79,10 +79,7 @@ def landscape(ax: mpl.axes.Axes, kept: Path) -> None:
     where = {"algorithm": ALGORITHM, "iteration": ITERATION, "trial": TRIAL}
     data = opened(kept / "hopper-landscape.zarr.zip").sel(where)
     data = data.isel(source=-1)
-    most = [
-        int(n) for n in data["pairs"].values if bool(data["reward"].sel(pairs=n).notnull().all())
-    ]
-    cut_panel(ax, data, np.array(most[-1:]))
+    cut_panel(ax, data, np.array(measured_pairs(data["reward"])[-1:]))
     ax.set_xlabel("step")
     title = f"Hopper-v2, {ALGORITHM.upper()}, iteration {ITERATION}"
     ax.set_title(f"Does the surrogate look like the reward?\n{title}", fontsize=7.5)

@@ -80,8 +80,22 @@ def test_the_legend_of_cuts_names_every_number_of_pairs():
     (legend,) = figures.contour_figure(data, "trpo", 0, 2000).legends
     assert [t.get_text() for t in legend.get_texts()] == [
         "reward, 2000 pairs",
-        "reward, 20000 pairs; bands: 95 %, from 8 trajectories on",
+        "reward, 20000 pairs",
     ]
+
+
+def test_a_study_without_a_finished_map_is_drawn_as_such():
+    data = landscape_in_parts()
+    none = data.assign(reward=data["reward"] * np.nan)
+    figure = figures.contour_figure(none, "trpo", 0, 2000)
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert titles == ["iteration 0: not computed", "iteration 150: not computed"]
+    for figure in (
+        figures.surface_figure(none, "trpo", 0, 2000),
+        figures.sources_figure(none, "trpo", 0),
+    ):
+        titles = [ax.get_title() for ax in figure.axes]
+        assert all(t.endswith("not computed") for t in titles if "reward" in t)
 
 
 def test_a_point_of_few_trajectories_has_no_band():

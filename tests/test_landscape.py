@@ -7,18 +7,15 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 from scipy import stats
 
 import linear_quadratic as lq
 import pgcore
 from conftest import assert_same_dataset, small_config
 from pgcore.agents import derive_seed
-from pgcore.studies import command_line, figures
 from pgcore.studies.agent import Agent
-from pgcore.studies.figures.landscape_table import _kl_at_one_step, reward_change
 from pgcore.studies.landscape import LandscapeStudy, describe_landscape
-from pgcore.studies.landscape_maps import centre_of, open_landscape, random_direction
+from pgcore.studies.landscape_maps import centre_of, random_direction
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.steps import computed_step, step_data
 from pgcore.studies.store import open_study
@@ -253,45 +250,6 @@ def test_maps_and_their_parts_have_random_numbers_of_their_own(runs, tmp_path):
     assert len(np.unique(sums)) == len(sums)
 
 
-def test_figures_page_and_table(runs, tmp_path):
-    pgcore.studies.landscape(runs, tmp_path / "a", noise="common", **SMALL)
-    data = open_landscape(tmp_path / "a")
-    for draw in (figures.surface_figure, figures.contour_figure):
-        figures.save_figure(draw(data, "ppo", 0, 128), tmp_path / "figure")
-    page = figures.landscape_page(data)
-    assert "common" in data.attrs["spec"] and "Plotly.newPlot" in page
-    assert 'src="http' not in page  # self-contained
-    assert r'"hovertext":[["step 0' in page  # a text per point
-    assert len(figures.landscape_table(data).splitlines()) == 10 + 4
-    assert np.isfinite(data["difference"].values).all()
-    paired = [line.split()[-1] for line in figures.landscape_table(data).splitlines()[10:]]
-    assert all(float(x) < 2 for x in paired)  # variance of differences over independent points'
-
-
-def test_a_line_and_a_plane_beside_the_step(runs, tmp_path):
-    """A grid of one random coordinate is drawn as a cut; one off the step has no cut's measures."""
-    line = SMALL | {"points": (4, 1), "pairs": (100,)}
-    off = SMALL | {"points": (2, 2), "random_range": (1.0, 2.0), "pairs": (100,)}
-    arguments = ["landscape", str(runs[0]), "--iterations", "2", "--sources", "128"]
-    arguments += ["--pairs", "100", "--points", "4", "1", "--out", str(tmp_path / "command")]
-    command_line.main(arguments)
-    assert (tmp_path / "command" / "contour-ppo-trial0-step128.png").exists()
-    assert not (tmp_path / "command" / "landscape.html").exists()
-    along = pgcore.studies.landscape(runs[:1], tmp_path / "line", **line)
-    row = figures.landscape_table(along).splitlines()[10].split()
-    assert "+" in row[-8] or "-" in row[-8]
-    beside = pgcore.studies.landscape(runs[:1], tmp_path / "off", **off)
-    row = figures.landscape_table(beside).splitlines()[10].split()
-    assert row[6] == "-" and row[-3] == "-"  # no agreement along the step, no KL at one step
-
-
-def test_kl_at_one_step_lies_between_grid_points():
-    steps = np.linspace(0, 3, 11)
-    cut = xr.Dataset({"kl": ("step_scale", 0.13 * steps**2)}, {"step_scale": steps})
-    assert _kl_at_one_step(cut) == pytest.approx(0.13)
-    assert np.isnan(_kl_at_one_step(cut.isel(step_scale=slice(0, 3))))
-
-
 def test_an_agent_that_has_stopped_learning_takes_no_step(tmp_path):
     """A rate that is annealed to 0 over the run."""
     with Run(tmp_path / "run", small_config(iterations=2, keep=(1,), anneal=True)) as run:
@@ -333,45 +291,3 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
             with pytest.raises(ValueError, match=match):
                 function(**({"runs": runs, "out": tmp_path / "x"} | SMALL | bad))
     assert not (tmp_path / "x").exists()
-
-
-def test_the_cut_follows_the_step_on_any_grid(runs, tmp_path):
-    settings = SMALL | {
-        "points": (2, 3),
-        "step_range": (0.0, 1.0),
-        "random_range": (-1.0, 1.0),
-        "pairs": (100,),
-    }
-    data = pgcore.studies.landscape(runs[:1], tmp_path, **settings)
-    cut = figures.landscape.along_the_step(data)
-    assert float(data["random_scale"][cut]) == 0
-    one = data.isel(algorithm=0, iteration=0, trial=0, source=0, pairs=0)
-    change, low, high = reward_change(one.isel(random_scale=cut))
-    rewards, errors = one["reward"].values, one["reward_error"].values
-    assert change == pytest.approx(rewards[1, 1] - rewards[0, 1])
-    assert (high - low) / 2 > 1.96 * np.hypot(errors[1, 1], errors[0, 1])
-
-
-def test_one_step_is_one_step():
-    """Also where it lies between grid points; against means and errors by hand."""
-    steps = np.linspace(0, 3, 11)  # 0.9 and 1.2, but not 1
-    reward, error = 10 + 5 * steps, np.full(11, 0.3)
-    dims = "step_scale"
-    cut = xr.Dataset(
-        {
-            "reward": (dims, reward),
-            "reward_error": (dims, error),
-            "trajectories": (dims, np.full(11, 1e6)),
-            "difference": (dims, np.full(11, np.nan)),
-        },
-        coords={dims: steps},
-    )
-    change, low, high = reward_change(cut)
-    assert change == pytest.approx(5)
-    width = 1.96 * 0.3 * np.sqrt((2 / 3) ** 2 + (1 / 3) ** 2 + 1)
-    assert (high - low) / 2 == pytest.approx(width, rel=1e-3)
-    few = cut.assign(trajectories=(dims, np.full(11, 3.0)))
-    _, low, high = reward_change(few)
-    assert (high - low) / 2 > 1.3 * width  # Student's t
-    away = cut.assign_coords({dims: steps + 0.5})  # the centre is not on the grid
-    assert np.isnan(reward_change(away)[0])

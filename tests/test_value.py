@@ -1,7 +1,6 @@
 """The value study: its measures, the fitted true value, and paired baselines."""
 
 import dataclasses
-import itertools
 import re
 import shutil
 
@@ -9,19 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-import linear_quadratic as lq
 import pgcore
 from conftest import assert_same_dataset, small_config
 from pgcore.agents import batch_values, derive_seed
 from pgcore.records import read_metrics
 from pgcore.returns import successor_values
 from pgcore.studies import figures
-from pgcore.studies.agent import Agent, Checkpoints
-from pgcore.studies.estimates import compare_judges, sum_gradients
+from pgcore.studies.agent import Checkpoints
+from pgcore.studies.estimates import sum_gradients
 from pgcore.studies.sampling import Sampling
 from pgcore.studies.store import open_study
 from pgcore.studies.value import ValueStudy, describe_value
-from pgcore.studies.value_errors import ValueErrors, error_measures, fit_value
+from pgcore.studies.value_errors import ValueErrors, error_measures
 from pgcore.train import Run
 
 SMALL = {
@@ -35,64 +33,6 @@ SMALL = {
     "pairs": (64, 128),
     "estimates": 4,
 }
-
-
-@pytest.fixture(scope="module")
-def linear():
-    """An agent on the linear-quadratic task whose trajectories are long enough to be resolved."""
-    task = pgcore.make_task("LinearQuadratic-v0")
-    policy = pgcore.GaussianPolicy(4, 2, hidden=(), log_std=-0.5)
-    policy.load_flat(torch.full((1, 12), -0.3))
-    return Agent(task, policy, pgcore.ValueNet(4, (32, 32)))
-
-
-def test_fitted_value_approaches_the_closed_form(linear):
-    gamma = 0.6  # 0.6^10 < 0.01: half of each trajectory is resolved
-    sampling = Sampling(gamma=gamma, stream_steps=400)
-    value, errors, share = fit_value(linear, 400_000, 3, sampling, 2)
-    assert 0.4 < share < 0.7
-    batch = pgcore.collect(linear.task, linear.policy, 400, streams=5, seed=9)
-    left = 20 - np.arange(400) % 20
-    flat = linear.policy.flat[0].numpy()
-    expected = np.stack([lq.values_at(flat, obs, left, gamma) for obs in batch.obs])
-    mask = np.broadcast_to(left >= 10, expected.shape)
-    with torch.no_grad():
-        got = value(torch.from_numpy(batch.inputs.reshape(1, -1, 4)))[0].numpy()
-    got = got.reshape(expected.shape)
-    assert error_measures(got[mask], expected[mask])[-1] > 0.97
-    # against single returns the fit looks worse by their noise
-    assert errors[-1] < error_measures(got[mask], expected[mask])[-1]
-
-
-def test_a_better_baseline_removes_more_variance(linear):
-    """tr Σ: value in closed form < a network fitted to few pairs < nothing, on the same pairs."""
-    gamma = 0.6
-    sampling = Sampling(gamma=gamma, lam=1.0, stream_steps=20)
-    fitted, _, _ = fit_value(linear, 20_000, 3, Sampling(gamma=gamma, stream_steps=400), 2)
-    flat = linear.policy.flat[0].numpy()
-    left = 20 - np.arange(20)
-
-    def closed_form(batch):
-        return np.stack([lq.values_at(flat, obs, left, gamma) for obs in batch.obs])
-
-    def judge(values):
-        def advantages(batch):
-            zeros = np.zeros_like(batch.rewards)
-            flags = (batch.terminated, batch.truncated)
-            return pgcore.discounted_returns(batch.rewards, zeros, *flags, gamma) - values(batch)
-
-        return advantages
-
-    judges = [judge(closed_form), judge(lambda b: batch_values(fitted, b)[0]), judge(lambda b: 0)]
-    groups = np.arange(100) * (1 << 20)
-    sums = compare_judges(linear, 200, groups, 2, sampling, judges, 2)
-    grams = [s.gradients @ s.gradients.T for s in sums]
-    for better, worse in itertools.pairwise(grams):
-        assert figures.value._variance_ratio(better, worse)[2] < 0.8  # the interval's upper end
-    expected = lq.policy_gradient(flat, gamma)  # the baseline does not bias the estimate
-    for s in sums:
-        error = s.gradients.std(0, ddof=1) / 10
-        assert (np.abs(s.gradients.mean(0) - expected) < 4.5 * error).all()
 
 
 @pytest.fixture(scope="module")

@@ -75,39 +75,31 @@ def monte_carlo_values(
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
-        SimulationError: MuJoCo raised an error on the way to some state or after it.
+        SimulationError: MuJoCo raised an error on the way to some state or after it; ``.result``
+            has the others, and NaN for these.
     """
     from pgcore.agents import derive_seed
 
     K = check_count("continuations", continuations)
     if not isinstance(at, np.ndarray) or at.dtype != np.int64 or at.ndim != 1 or (at < 0).any():
         raise ValueError("at: expected an int64 array [B] of steps >= 0")
-    if not 0 <= gamma <= 1:
-        raise ValueError(f"gamma: expected a number from 0 to 1, got {gamma}")
-    if tail is None and not 0 < gamma < 1:
-        raise ValueError(f"tail: expected a count, because gamma is {gamma}")
     B = len(at)
     ids = np.arange(B) if stream_ids is None else _checked("stream_ids", stream_ids, "B", B)
     if branch_seeds is None:
         branch_seeds = np.array([derive_seed(seed, "branch", k) >> 1 for k in range(K)])
     _checked("branch_seeds", branch_seeds, "K", K)
-    call = check_call(
-        policy,
-        np.zeros(B, dtype=np.int64),
-        ids,
-        seed,
-        num_threads,
-        normalizer,
-        False,
-    )
+    members = np.zeros(B, dtype=np.int64)
+    call = check_call(policy, members, ids, seed, num_threads, normalizer, False)
     raw = _core.branch(
         **native_arguments(task, policy, call, False, False),
         at=np.ascontiguousarray(at),
         seeds=branch_seeds.astype(np.uint64),
-        tail=default_tail(gamma) if tail is None else check_count("tail", tail),
+        tail=_checked_tail(gamma, tail),
         gamma=gamma,
     )
     returns = raw["returns"]
+    for failed, _ in raw["errors"]:
+        returns[failed] = np.nan
     values = MonteCarloValues(
         values=returns.mean(axis=1),
         errors=returns.std(axis=1, ddof=1) / math.sqrt(K) if K > 1 else np.full(B, np.nan),
@@ -119,6 +111,15 @@ def monte_carlo_values(
         streams, messages = zip(*raw["errors"], strict=True)
         raise SimulationError(streams, messages, values)
     return values
+
+
+def _checked_tail(gamma: float, tail: int | None) -> int:
+    """Most steps of a continuation."""
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma: expected a number from 0 to 1, got {gamma}")
+    if tail is None and not 0 < gamma < 1:
+        raise ValueError(f"tail: expected a count, because gamma is {gamma}")
+    return default_tail(gamma) if tail is None else check_count("tail", tail)
 
 
 def _checked(name: str, values: I64, dim: str, size: int) -> I64:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pgcore.provenance import attributes
 from pgcore.studies.agent import Agent
 from pgcore.studies.cluster import cluster_outcomes, local_workers
-from pgcore.studies.store import Schema, Store
+from pgcore.studies.store import Schema, Store, check_same
 from pgcore.threads import chosen_threads
 
 Values = Mapping[str, NDArray[Any] | float]
@@ -155,8 +155,7 @@ def run_plans(
     """
     check_folder(out)
     for name, plan in plans.items():  # before the first cell of any
-        if (Path(out) / name).exists():
-            Store(Path(out) / name, plan.schema, {})
+        check_same(Path(out) / name, plan.schema)
     data: dict[str, xr.Dataset] = {}
     failures: dict[str, BaseException] = {}
     total = 0
@@ -205,7 +204,7 @@ def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -
 
     path = Path(out)
     cells = plan.cells()
-    store = Store(path, plan.schema, {}) if path.exists() else None
+    store = Store(path, plan.schema, {}) if check_same(path, plan.schema) else None
     missing = [c for c in cells if store is None or not store.is_finished(c)]
     pairs = sum(plan.cost(cells[c]) for c in missing)
     agent, threads = plan.probe, chosen_threads(num_threads)

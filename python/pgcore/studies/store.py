@@ -38,6 +38,41 @@ class Schema:
         """The coordinates of a cell by dimension."""
         return {d: c[i] for (d, c), i in zip(self.cell_dims.items(), cell, strict=True)}
 
+    def spec_text(self) -> str:
+        """The settings as they are stored and compared."""
+        return json.dumps(dict(self.spec), sort_keys=True)
+
+
+def check_same(path: Path, schema: Schema) -> bool:
+    """Whether a study of this schema is at a path; False if nothing is.
+
+    Raises:
+        ValueError: the path holds a study with other settings, or something else.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return False
+    try:
+        group = zarr.open_group(path, mode="r")
+        stored = str(group.attrs["spec"])
+    except (KeyError, OSError, zarr.errors.GroupNotFoundError) as error:
+        raise ValueError(f"out: {path} exists and is no study; choose another") from error
+    if stored != schema.spec_text():
+        mine, theirs = json.loads(schema.spec_text()), json.loads(stored)
+        names = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
+        raise ValueError(
+            f"out: {path} holds a study with other settings of {', '.join(names)}; "
+            f"choose another folder, or remove {path.name}, and it is computed anew"
+        )
+    for name, values in {**schema.cell_dims, **schema.inner_dims}.items():
+        there: Any = group.get(name)
+        if there is None or list(there[...]) != list(np.asarray(values)):
+            raise ValueError(
+                f"out: {path} holds a study with other coordinates of {name} (or in "
+                f"another order); choose another folder, or remove {path.name}, and it is "
+                "computed anew"
+            )
+    return True
+
 
 class Store:
     """A study's dataset while cells are computed.
@@ -54,40 +89,15 @@ class Store:
             ValueError: the path holds a study with other settings, or something else.
         """
         self.path, self.schema = path, schema
-        spec = json.dumps(dict(schema.spec), sort_keys=True)
-        if path.exists() and any(path.iterdir()):
-            self._check_same(spec)
-        else:
-            self._create(spec, attributes)
+        if not check_same(path, schema):
+            self._create(attributes)
         self.group = zarr.open_group(path, mode="r+")
 
-    def _check_same(self, spec: str) -> None:
-        try:
-            group = zarr.open_group(self.path, mode="r")
-            stored = str(group.attrs["spec"])
-        except (KeyError, FileNotFoundError, zarr.errors.GroupNotFoundError) as error:
-            raise ValueError(f"out: {self.path} exists and is no study; choose another") from error
-        if stored != spec:
-            mine, theirs = json.loads(spec), json.loads(stored)
-            names = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
-            raise ValueError(
-                f"out: {self.path} holds a study with other settings of {', '.join(names)}; "
-                f"choose another folder, or remove {self.path.name}, and it is computed anew"
-            )
-        for name, values in {**self.schema.cell_dims, **self.schema.inner_dims}.items():
-            there: Any = group.get(name)
-            if there is None or list(there[...]) != list(np.asarray(values)):
-                raise ValueError(
-                    f"out: {self.path} holds a study with other coordinates of {name} (or in "
-                    f"another order); choose another folder, or remove {self.path.name}, and it is "
-                    "computed anew"
-                )
-
-    def _create(self, spec: str, attributes: Mapping[str, Any]) -> None:
+    def _create(self, attributes: Mapping[str, Any]) -> None:
         """Write all metadata to a neighbour and move it into place, so that it is whole."""
         building = self.path.with_name(f".{self.path.name}.building")
         group = zarr.open_group(building, mode="w")
-        group.attrs.update({**attributes, "spec": spec})
+        group.attrs.update({**attributes, "spec": self.schema.spec_text()})
         dims = {**self.schema.cell_dims, **self.schema.inner_dims}
         for name, values in dims.items():
             array = np.asarray(values)

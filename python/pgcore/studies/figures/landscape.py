@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -55,8 +54,8 @@ def surface_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
 
     The rewards of a row have one scale, so that what is noise at few pairs can be seen.
     """
-    maps = [(source, tuple(data["pairs"].values))]
-    return _surfaces(data, algorithm, trial, maps, _what(data, algorithm, trial, source))
+    title = _what(data, algorithm, trial, source)
+    return _surfaces(data.sel(source=[source]), algorithm, trial, title, every_level=True)
 
 
 def sources_figure(data: xr.Dataset, algorithm: str, trial: int) -> Figure:
@@ -64,46 +63,38 @@ def sources_figure(data: xr.Dataset, algorithm: str, trial: int) -> Figure:
 
     The rewards of a row are those of the most pairs that were measured for all of it.
     """
-    maps = [(int(s), None) for s in data["source"].values]
-    return _surfaces(data, algorithm, trial, maps, _what(data, algorithm, trial))
+    return _surfaces(data, algorithm, trial, _what(data, algorithm, trial), every_level=False)
 
 
 @mpl.rc_context(STYLE)
 def _surfaces(
-    data: xr.Dataset,
-    algorithm: str,
-    trial: int,
-    maps: Sequence[tuple[int, Sequence[int] | None]],
-    title: str,
+    data: xr.Dataset, algorithm: str, trial: int, title: str, *, every_level: bool
 ) -> Figure:
     """A row per iteration; for each source of a step the surrogate, then rewards by pairs.
 
-    Args:
-        data: of a study.
-        algorithm, trial: whose maps.
-        maps: sources and the pairs per point of each; None: the most that all sources have.
-        title: of the figure.
+    ``every_level``: of all numbers of pairs per point, or of the most that all sources have.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    iterations = data["iteration"].values
-    columns = sum(1 + (1 if levels is None else len(levels)) for _, levels in maps)
+    iterations, sources = data["iteration"].values, data["source"].values
+    all_levels = [int(n) for n in data["pairs"].values]
+    columns = len(sources) * (1 + (len(all_levels) if every_level else 1))
     figure = Figure(figsize=(1.95 * columns + 0.3, 1.75 * len(iterations)))
     FigureCanvasAgg(figure)
     number = 1
     for iteration in iterations:
         row = data.sel(algorithm=algorithm, trial=trial, iteration=iteration)
-        rewards = row["reward"].sel(source=[s for s, _ in maps])
-        most = _measured(rewards)[-1:] or [int(data["pairs"].values[-1])]
-        shown = rewards.sel(pairs=most if maps[0][1] is None else list(maps[0][1]))
-        for source, levels in maps:
+        measured = measured_pairs(row["reward"]) or all_levels
+        levels = all_levels if every_level else measured[-1:]
+        shown = row["reward"].sel(pairs=levels)
+        for source in sources:
             own = row.sel(source=source)
             name = f"iteration {iteration}: surrogate"
-            if len(maps) > 1:
-                name = f"iteration {iteration}: surrogate, {source} pairs"
+            if len(sources) > 1:
+                name += f", {source} pairs"
             panels = [(own["surrogate"], name, _limits(own["surrogate"]))]
-            for n in most if levels is None else levels:
+            for n in levels:
                 text = _reward_text(data, n, own.sel(pairs=n))
                 panels.append((own["reward"].sel(pairs=n), text, _limits(shown)))
             for surface, text, limits in panels:
@@ -114,7 +105,7 @@ def _surfaces(
     return figure
 
 
-def _measured(rewards: xr.DataArray) -> list[int]:
+def measured_pairs(rewards: xr.DataArray) -> list[int]:
     """The numbers of pairs at which every one of these maps was measured, growing."""
     whole = rewards.notnull().all([d for d in rewards.dims if d != "pairs"])
     return [int(n) for n in rewards["pairs"].values[whole.values]]
@@ -146,11 +137,16 @@ def has_common_numbers(data: xr.Dataset) -> bool:
     return spec_of(data).get("noise") == "common"
 
 
+def noise_text(data: xr.Dataset) -> str:
+    """How the random numbers of the points go together."""
+    return "common random numbers" if has_common_numbers(data) else "independent streams"
+
+
 def _what(data: xr.Dataset, algorithm: str, trial: int, source: int | None = None) -> str:
-    noise = "common random numbers" if has_common_numbers(data) else "independent streams"
     step = f"; step from {source} pairs" if source is not None else ""
     task = spec_of(data).get("task", "")
-    return f"{task}, {algorithm.upper()}, trial {trial}{step}\n{noise}; random direction of norm 2"
+    first = f"{task}, {algorithm.upper()}, trial {trial}{step}"
+    return f"{first}\n{noise_text(data)}; random direction of norm 2"
 
 
 def filled_panel(ax: Axes, surface: xr.DataArray, cmap: str) -> Axes:
@@ -227,7 +223,7 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
     figure, axes = new_figure(3 if plane else 1, len(iterations), width=2.6, height=2.0)
     for row, iteration in enumerate(iterations):
         own = part.sel(iteration=iteration)
-        measured = _measured(own["reward"])
+        measured = measured_pairs(own["reward"])
         if not measured:
             for ax in axes[row]:
                 ax.set_axis_off()
@@ -249,11 +245,12 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
         axes[row, 0].set_ylabel("random direction", fontsize=7)
     for ax in axes[-1]:
         ax.set_xlabel("step", fontsize=7)
-    figure.suptitle(_what(data, algorithm, trial, source), fontsize=7)
+    bands = f"bands: 95 %, where a point has {LEAST_TRAJECTORIES} trajectories or more"
+    figure.suptitle(f"{_what(data, algorithm, trial, source)}; {bands}", fontsize=7)
     legends = [ax.get_legend_handles_labels() for ax in axes[:, -1]]
     lines, names = max(legends, key=lambda legend: len(legend[1]))
-    names[-1] += f"; bands: 95 %, from {LEAST_TRAJECTORIES} trajectories on"
-    figure.legend(lines, names, fontsize=6, loc="outside lower right", ncols=len(names))
+    if names:
+        figure.legend(lines, names, fontsize=6, loc="outside lower right", ncols=len(names))
     return figure
 
 

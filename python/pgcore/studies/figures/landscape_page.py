@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pgcore.studies.figures.landscape import pairs_text
+from pgcore.studies.figures.landscape import noise_text, pairs_text
 from pgcore.studies.figures.style import spec_of
 
 
@@ -38,6 +38,13 @@ def landscape_page(data: xr.Dataset) -> str:
         )
         for column, variable in enumerate(("surrogate", "reward"), 1):
             figure.add_trace(_surface(go, own, variable, len(names) == 1), row=1, col=column)
+    figure.update_layout(**_layout(data, names))
+    page: str = figure.to_html(full_html=True, include_plotlyjs=True)
+    return page
+
+
+def _layout(data: xr.Dataset, names: list[str]) -> dict[str, Any]:
+    """Menu, axes and title of the page; the menu shows two surfaces of each name."""
     buttons = [
         {
             "label": name,
@@ -46,33 +53,21 @@ def landscape_page(data: xr.Dataset) -> str:
         }
         for j, name in enumerate(names)
     ]
+    menu = {"buttons": buttons, "direction": "up", "x": 0.0, "xanchor": "left"}
     axes = {
         "xaxis_title": "step",
         "yaxis_title": "random direction (norm 2)",
         "camera": {"eye": {"x": -1.4, "y": -1.6, "z": 1.1}},
     }
-    spec = spec_of(data)
-    noise = {"common": "common random numbers", "independent": "independent streams"}
-    kind = noise.get(str(spec.get("noise")), "")
-    figure.update_layout(
-        updatemenus=[
-            {
-                "buttons": buttons,
-                "direction": "up",
-                "x": 0.0,
-                "xanchor": "left",
-                "y": -0.02,
-                "yanchor": "top",
-            }
-        ],
-        scene=axes | {"zaxis_title": "surrogate"},
-        scene2=axes | {"zaxis_title": "mean return"},
-        title=f"{spec.get('task', '')}: surrogate and true reward around the policy; {kind}",
-        margin={"l": 10, "r": 10, "t": 90, "b": 70},
-        height=720,
-    )
-    page: str = figure.to_html(full_html=True, include_plotlyjs=True)
-    return page
+    return {
+        "updatemenus": [menu | {"y": -0.02, "yanchor": "top"}],
+        "scene": axes | {"zaxis_title": "surrogate"},
+        "scene2": axes | {"zaxis_title": "mean return"},
+        "title": f"{spec_of(data).get('task', '')}: surrogate and true reward around the policy; "
+        f"{noise_text(data)}",
+        "margin": {"l": 10, "r": 10, "t": 90, "b": 70},
+        "height": 720,
+    }
 
 
 def point_texts(own: xr.Dataset, variable: str) -> list[list[str]]:
