@@ -13,6 +13,7 @@ import pytest
 
 import pgcore
 from conftest import assert_same_dataset
+from pgcore.studies.agent import Checkpoints
 from pgcore.studies.cells import StudyError, describe_plan, run_plan, run_plans
 from pgcore.studies.gradient import GradientStudy, describe_gradient
 from pgcore.studies.landscape import LandscapeStudy
@@ -198,3 +199,9 @@ def test_the_dataset_says_what_made_it(runs, tmp_path):
         "wall_seconds",
     ):
         assert name in data.attrs, name
+
+
+def test_what_is_no_run_is_named_as_such(tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(ValueError, match=f"runs: expected a training run, got {path}, which"):
+            Checkpoints.of(path, [0], 1)

@@ -183,8 +183,10 @@ class Run:
 
 
 def checkpoint_path(run: Path, iteration: int) -> Path:
-    """The kept checkpoint of an iteration; ValueError names the ones that exist."""
+    """The kept checkpoint of an iteration; ValueError names the ones that exist, or no run."""
     folder = run / "checkpoints"
+    if not folder.is_dir():
+        raise ValueError(f"runs: expected a training run, got {run}, which has no checkpoints")
     path = folder / f"{iteration:06d}.safetensors"
     if not path.is_file():
         known = sorted(int(p.stem) for p in folder.glob("[0-9]*.safetensors"))
