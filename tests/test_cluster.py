@@ -161,3 +161,10 @@ def test_bad_addresses(runs, tmp_path, address, text):
     with pytest.raises(ValueError, match=text):
         pgcore.studies.gradient_quality(runs, tmp_path / "out", cluster=address, **SMALL)
     assert address.startswith("tcp") or not (tmp_path / "out").exists()
+
+
+def test_a_cluster_without_dask_is_refused_before_any_work(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="cluster: needs Dask"):
+        pgcore.studies.landscape(runs, tmp_path / "x", cluster="local:2", **SMALL_MAP)
+    assert not (tmp_path / "x").exists()

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from pgcore.provenance import attributes
 from pgcore.studies.agent import Agent
-from pgcore.studies.cluster import cluster_outcomes, local_workers
+from pgcore.studies.cluster import check_cluster, cluster_outcomes
 from pgcore.studies.store import Schema, Store, check_same
 from pgcore.threads import chosen_threads
 
@@ -98,7 +98,7 @@ def run_plan(
         StudyError: some cells failed; everything else is stored.
     """
     if cluster is not None:
-        local_workers(cluster)  # a bad address is refused before anything is written
+        check_cluster(cluster)  # before anything is written
     threads = chosen_threads(num_threads)
     store = Store(Path(out), plan.schema, {**attributes(), **plan.attributes})
     coordinates = plan.cells()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,10 +30,8 @@ def cluster_outcomes(
     Raises:
         ValueError: a bad address, or nobody answers there.
     """
-    try:
-        from distributed import as_completed
-    except ImportError as error:
-        raise ValueError("cluster: needs Dask; pip install 'pgcore[cluster]'") from error
+    from distributed import as_completed
+
     with _client(address) as client:
         for work in stages:
             futures = {
@@ -45,6 +44,16 @@ def cluster_outcomes(
                     yield futures[future], future.result() if raised is None else raised
             finally:
                 client.cancel(list(futures))
+
+
+def check_cluster(address: str) -> None:
+    """ValueError for a bad address, or where Dask is not installed."""
+    local_workers(address)
+    if importlib.util.find_spec("distributed") is None:
+        raise ValueError(
+            "cluster: needs Dask, pgcore's extra of that name; in pgcore's folder: "
+            "pip install '.[cluster]' -c constraints.txt"
+        )
 
 
 def local_workers(address: str) -> int | None:
