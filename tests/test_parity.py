@@ -1,5 +1,6 @@
 """Parity with the installed Gymnasium, from injected states and the same actions."""
 
+import dataclasses
 import warnings
 
 import gymnasium
@@ -92,7 +93,9 @@ def test_time_limits_equal_gymnasium(task_id):
 
 
 def test_humanoid_v2_has_the_impact_cost():
-    task, base = pgcore.make_task("Humanoid-v2"), pgcore.make_task("Humanoid-v4")
+    task = pgcore.make_task("Humanoid-v2")
+    v4 = pgcore.make_task("Humanoid-v4").spec
+    base = pgcore.make_task(dataclasses.replace(v4, contact_margins="max"))
     policy = make_policy(task, 1, (8,), spread=0.1)
     with_cost = pgcore.collect(task, policy, 300, seed=1)
     without = pgcore.collect(base, policy, 300, seed=1)
@@ -104,8 +107,20 @@ def test_humanoid_v2_has_the_impact_cost():
     np.testing.assert_allclose(paid[inside], cost[inside], atol=1e-12)
     assert cost[inside].max() > 1e-3
 
+    # and with zeros for contact forces neither them nor the cost
+    zero = pgcore.make_task("Humanoid-v2-zero-forces")
+    assert zero.obs_dim == 376
+    policy.tensors[0].data[:, -84:] = 0.0  # blind to them
+    blind, seeing = (pgcore.collect(t, policy, 300, seed=1) for t in (zero, base))
+    assert not blind.obs[..., -84:].any()
+    np.testing.assert_array_equal(blind.obs[..., :-84], seeing.obs[..., :-84])
+    np.testing.assert_array_equal(blind.rewards, seeing.rewards)
 
-@pytest.mark.parametrize("task_id", ["Hopper-v2", "Walker2d-v5", "HalfCheetah-v4", "Humanoid-v2"])
+
+@pytest.mark.parametrize(
+    "task_id",
+    ["Hopper-v2", "Walker2d-v5", "HalfCheetah-v4", "Humanoid-v2", "Humanoid-v2-zero-forces"],
+)
 def test_python_twin_follows_the_native_path(task_id):
     task = pgcore.make_task(task_id)
     policy = make_policy(task, 2, (16,), spread=0.05)

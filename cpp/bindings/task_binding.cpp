@@ -4,6 +4,8 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace pgcore::bindings {
@@ -21,12 +23,17 @@ std::vector<Parameters> to_parameters(const TermList& terms) {
 }
 
 std::unique_ptr<TaskHandle> make_task(std::string xml_path, int frame_skip, int time_limit,
-                                      bool lowered, const TermList& reset,
-                                      const TermList& observation, const TermList& reward,
-                                      const TermList& termination) {
-  return std::make_unique<TaskHandle>(
-      TaskConfig{std::move(xml_path), frame_skip, time_limit, lowered, to_parameters(reset),
-                 to_parameters(observation), to_parameters(reward), to_parameters(termination)});
+                                      const std::string& contact_margins, bool lowered,
+                                      const TermList& reset, const TermList& observation,
+                                      const TermList& reward, const TermList& termination) {
+  if (contact_margins != "sum" && contact_margins != "max") {
+    throw std::invalid_argument("contact_margins: expected 'sum' or 'max', got '" +
+                                contact_margins + "'");
+  }
+  return std::make_unique<TaskHandle>(TaskConfig{
+      std::move(xml_path), frame_skip, time_limit,
+      contact_margins == "max" ? MarginRule::kMax : MarginRule::kSum, lowered, to_parameters(reset),
+      to_parameters(observation), to_parameters(reward), to_parameters(termination)});
 }
 
 py::list observation_table(const TaskHandle& h) {
@@ -59,8 +66,9 @@ py::list action_table(const TaskHandle& h) {
 void bind_task(py::module_& m) {
   py::class_<TaskHandle>(m, "Task")
       .def(py::init(&make_task), py::kw_only(), py::arg("xml_path"), py::arg("frame_skip"),
-           py::arg("time_limit"), py::arg("lowered"), py::arg("reset"), py::arg("observation"),
-           py::arg("reward"), py::arg("termination"))
+           py::arg("time_limit"), py::arg("contact_margins"), py::arg("lowered"), py::arg("reset"),
+           py::arg("observation"), py::arg("reward"), py::arg("termination"))
+      .def_property_readonly("passes", [](const TaskHandle& h) { return h.task.passes(); })
       .def_property_readonly("obs_dim", [](const TaskHandle& h) { return h.task.obs_dim(); })
       .def_property_readonly("act_dim", [](const TaskHandle& h) { return h.task.act_dim(); })
       .def_property_readonly("dt", [](const TaskHandle& h) { return h.task.dt(); })

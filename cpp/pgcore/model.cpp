@@ -40,10 +40,4 @@ ModelPtr load_model(const std::string& xml_path) {
   return model;
 }
 
-void lower_model(mjModel& m) noexcept {
-  constexpr auto kPasses =
-      static_cast<unsigned>(mjDSBL_ISLAND) | static_cast<unsigned>(mjDSBL_MIDPHASE);
-  m.opt.disableflags = static_cast<int>(static_cast<unsigned>(m.opt.disableflags) | kPasses);
-}
-
 }  // namespace pgcore

@@ -1,4 +1,4 @@
-// Loading and lowering of MuJoCo models, and keeping MuJoCo's messages away from the user's
+// Loading of MuJoCo models, and keeping MuJoCo's messages away from the user's
 // terminal.
 #pragma once
 
@@ -35,10 +35,5 @@ class QuietScope {
 
 // Compile an MJCF file. Throws std::invalid_argument with MuJoCo's message.
 ModelPtr load_model(const std::string& xml_path);
-
-// Switch off passes of the engine that cannot change a bit of the trajectory: the search for
-// constraint islands (PGS and the monolithic solvers do not use it) and the mid-phase of the
-// collision search (it only culls pairs).
-void lower_model(mjModel& m) noexcept;
 
 }  // namespace pgcore

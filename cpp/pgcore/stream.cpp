@@ -1,8 +1,11 @@
 #include "pgcore/stream.hpp"
 
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
+#include "pgcore/engine_hooks.hpp"
 #include "pgcore/tsan.hpp"
 
 namespace pgcore {
@@ -29,11 +32,18 @@ void run_quietly(const mjModel* m, mjData* d, int stream, void* arg) noexcept {
 
 std::vector<StreamError> run_streams(BatchPool& pool, std::size_t streams, int num_threads,
                                      mjfBatchFunc function, void* job) {
+  if (const std::string callback = installed_callback(); !callback.empty()) {
+    throw std::runtime_error(callback +
+                             " is installed, which pgcore's simulations would not call; "
+                             "remove it with mujoco.set_" +
+                             callback + "(None)");
+  }
   BatchPtr batch = pool.acquire(streams, num_threads);
   std::vector<int> ids(streams);
   std::iota(ids.begin(), ids.end(), 0);
   std::vector<StreamError> errors;
   QuietJob quiet{function, job};
+  const StoppedClock no_clock;
   tsan_release(&quiet.begun);
   const int failed =
       mjb_apply(batch.get(), ids.data(), static_cast<int>(streams), run_quietly, &quiet, 0);

@@ -17,19 +17,18 @@ std::vector<std::string> describe(const auto& terms, auto line) {
 }  // namespace
 
 Task::Task(const TaskConfig& config)
-    : model_(load_model(config.xml_path)),
+    : stepped_(load_model(config.xml_path), config.margin_rule, config.lowered),
       frame_skip_(config.frame_skip),
       time_limit_(config.time_limit) {
   if (frame_skip_ < 1) throw std::invalid_argument("frame_skip: expected a count >= 1");
   if (time_limit_ < 0) throw std::invalid_argument("time_limit: expected a count >= 1, or none");
-  if (model_->nu < 1) throw std::invalid_argument("xml: the model has no actuator, so no action");
-  if (config.lowered) lower_model(*model_);
-  for (const auto& p : config.reset) reset_.push_back(make_reset_term(p, *model_));
+  if (model().nu < 1) throw std::invalid_argument("xml: the model has no actuator, so no action");
+  for (const auto& p : config.reset) reset_.push_back(make_reset_term(p, model()));
   for (const auto& p : config.observation)
-    observation_.push_back(make_observation_term(p, *model_));
-  for (const auto& p : config.reward) reward_.push_back(make_reward_term(p, *model_));
+    observation_.push_back(make_observation_term(p, model()));
+  for (const auto& p : config.reward) reward_.push_back(make_reward_term(p, model()));
   for (const auto& p : config.termination)
-    termination_.push_back(make_termination_term(p, *model_));
+    termination_.push_back(make_termination_term(p, model()));
   for (const auto& term : observation_) {
     obs_dim_ += term->size();
     reads_contact_forces_ = reads_contact_forces_ || term->reads_contact_forces();
@@ -42,64 +41,64 @@ Task::Task(const TaskConfig& config)
 
 std::size_t Task::scratch_size() const noexcept {
   return std::max(
-      {static_cast<std::size_t>(model_->nq), static_cast<std::size_t>(model_->nv), reward_.size()});
+      {static_cast<std::size_t>(model().nq), static_cast<std::size_t>(model().nv), reward_.size()});
 }
 
 void Task::reset(mjData& d, const DrawAddress& address, double* scratch) const noexcept {
-  mj_resetData(model_.get(), &d);
-  for (const auto& term : reset_) term->apply(*model_, d, address, scratch);
-  mj_forward(model_.get(), &d);
+  mj_resetData(&model(), &d);
+  for (const auto& term : reset_) term->apply(model(), d, address, scratch);
+  mj_forward(&stepped_.view(), &d);
 }
 
 void Task::reset_to(mjData& d, const double* qpos, const double* qvel) const noexcept {
-  mj_resetData(model_.get(), &d);
-  std::copy(qpos, qpos + model_->nq, d.qpos);
-  std::copy(qvel, qvel + model_->nv, d.qvel);
-  mj_forward(model_.get(), &d);
+  mj_resetData(&model(), &d);
+  std::copy(qpos, qpos + model().nq, d.qpos);
+  std::copy(qvel, qvel + model().nv, d.qvel);
+  mj_forward(&stepped_.view(), &d);
 }
 
 void Task::observe(const mjData& d, double* obs) const noexcept {
   for (const auto& term : observation_) {
-    term->write(*model_, d, obs);
+    term->write(model(), d, obs);
     obs += term->size();
   }
 }
 
 StepResult Task::step(mjData& d, const double* action, double* scratch) const noexcept {
   // what the reward compares with, before the simulator moves on
-  for (std::size_t i = 0; i < reward_.size(); ++i) scratch[i] = reward_[i]->before(*model_, d);
+  for (std::size_t i = 0; i < reward_.size(); ++i) scratch[i] = reward_[i]->before(model(), d);
 
   // physics; contact forces only where a term reads them
-  std::copy(action, action + model_->nu, d.ctrl);
-  for (int frame = 0; frame < frame_skip_; ++frame) mj_step(model_.get(), &d);
-  if (reads_contact_forces_) mj_rnePostConstraint(model_.get(), &d);
+  std::copy(action, action + model().nu, d.ctrl);
+  for (int frame = 0; frame < frame_skip_; ++frame) mj_step(&stepped_.view(), &d);
+  if (reads_contact_forces_) mj_rnePostConstraint(&stepped_.view(), &d);
 
   // termination first: the healthy reward depends on it
   const bool terminated =
-      std::ranges::any_of(termination_, [&](const auto& t) { return t->terminated(*model_, d); });
+      std::ranges::any_of(termination_, [&](const auto& t) { return t->terminated(model(), d); });
   double reward = 0.0;
   for (std::size_t i = 0; i < reward_.size(); ++i) {
-    reward += reward_[i]->value(*model_, d, {action, scratch[i], dt(), terminated});
+    reward += reward_[i]->value(model(), d, {action, scratch[i], dt(), terminated});
   }
   return {reward, terminated};
 }
 
 std::vector<ObservationRow> Task::observation_table() const {
   std::vector<ObservationRow> rows;
-  for (const auto& term : observation_) term->describe(*model_, rows);
+  for (const auto& term : observation_) term->describe(model(), rows);
   return rows;
 }
 
 std::vector<std::string> Task::reward_formula() const {
-  return describe(reward_, [&](const auto& term) { return term.formula(*model_); });
+  return describe(reward_, [&](const auto& term) { return term.formula(model()); });
 }
 
 std::vector<std::string> Task::termination_rules() const {
-  return describe(termination_, [&](const auto& term) { return term.rule(*model_); });
+  return describe(termination_, [&](const auto& term) { return term.rule(model()); });
 }
 
 std::vector<std::string> Task::reset_rules() const {
-  return describe(reset_, [&](const auto& term) { return term.rule(*model_); });
+  return describe(reset_, [&](const auto& term) { return term.rule(model()); });
 }
 
 }  // namespace pgcore

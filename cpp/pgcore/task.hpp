@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "pgcore/model.hpp"
+#include "pgcore/lowering.hpp"
 #include "pgcore/random.hpp"
 #include "pgcore/terms/term.hpp"
 
@@ -19,6 +19,7 @@ struct TaskConfig {
   std::string xml_path;
   int frame_skip = 1;
   int time_limit = 0;  // environment steps; 0: none
+  MarginRule margin_rule = MarginRule::kSum;
   bool lowered = true;
   std::vector<Parameters> reset;
   std::vector<Parameters> observation;
@@ -37,11 +38,13 @@ class Task {
   // Throws std::invalid_argument.
   explicit Task(const TaskConfig& config);
 
-  const mjModel& model() const noexcept { return *model_; }
+  // For sizes, names and the layout of mjData; stepped through a view of it.
+  const mjModel& model() const noexcept { return stepped_.compiled(); }
+  const std::vector<std::string>& passes() const noexcept { return stepped_.passes(); }
   int obs_dim() const noexcept { return obs_dim_; }
-  int act_dim() const noexcept { return model_->nu; }
+  int act_dim() const noexcept { return model().nu; }
   int time_limit() const noexcept { return time_limit_; }
-  double dt() const noexcept { return model_->opt.timestep * frame_skip_; }
+  double dt() const noexcept { return model().opt.timestep * frame_skip_; }
 
   // Doubles of scratch space that reset() and step() need.
   std::size_t scratch_size() const noexcept;
@@ -63,7 +66,7 @@ class Task {
   std::vector<std::string> reset_rules() const;
 
  private:
-  ModelPtr model_;
+  SteppedModel stepped_;
   int frame_skip_;
   int time_limit_;
   int obs_dim_ = 0;

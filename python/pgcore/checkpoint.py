@@ -44,7 +44,7 @@ class Checkpoint:
 
     def task(self) -> Task:
         """The task that the agents were trained on."""
-        return make_task(self.config.task)
+        return make_task(self.config.task, lowered=self.config.lowered)
 
     def policy(self) -> GaussianPolicy:
         """The policies, a stack of M members."""

@@ -1,13 +1,15 @@
 """The built-in tasks.
 
 The Gymnasium MuJoCo tasks, from the models of the installed gymnasium package. ``-v2`` are the
-tasks of the paper: Hopper-v2 and Walker2d-v2 have the dynamics and rewards of v4; Humanoid-v2 has
-v4's observation and an impact cost that v4 lacks.
+tasks of the paper: v4 with the contact margins of MuJoCo before 3.5; Humanoid-v2 has an impact cost
+that v4 lacks, and Humanoid-v2-zero-forces neither that nor contact forces: MuJoCo 2.0 under mujoco-py
+returned zeros for them (openai/gym#1541), and which of the two the paper ran is not known.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from pgcore.tasks import TaskSpec, Term
 
@@ -97,6 +99,7 @@ _HUMANOID_V4 = TaskSpec(
     gymnasium_id="Humanoid-v4",
     note="a 3-D humanoid, walks forward",
 )
+_FORCES = 84  # entries of cfrc_ext: 14 bodies, the world among them
 _CONTACT_COST = Term.of("contact_cost", weight=5e-7, max=10.0)
 _HUMANOID_V5 = replace(
     _HUMANOID_V4,
@@ -136,8 +139,15 @@ _LINEAR_QUADRATIC = TaskSpec(
     note="two masses on slides, quadratic costs: value and gradient in closed form",
 )
 
+
+def _v2(spec: TaskSpec, **changes: Any) -> TaskSpec:
+    """The paper's version of a task's v4."""
+    values = {"id": spec.id.replace("v4", "v2"), "contact_margins": "max", **changes}
+    return replace(spec, **values)
+
+
 _ALL = (
-    replace(_HOPPER_V4, id="Hopper-v2", note="the paper's Hopper; equal to v4"),
+    _v2(_HOPPER_V4, note="the paper's Hopper: v4 with the old contact margins"),
     _HOPPER_V4,
     replace(
         _HOPPER_V4,
@@ -145,7 +155,7 @@ _ALL = (
         reward=_runner_reward(1e-3, "healthy"),
         gymnasium_id="Hopper-v5",
     ),
-    replace(_WALKER_V4, id="Walker2d-v2", note="the paper's Walker2d; equal to v4"),
+    _v2(_WALKER_V4, note="the paper's Walker2d: equal to v4, whose model has no margins"),
     _WALKER_V4,
     replace(
         _WALKER_V4,
@@ -156,11 +166,16 @@ _ALL = (
     ),
     _CHEETAH_V4,
     replace(_CHEETAH_V4, id="HalfCheetah-v5", gymnasium_id="HalfCheetah-v5"),
-    replace(
+    _v2(
         _HUMANOID_V4,
-        id="Humanoid-v2",
         reward=(*_HUMANOID_V4.reward, _CONTACT_COST),
-        note="the paper's Humanoid: v4 and an impact cost",
+        note="the paper's Humanoid: v4 with an impact cost and the old contact margins",
+    ),
+    _v2(
+        _HUMANOID_V4,
+        id="Humanoid-v2-zero-forces",
+        observation=(*_HUMANOID_V4.observation[:-1], Term.of("zeros", count=_FORCES)),
+        note="Humanoid-v2 where contact forces read as zero, so without impact cost",
     ),
     _HUMANOID_V4,
     _HUMANOID_V5,

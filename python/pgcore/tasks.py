@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pgcore import _core
-from pgcore.errors import check_count
+from pgcore.errors import check_choice, check_count
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Term:
     """One term of a task: its kind and its parameters, e.g. ``Term.of("qvel", clip=10.0)``.
 
     Kinds (parameters):
-        observation: qpos (start), qvel (clip), cinert, cvel, cfrc_ext, qfrc_actuator (start)
+        observation: qpos (start), qvel (clip), cinert, cvel, cfrc_ext, qfrc_actuator (start),
+            zeros (count)
         reward: coordinate_velocity (weight, index), com_velocity (weight, axis),
             body_velocity (weight, axis, body), healthy (value, when="healthy"|"always"),
             control_cost (weight), contact_cost (weight, max),
@@ -52,6 +54,8 @@ class TaskSpec:
         reset, observation, reward, termination: the terms, in order. Observations are
             concatenated, rewards summed; any termination term ends the trajectory.
         gymnasium_id: the Gymnasium environment of the same dynamics, for ``backend="python"``.
+        contact_margins: when two geoms begin to act on each other: at the "sum" of their margins
+            (MuJoCo since 3.5), or at the larger one, "max" (before, and so in the paper).
         note: one line on what the task is, shown by ``pgcore tasks``.
     """
 
@@ -64,6 +68,7 @@ class TaskSpec:
     reward: tuple[Term, ...]
     termination: tuple[Term, ...] = ()
     gymnasium_id: str | None = None
+    contact_margins: str = "sum"
     note: str = ""
 
     def xml_path(self) -> Path:
@@ -89,6 +94,8 @@ class Task:
         frame_skip: simulator steps in one environment step.
         time_limit: environment steps after which a trajectory is truncated, or None.
         spec: the definition.
+        lowered: whether passes that make the engine cheaper and change no bit were asked for.
+        passes: the passes that were applied: each only where it is exact for the model.
     """
 
     def __init__(self, spec: TaskSpec, *, lowered: bool = True) -> None:
@@ -98,11 +105,12 @@ class Task:
         path = spec.xml_path()
         if not path.is_file():
             raise ValueError(f"xml: expected a readable MJCF file, got {str(path)!r}")
-        self.spec = spec
+        self.spec, self.lowered = spec, lowered
         self.native = _core.Task(
             xml_path=str(path),
             frame_skip=spec.frame_skip,
             time_limit=spec.time_limit or 0,
+            contact_margins=check_choice("contact_margins", spec.contact_margins, ("sum", "max")),
             lowered=lowered,
             reset=[t.native() for t in spec.reset],
             observation=[t.native() for t in spec.observation],
@@ -115,6 +123,7 @@ class Task:
         self.obs_dim: int = self.native.obs_dim
         self.act_dim: int = self.native.act_dim
         self.dt: float = self.native.dt
+        self.passes: tuple[str, ...] = tuple(self.native.passes)
 
     def model_hash(self) -> str:
         """SHA-256 of the model file, which provenance records."""
@@ -123,8 +132,8 @@ class Task:
     def __repr__(self) -> str:
         return f"Task({self.id!r}, obs_dim={self.obs_dim}, act_dim={self.act_dim}, dt={self.dt:g})"
 
-    def __reduce__(self) -> tuple[type[Task], tuple[TaskSpec]]:
-        return Task, (self.spec,)
+    def __reduce__(self) -> tuple[Callable[..., Task], tuple[TaskSpec, bool]]:
+        return _cached_task, (self.spec, self.lowered)
 
 
 @functools.lru_cache(maxsize=32)
@@ -144,7 +153,8 @@ def make_task(task: str | TaskSpec, *, lowered: bool = True) -> Task:
 
     Args:
         task: an id (see :func:`task_ids`) or a :class:`TaskSpec`.
-        lowered: switch off engine passes that cannot change a bit of a trajectory (faster).
+        lowered: make the engine cheaper where that cannot change a bit of a trajectory; False: the
+            plain loop over ``mj_step``.
 
     Raises:
         ValueError: unknown id (the message names near matches), bad term or model file.

@@ -46,7 +46,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, num_threads: int | None = None) -> None:
         self.config = config
-        self.task = make_task(config.task)
+        self.task = make_task(config.task, lowered=config.lowered)
         self.iteration = 0
         threads = default_threads() if num_threads is None else num_threads
         count = -(-config.trials // config.block)

@@ -38,6 +38,8 @@ def make_env(task: Any) -> Any:
         if task.spec.gymnasium_id is None:
             raise ValueError(f"task: {task.id} has no gymnasium_id, which backend='python' needs")
         env = _quiet_make(task.spec.gymnasium_id)
+        if task.spec.contact_margins == "max":
+            _use_larger_margin(env.unwrapped.model)
         for term in task.spec.reward:
             if term.kind == "contact_cost" and task.spec.gymnasium_id.endswith("-v4"):
                 values = dict(term.parameters)
@@ -64,6 +66,16 @@ def _quiet_make(env_id: str) -> Any:
         _core.keep_quiet(False)
 
 
+def _use_larger_margin(model: Any) -> None:
+    """Let the larger of two margins count, as before MuJoCo 3.5: equal ones are halved."""
+    collide = (model.geom_contype != 0) | (model.geom_conaffinity != 0)
+    if len(np.unique(model.geom_margin[collide])) > 1:
+        raise ValueError(
+            "contact_margins: backend='python' knows 'max' for equal margins only; use native"
+        )
+    model.geom_margin /= 2
+
+
 def _impact_cost(env: Any, weight: float, bound: float) -> Any:
     """Humanoid-v2's cost min(weight * sum(cfrc_ext^2), bound), which v4 lacks."""
     import gymnasium
@@ -74,12 +86,21 @@ def _impact_cost(env: Any, weight: float, bound: float) -> Any:
     return gymnasium.wrappers.TransformReward(env, lambda reward: float(reward) - cost())
 
 
+def _trailing_zeros(task: Task) -> int:
+    """How many entries at an observation's end stand for what the task does not compute."""
+    counts = [dict(t.parameters)["count"] for t in task.spec.observation if t.kind == "zeros"]
+    if counts and task.spec.observation[-1].kind != "zeros" or len(counts) > 1:
+        raise ValueError("observation: backend='python' knows zeros as the last term only")
+    return int(counts[0]) if counts else 0
+
+
 class _Stream:
     """One environment with the addresses of its random numbers."""
 
     def __init__(self, env: Any, task: Any, seed: int, stream_id: int, act_dim: int) -> None:
         self.env, self.task, self.seed, self.stream_id = env, task, seed, stream_id
         self.act_dim = act_dim
+        self.zeros = _trailing_zeros(task) if isinstance(task, Task) else 0
         self.trajectory = -1
         self.step = 0
         self.noise = np.zeros((0, act_dim))
@@ -105,7 +126,13 @@ class _Stream:
             )
             inner.set_state(qpos, qvel)
             obs = inner._get_obs()
-        return np.asarray(obs, dtype=np.float64)
+        return self.observation(obs)
+
+    def observation(self, obs: Any) -> F64:
+        """An observation of the environment as the task has it."""
+        values = np.array(obs, dtype=np.float64)
+        values[len(values) - self.zeros :] = 0.0
+        return values
 
     def next_noise(self) -> F64:
         """The noise of the next action [A]."""
@@ -213,8 +240,8 @@ def _run_stream(
         out["actions"][s, t] = action
         out["log_probs"][s, t] = -0.5 * float(z @ z) - scale
         # step; float64 actions, so that control costs are not rounded to float32
-        obs, reward, terminated, truncated, _ = stream.env.step(action.astype(np.float64))
-        obs = np.asarray(obs, dtype=np.float64)
+        seen, reward, terminated, truncated, _ = stream.env.step(action.astype(np.float64))
+        obs = stream.observation(seen)
         out["rewards"][s, t] = reward
         out["terminated"][s, t], out["truncated"][s, t] = terminated, truncated
         x = _network_input(obs, normalizer, m, live)

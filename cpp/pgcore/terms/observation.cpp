@@ -122,6 +122,19 @@ struct ActuatorForces final : ObservationTerm {
   int end;
 };
 
+// Entries that stand for quantities which another simulator did not compute.
+struct Zeros final : ObservationTerm {
+  Zeros(const Parameters& p, const mjModel&) : count(p.index("count", 1, 1 << 20)) {}
+  int size() const noexcept override { return count; }
+  void write(const mjModel&, const mjData&, double* out) const noexcept override {
+    std::fill_n(out, count, 0.0);
+  }
+  void describe(const mjModel&, std::vector<ObservationRow>& rows) const override {
+    rows.insert(rows.end(), static_cast<std::size_t>(count), {"always zero", "1"});
+  }
+  int count;
+};
+
 }  // namespace
 
 std::unique_ptr<ObservationTerm> make_observation_term(const Parameters& p, const mjModel& m) {
@@ -131,7 +144,8 @@ std::unique_ptr<ObservationTerm> make_observation_term(const Parameters& p, cons
       {"cinert", construct<ObservationTerm, BodyInertias>},
       {"cvel", construct<ObservationTerm, BodyVelocities>},
       {"cfrc_ext", construct<ObservationTerm, ContactForces>},
-      {"qfrc_actuator", construct<ObservationTerm, ActuatorForces>}};
+      {"qfrc_actuator", construct<ObservationTerm, ActuatorForces>},
+      {"zeros", construct<ObservationTerm, Zeros>}};
   return make_term("observation", table, p, m);
 }
 

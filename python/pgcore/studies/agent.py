@@ -18,7 +18,7 @@ from pgcore.config import TrainConfig
 from pgcore.errors import CheckpointError, check_count
 from pgcore.nets import GaussianPolicy, ValueNet
 from pgcore.normalize import Normalizer
-from pgcore.tasks import Task, make_task
+from pgcore.tasks import Task
 from pgcore.train import checkpoint_path
 
 
@@ -141,7 +141,13 @@ class Checkpoints:
 
     def task(self) -> Task:
         """The runs' task."""
-        return make_task(self.task_id)
+        return self.checkpoint(self.algorithms[0], self.iterations[0]).task()
+
+    def provenance(self) -> dict[str, str]:
+        """What is simulated, for a dataset's attributes."""
+        task = self.task()
+        passes = ", ".join(task.passes) or "none"
+        return {"model_sha256": task.model_hash(), "engine_passes": passes}
 
     def agent(self, algorithm: str, iteration: int, trial: int) -> Agent:
         """One agent."""

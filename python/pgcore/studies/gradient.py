@@ -152,7 +152,7 @@ class GradientStudy:
             "trials": checkpoints.trials,
             "checkpoints": checkpoints.digests(),
         }
-        attributes = {"model_sha256": checkpoints.task().model_hash()}
+        attributes = checkpoints.provenance()
         title = f"gradient {checkpoints.task_id}"
         P = probe.policy.flat.shape[1]
         true = Plan(

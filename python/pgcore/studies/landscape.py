@@ -119,7 +119,7 @@ class LandscapeStudy:
         self._check_budget(checkpoints)
         shared: dict[str, Any] = {
             "probe": checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0),
-            "attributes": {"model_sha256": checkpoints.task().model_hash()},
+            "attributes": checkpoints.provenance(),
         }
         return {
             "surrogate.zarr": self._surrogate_plan(checkpoints, shared),

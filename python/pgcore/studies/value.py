@@ -82,7 +82,7 @@ class ValueStudy:
         every.check_learning()
         shared: dict[str, Any] = {
             "probe": every.agent(every.algorithms[0], max(every.iterations), 0),
-            "attributes": {"model_sha256": every.task().model_hash()},
+            "attributes": every.provenance(),
         }
         plans = {"errors.zarr": self._errors_plan(every, shared)}
         if self.variance_iterations:
