@@ -152,6 +152,15 @@ CHANGES = [
     ("stack_cg", "opt.disableflags", int(BIT.mjDSBL_ISLAND)),
     ("many_trees", "opt.disableflags", int(BIT.mjDSBL_ISLAND)),
     ("pgs_elliptic", "opt.noslip_iterations", 0),
+    ("attached", "exclude_signature", 0),
+    ("defaults", "pair_margin", 0.0),
+    ("delays", "actuator_delay", 0.0),
+    ("delays", "jnt_springyield", 0.0),
+    # the mid-phase decides the order of contacts between two bodies
+    ("many_geoms", "opt.disableflags", int(BIT.mjDSBL_MIDPHASE)),
+    ("one_tree", "opt.disableflags", int(BIT.mjDSBL_MIDPHASE)),
+    ("one_against_many", "opt.disableflags", int(BIT.mjDSBL_MIDPHASE)),
+    ("row_of_tools", "opt.disableflags", int(BIT.mjDSBL_MIDPHASE)),
 ]
 
 

@@ -6,6 +6,7 @@ comment in each file says what.
 
 import hashlib
 import importlib.util
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,3 +135,40 @@ def first_difference(a, b):
     return (
         f"from step {step} on in {rows.any(axis=1).sum()} of {len(a)} streams, by up to {gap:.1e}"
     )
+
+
+def load(path):
+    """A task's model, or None: a file that others include, or one without an actuator."""
+    try:
+        m = mujoco.MjModel.from_xml_path(str(path))
+    except ValueError:
+        return None
+    return m if m.nu else None
+
+
+def compare(path, steps=150, most_seconds=0.3):
+    """(verdict, detail) for a public model: "equal", "different", "no task" or "refused".
+
+    Two streams of ``steps`` steps each; fewer where they would take longer than ``most_seconds``.
+    """
+    m = load(path)
+    if m is None:
+        return "no task", ""
+    spec = spec_of(path)
+    qpos, qvel, actions = random_start(m, 2, steps)
+    try:
+        plain = pgcore.make_task(spec, lowered=False)
+        began = time.perf_counter()
+        replay(plain, qpos, qvel, actions[:, :5].copy())
+        pace = (time.perf_counter() - began) / 5
+        some = actions[:, : max(10, min(steps, int(most_seconds / pace)))].copy()
+        expected = replay(plain, qpos, qvel, some)
+    except (ValueError, RuntimeError) as error:
+        return "refused", str(error)
+    got = replay(pgcore.make_task(spec, lowered=True), qpos, qvel, some)
+    names = [name for name in expected if name != "errors"]
+    parted = {name: first_difference(expected[name], got[name]) for name in names}
+    parted = {name: words for name, words in parted.items() if words}
+    if expected["errors"] != got["errors"]:
+        parted["errors"] = f"{expected['errors']} and {got['errors']}"
+    return ("different" if parted else "equal"), parted
