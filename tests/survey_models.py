@@ -17,7 +17,7 @@ def survey(title, paths):
     """Print what differs; count models by verdict."""
     counts = {}
     for path in paths:
-        verdict, detail = zoo.compare(path, most_seconds=1.0)
+        verdict, detail = zoo.compare(path)
         counts[verdict] = counts.get(verdict, 0) + 1
         if verdict in ("different", "refused"):
             print(f"  {path}: {verdict} {detail}", flush=True)
