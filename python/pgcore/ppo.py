@@ -19,6 +19,7 @@ from pgcore.nets import (
     mlp_backward,
     mlp_forward,
 )
+from pgcore.optimizer import Adam
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _gather(x: Tensor, order: Tensor) -> Tensor:
 
 def _train(
     network: StackedMlp,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     tensors: list[Tensor],
     minibatches: Minibatches,
     step: Callable[[list[Tensor]], Tensor],
@@ -105,7 +106,7 @@ def _train(
 
 def update_policy(
     policy: GaussianPolicy,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     data: TrainingData,
     minibatches: Minibatches,
     *,
@@ -172,7 +173,7 @@ def update_policy(
 
 def update_value(
     value: ValueNet,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     data: TrainingData,
     minibatches: Minibatches,
     *,
