@@ -18,7 +18,8 @@ from pgcore.agents import Agents, batch_values, derive_seed
 from pgcore.arrays import F64, Bool
 from pgcore.batch import RolloutBatch
 from pgcore.collect import collect
-from pgcore.nets import ValueNet, mlp_backward, mlp_forward
+from pgcore.mlp import mlp_backward, mlp_forward
+from pgcore.nets import ValueNet
 from pgcore.optimizer import Adam
 from pgcore.returns import discounted_returns
 from pgcore.studies.agent import Agent, Checkpoints
