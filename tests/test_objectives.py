@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from pgcore import objectives
-from pgcore.nets import GaussianPolicy, gaussian_log_prob, mlp_backward, mlp_forward
+from pgcore.mlp import mlp_backward, mlp_forward, mlp_tangent, tanh
+from pgcore.nets import GaussianPolicy, gaussian_log_prob
 
 
 @pytest.fixture
@@ -51,6 +53,35 @@ def test_network_backward_equals_autograd(generator, activation):
     for got, want in zip(gradients, expected, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)  # float32 sums over 40 rows
     torch.testing.assert_close(out, policy.mean(inputs).detach())
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "silu"])
+def test_network_tangent_is_the_derivative_along_a_line(generator, activation):
+    policy = GaussianPolicy(5, 2, (7, 6), 3, activation=activation, seed=1)
+    inputs = torch.randn(3, 40, 5, generator=generator)
+    layers = [t.data for t in policy.tensors][: policy.layer_tensors]
+    direction = [torch.randn(t.shape, generator=generator) for t in layers]
+    _, kept = mlp_forward(layers, inputs, activation)
+    got = mlp_tangent(layers, kept, direction, activation)
+    _, want = torch.autograd.functional.jvp(
+        lambda *tensors: policy.apply_network(inputs, tensors), tuple(layers), tuple(direction)
+    )
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)  # float32 sums
+
+
+def test_tanh_without_a_tape_is_tanh(generator):
+    """Within two units in the last place of float32; the same for every slice and layout."""
+    x = torch.cat([s * torch.randn(100_000, generator=generator) for s in (1e-4, 0.1, 1.0, 5.0)])
+    exact = torch.tanh(x.double())
+    unit = torch.from_numpy(np.spacing(exact.abs().float().numpy()))
+    assert ((tanh(x).double() - exact).abs() <= 2 * unit).all()
+    assert torch.equal(tanh(x[3:50]), tanh(x)[3:50])
+    assert torch.equal(tanh(x.view(4, -1).T), tanh(x).view(4, -1).T)
+    extreme = torch.tensor([torch.inf, -torch.inf, 50.0, -0.0])
+    assert torch.equal(tanh(extreme), torch.tensor([1.0, -1.0, 1.0, -0.0]))
+    assert tanh(torch.tensor([torch.nan])).isnan().all()
+    (slope,) = torch.autograd.grad(tanh(x.requires_grad_()).sum(), x)  # with one it is torch's
+    torch.testing.assert_close(slope, (1 - exact**2).float())
 
 
 def test_gaussian_terms_equal_torch_distributions(generator):

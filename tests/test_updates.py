@@ -8,6 +8,7 @@ import torch
 
 from pgcore import GaussianPolicy, ValueNet, objectives, ppo, trpo
 from pgcore.nets import gaussian_log_prob
+from pgcore.optimizer import Adam
 from pgcore.ppo import Minibatches, TrainingData
 
 
@@ -32,8 +33,7 @@ def select(data, members):
 
 
 def adam(network, lr=1e-3):
-    network.flat.grad = network.flat_grad
-    return torch.optim.Adam([network.flat], lr=lr, eps=1e-5, fused=True)
+    return Adam(network.flat, network.flat_grad, lr, eps=1e-5)
 
 
 @pytest.fixture

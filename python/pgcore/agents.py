@@ -18,6 +18,7 @@ from pgcore.collect import collect
 from pgcore.config import TrainConfig
 from pgcore.nets import GaussianPolicy, ValueNet
 from pgcore.normalize import Normalizer, RewardScaler
+from pgcore.optimizer import SLOTS, Adam
 from pgcore.ppo import Minibatches, TrainingData
 from pgcore.returns import discounted_returns, gae, successor_values
 from pgcore.tasks import Task
@@ -78,8 +79,11 @@ class Agents:
             else None
         )
         self.optimizers = {
-            "policy": _adam(self.policy, config),
-            "value": _adam(self.value, config),
+            name: Adam(network.flat, network.flat_grad, rate, config.adam_eps)
+            for name, network, rate in (
+                ("policy", self.policy, config.policy_lr),
+                ("value", self.value, config.value_lr),
+            )
         }
 
     def iterate(
@@ -160,7 +164,7 @@ class Agents:
         config = self.config
         remaining = 1 - iteration / config.iterations if config.anneal else 1.0
         for name, rate in (("policy", config.policy_lr), ("value", config.value_lr)):
-            self.optimizers[name].param_groups[0]["lr"] = rate * remaining
+            self.optimizers[name].lr = rate * remaining
         stats = update_policy(
             self.policy, self.optimizers["policy"], data, config, self.trials, iteration
         )
@@ -181,20 +185,14 @@ class Agents:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to go on bit-exactly, as arrays with a leading member axis."""
-        members = len(self.trials)
         state = {"policy.flat": self.policy.flat.numpy(), "value.flat": self.value.flat.numpy()}
         for name, optimizer in self.optimizers.items():
-            slots = optimizer.state[optimizer.param_groups[0]["params"][0]]
-            shape = state[f"{name}.flat"]
-            for slot in ("exp_avg", "exp_avg_sq"):
-                state[f"{name}.{slot}"] = slots[slot].numpy() if slots else np.zeros_like(shape)
-            steps = float(slots["step"]) if slots else 0.0
-            state[f"{name}.step"] = np.full(members, steps)
+            state |= {f"{name}.{slot}": array for slot, array in optimizer.state().items()}
         if self.normalizer is not None:
             for name in ("count", "mean", "m2"):
                 state[f"normalizer.{name}"] = getattr(self.normalizer, name)
         if self.scaler is not None:
-            state["scaler.state"] = self.scaler.state.reshape(members, -1)
+            state["scaler.state"] = self.scaler.state.reshape(len(self.trials), -1)
         return {k: v.copy() for k, v in state.items()}
 
     def load_state(self, state: dict[str, NDArray[Any]]) -> None:
@@ -202,21 +200,12 @@ class Agents:
         self.policy.load_flat(torch.from_numpy(state["policy.flat"]))
         self.value.load_flat(torch.from_numpy(state["value.flat"]))
         for name, optimizer in self.optimizers.items():
-            parameter = optimizer.param_groups[0]["params"][0]
-            slots = optimizer.state[parameter]
-            for slot in ("exp_avg", "exp_avg_sq"):
-                slots[slot] = torch.from_numpy(state[f"{name}.{slot}"].copy())
-            slots["step"] = torch.tensor(float(state[f"{name}.step"][0]))
+            optimizer.load_state({slot: state[f"{name}.{slot}"] for slot in SLOTS})
         if self.normalizer is not None:
             for name in ("count", "mean", "m2"):
                 setattr(self.normalizer, name, state[f"normalizer.{name}"].copy())
         if self.scaler is not None:
             self.scaler.state = state["scaler.state"].reshape(-1, 4).copy()
-
-
-def _adam(network: GaussianPolicy | ValueNet, config: TrainConfig) -> torch.optim.Optimizer:
-    network.flat.grad = network.flat_grad
-    return torch.optim.Adam([network.flat], lr=1.0, eps=config.adam_eps, fused=True)
 
 
 def minibatches(
@@ -229,7 +218,7 @@ def minibatches(
 
 def update_policy(
     policy: GaussianPolicy,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     data: TrainingData,
     config: TrainConfig,
     trials: list[int],

@@ -4,85 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from pgcore.errors import check_choice, check_count
+from pgcore.mlp import ACTIVATIONS, mlp
 
-ACTIVATIONS = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "elu": nn.functional.elu,
-    "silu": nn.functional.silu,
-}
-# gradient by an activation's input, from (gradient by its output, input, output)
-ACTIVATION_BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-    "tanh": lambda d, _, h: torch.ops.aten.tanh_backward(d, h),
-    "relu": lambda d, _, h: d * (h > 0),
-    "elu": lambda d, x, h: d * torch.where(x > 0, 1.0, h + 1.0),
-    "silu": lambda d, x, _: torch.ops.aten.silu_backward(d, x),
-}
 INITIALIZATIONS = ("orthogonal", "xavier")
 _SEED_STRIDE = 0x9E3779B97F4A7C15  # odd: distinct generators for every (seed, member)
-
-
-def mlp(tensors: Sequence[Tensor], x: Tensor, activation: str) -> Tensor:
-    """Outputs [M, B, out] of M networks for inputs [M, B, in]; differentiable by autograd.
-
-    Args:
-        tensors: weights [M, in, out] and biases [M, out] of each layer in turn.
-        x: inputs, of the dtype of the weights.
-        activation: between the layers: tanh, relu, elu or silu.
-    """
-    act = ACTIVATIONS[activation]
-    for layer in range(0, len(tensors), 2):
-        x = torch.baddbmm(tensors[layer + 1].unsqueeze(1), x, tensors[layer])
-        if layer + 2 < len(tensors):
-            x = act(x)
-    return x
-
-
-def mlp_forward(
-    tensors: Sequence[Tensor], x: Tensor, activation: str
-) -> tuple[Tensor, list[Tensor]]:
-    """The same as :func:`mlp`, and what :func:`mlp_backward` needs of it."""
-    act = ACTIVATIONS[activation]
-    kept = [x]
-    for layer in range(0, len(tensors), 2):
-        x = torch.baddbmm(tensors[layer + 1].unsqueeze(1), x, tensors[layer])
-        if layer + 2 < len(tensors):
-            kept.append(x)  # ahead of the activation
-            x = act(x)
-            kept.append(x)
-    return x, kept
-
-
-def mlp_backward(
-    tensors: Sequence[Tensor],
-    kept: Sequence[Tensor],
-    d_out: Tensor,
-    activation: str,
-    gradients: Sequence[Tensor],
-) -> None:
-    """Write the gradient of Σ(d_out · output) by every tensor of :func:`mlp_forward`.
-
-    Written out because the tape of autograd costs as much as the arithmetic of a small network.
-
-    Args:
-        tensors, activation: as given to :func:`mlp_forward`; ``kept``: what it returned.
-        d_out: [M, B, out].
-        gradients: where to write, shaped as ``tensors``.
-    """
-    derivative = ACTIVATION_BACKWARD[activation]
-    for layer in range(len(tensors) - 2, -1, -2):
-        below = kept[layer]
-        gradients[layer].copy_(torch.bmm(below.transpose(1, 2), d_out))
-        gradients[layer + 1].copy_(d_out.sum(1))
-        if layer > 0:
-            d_below = torch.bmm(d_out, tensors[layer].transpose(1, 2))
-            d_out = derivative(d_below, kept[layer - 1], below)
 
 
 def gaussian_log_prob(actions: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """Objectives of policy-gradient algorithms, as pure functions over a leading member axis.
 
-Shapes: M members, B pairs, A action dimensions. Every function returns one number per member, so
-that the members of a stack never mix. ``*_gradient`` are the closed forms of the gradients that
-the training loop uses; a test compares each with autograd.
+Shapes: M members, B pairs, A action dimensions; further axes may lead, such as one of minibatches.
+Every function returns one number per member, so that the members of a stack never mix.
+``*_gradient`` are the closed forms of the gradients that the training loop uses; a test compares
+each with autograd.
 """
 
 from __future__ import annotations

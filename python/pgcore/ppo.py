@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +11,9 @@ import torch
 from torch import Tensor
 
 from pgcore import objectives
-from pgcore.nets import (
-    GaussianPolicy,
-    StackedMlp,
-    ValueNet,
-    gaussian_log_prob,
-    mlp_backward,
-    mlp_forward,
-)
+from pgcore.mlp import mlp_backward, mlp_forward
+from pgcore.nets import GaussianPolicy, StackedMlp, ValueNet, gaussian_log_prob
+from pgcore.optimizer import Adam
 
 
 @dataclass(frozen=True)
@@ -71,41 +66,30 @@ def permutations(
     return torch.from_numpy(np.stack(rows))
 
 
-def _gather(x: Tensor, order: Tensor) -> Tensor:
-    """Rows of x [M, N, ...] in each member's order [M, N]."""
-    index = order + torch.arange(len(x)).unsqueeze(1) * x.shape[1]
-    return x.reshape(-1, *x.shape[2:])[index.reshape(-1)].reshape(x.shape)
-
-
-def _train(
-    network: StackedMlp,
-    optimizer: torch.optim.Optimizer,
-    tensors: list[Tensor],
-    minibatches: Minibatches,
-    step: Callable[[list[Tensor]], Tensor],
-    max_grad_norm: float | None,
-) -> Tensor:
-    """Minibatch descent; ``step`` writes gradients and returns losses [M].
-
-    Returns the mean loss of the last pass [M].
-    """
-    size = tensors[0].shape[1] // minibatches.count
-    losses = torch.zeros(network.members)
+def _passes(tensors: list[Tensor], minibatches: Minibatches) -> Iterator[list[Tensor]]:
+    """The tensors [M, N, ...], for every pass in its order as K minibatches [K, M, B, ...]."""
+    M, N = tensors[0].shape[:2]
+    K = minibatches.count
+    B = N // K
+    rows = [x.flatten(0, 1) for x in tensors]
+    first = N * torch.arange(M).unsqueeze(1)
     for epoch in range(minibatches.epochs):
-        shuffled = [_gather(x, minibatches.order[:, epoch]) for x in tensors]
-        losses = torch.zeros(network.members)
-        for i in range(minibatches.count):
-            losses += step([x[:, i * size : (i + 1) * size] for x in shuffled])
-            if max_grad_norm is not None:
-                norm = network.flat_grad.norm(dim=1, keepdim=True)
-                network.flat_grad.mul_((max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
-            optimizer.step()
-    return losses / minibatches.count
+        order = (minibatches.order[:, epoch, : K * B] + first).view(M, K, B).transpose(0, 1)
+        chosen = order.reshape(-1)
+        yield [x.index_select(0, chosen).view(K, M, B, *x.shape[1:]) for x in rows]
+
+
+def _descend(network: StackedMlp, optimizer: Adam, max_grad_norm: float | None) -> None:
+    """One step down ``flat_grad``, each member's cut to ``max_grad_norm``."""
+    if max_grad_norm is not None:
+        norm = network.flat_grad.norm(dim=1, keepdim=True)
+        network.flat_grad.mul_((max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
+    optimizer.step()
 
 
 def update_policy(
     policy: GaussianPolicy,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     data: TrainingData,
     minibatches: Minibatches,
     *,
@@ -132,47 +116,53 @@ def update_policy(
     """
     layers = policy.layer_tensors
     tensors = [t.data for t in policy.tensors]
-    gradients = policy.split(policy.flat_grad)
-    old_mean, old_log_std = policy.mean(data.inputs).detach(), tensors[-1].clone()
-    before = policy.flat.clone()
-    advantages = data.advantages
-    if normalize == "batch":
-        advantages = objectives.normalize_advantages(advantages)
+    gradients, log_std = policy.split(policy.flat_grad), tensors[-1]
+    half_log_2pi = 0.5 * math.log(2 * math.pi)
 
-    def step(batch: list[Tensor]) -> Tensor:
-        inputs, actions, log_probs, a = batch
-        if normalize == "minibatch":
-            a = objectives.normalize_advantages(a)
-        log_std = tensors[-1]
+    def step(inputs: Tensor, actions: Tensor, log_probs: Tensor, a: Tensor) -> Tensor:
+        """One minibatch; returns its ratios [M, B] ahead of the step."""
         mean, kept = mlp_forward(tensors[:layers], inputs, policy.activation)
         z = (actions - mean) * torch.exp(-log_std).unsqueeze(1)
-        constant = log_std.sum(-1, keepdim=True) + 0.5 * math.log(2 * math.pi) * policy.act_dim
-        ratio = torch.exp(-0.5 * (z * z).sum(-1) - constant - log_probs)
+        constant = (log_std + half_log_2pi).sum(-1, keepdim=True)
+        ratio = torch.exp((z * z).sum(-1) * -0.5 - constant - log_probs)
         # the optimiser descends, so every gradient carries a minus
         d_log_prob = -objectives.clipped_surrogate_gradient(ratio, a, clip)
         d_mean, d_log_std = objectives.gaussian_log_prob_gradient(z, log_std, d_log_prob)
         mlp_backward(tensors[:layers], kept, d_mean, policy.activation, gradients)
         gradients[-1].copy_(d_log_std - entropy)
-        return -objectives.clipped_surrogate(ratio, a, clip)
+        _descend(policy, optimizer, max_grad_norm)
+        return ratio
 
     with torch.no_grad():
+        before = policy.flat.clone()
+        old_mean, old_log_std = policy.mean(data.inputs), log_std.clone()
+        advantages, loss = data.advantages, torch.zeros(policy.members)
+        if normalize == "batch":
+            advantages = objectives.normalize_advantages(advantages)
         parts = [data.inputs, data.actions, data.log_probs, advantages]
-        loss = _train(policy, optimizer, parts, minibatches, step, max_grad_norm)
+        for inputs, actions, log_probs, a in _passes(parts, minibatches):
+            if normalize == "minibatch":
+                a = objectives.normalize_advantages(a)
+            # in memory as the means are
+            actions = actions.transpose(2, 3).contiguous().transpose(2, 3)
+            batches = zip(inputs, actions, log_probs, a, strict=True)
+            ratios = torch.stack([step(*batch) for batch in batches])
+            loss = -objectives.clipped_surrogate(ratios, a, clip).mean(0)
         new_mean = policy.mean(data.inputs)
-        ratio = torch.exp(gaussian_log_prob(data.actions, new_mean, tensors[-1]) - data.log_probs)
+        ratio = torch.exp(gaussian_log_prob(data.actions, new_mean, log_std) - data.log_probs)
         return {
             "policy_loss": loss,
-            "kl": objectives.gaussian_kl(old_mean, old_log_std, new_mean, tensors[-1]),
+            "kl": objectives.gaussian_kl(old_mean, old_log_std, new_mean, log_std),
             "clip_fraction": ((ratio - 1).abs() > clip).float().mean(-1),
             "ratio_max": ratio.amax(-1),
-            "entropy": objectives.gaussian_entropy(tensors[-1]),
+            "entropy": objectives.gaussian_entropy(log_std),
             "step_norm": (policy.flat - before).norm(dim=1),
         }
 
 
 def update_value(
     value: ValueNet,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     data: TrainingData,
     minibatches: Minibatches,
     *,
@@ -195,14 +185,20 @@ def update_value(
     tensors = [t.data for t in value.tensors]
     gradients = value.split(value.flat_grad)
 
-    def step(batch: list[Tensor]) -> Tensor:
-        inputs, old, targets, weights = batch
+    def step(inputs: Tensor, old: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """One minibatch; returns the values [M, B] ahead of the step."""
         out, kept = mlp_forward(tensors, inputs, value.activation)
         values = out.squeeze(-1)
         slope = objectives.value_loss_gradient(values, old, targets, weights, clip)
         mlp_backward(tensors, kept, slope.unsqueeze(-1), value.activation, gradients)
-        return objectives.value_loss(values, old, targets, weights, clip)
+        _descend(value, optimizer, max_grad_norm)
+        return values
 
     with torch.no_grad():
+        loss = torch.zeros(value.members)
         parts = [data.inputs, data.values, data.targets, data.weights]
-        return {"value_loss": _train(value, optimizer, parts, minibatches, step, max_grad_norm)}
+        for inputs, old, targets, weights in _passes(parts, minibatches):
+            batches = zip(inputs, old, targets, weights, strict=True)
+            values = torch.stack([step(*batch) for batch in batches])
+            loss = objectives.value_loss(values, old, targets, weights, clip).mean(0)
+        return {"value_loss": loss}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pgcore import objectives
+from pgcore.mlp import mlp_backward, mlp_forward, mlp_tangent
 from pgcore.nets import GaussianPolicy, gaussian_log_prob
 from pgcore.ppo import TrainingData
 
@@ -53,7 +54,11 @@ def conjugate_gradient(
 def fisher_vector_product(
     policy: GaussianPolicy, inputs: Tensor, damping: float
 ) -> Callable[[Tensor], Tensor]:
-    """v -> (F + damping I) v with F = E_s[∇² KL(π_θ0 || π_θ)] at θ = θ0, by double backward.
+    """v -> (F + damping I) v with F = E_s[∇² KL(π_θ0 || π_θ)] at θ = θ0.
+
+    At θ0 the KL divergence of diagonal Gaussians has the curvature diag(1/σ²) in the mean and 2 in
+    log_std, and no slope in the mean, so that F = E_s[Jᵀ diag(1/σ²) J] for the mean's weights, with
+    its Jacobian J, and 2 I for log_std.
 
     Source: Schulman et al. 2015, arXiv:1502.05477, appendix C.1.
 
@@ -63,34 +68,37 @@ def fisher_vector_product(
         damping: added multiple of the identity.
 
     Returns:
-        A function of [M, P].
+        A function of [M, P]; later changes of ``policy`` do not change it.
     """
-    tensors = [t.detach().clone().requires_grad_() for t in policy.tensors]
-    with torch.enable_grad():
-        mean, log_std = policy.mean(inputs, tensors), tensors[-1]
-        kl = objectives.gaussian_kl(mean.detach(), log_std.detach(), mean, log_std).sum()
-        slopes = torch.autograd.grad(kl, tensors, create_graph=True)
-    gradient = _flatten(slopes)
+    tensors = policy.split(policy.flat.clone())
+    layers, activation = tensors[: policy.layer_tensors], policy.activation
+    _, kept = mlp_forward(layers, inputs, activation)
+    scale = torch.exp(-2 * tensors[-1]).unsqueeze(1) / inputs.shape[1]
 
     def product(vector: Tensor) -> Tensor:
-        rows = torch.autograd.grad((gradient * vector).sum(), tensors, retain_graph=True)
-        return _flatten(rows) + damping * vector
+        out = torch.empty_like(vector)
+        parts, rows = policy.split(vector), policy.split(out)
+        tangent = mlp_tangent(layers, kept, parts[: policy.layer_tensors], activation)
+        mlp_backward(layers, kept, tangent * scale, activation, rows[: policy.layer_tensors])
+        rows[-1].copy_(2 * parts[-1])
+        return out + damping * vector
 
     return product
 
 
-def _flatten(tensors: tuple[Tensor, ...]) -> Tensor:
-    """Rows [M, P] of the parameters' tensors, in the order of ``policy.flat``."""
-    return torch.cat([t.reshape(len(t), -1) for t in tensors], dim=1)
-
-
 def surrogate_gradient(policy: GaussianPolicy, data: TrainingData, advantages: Tensor) -> Tensor:
     """∇_θ mean(ρ A) at θ = θ_old, [M, P] (paper, equations 1 and 14)."""
-    tensors = [t.detach().clone().requires_grad_() for t in policy.tensors]
-    with torch.enable_grad():
-        log_prob = policy.log_prob(data.inputs, data.actions, tensors)
-        gain = objectives.surrogate(torch.exp(log_prob - log_prob.detach()), advantages).sum()
-    return _flatten(torch.autograd.grad(gain, tensors))
+    tensors = [t.data for t in policy.tensors]
+    layers, log_std = tensors[: policy.layer_tensors], tensors[-1]
+    out = torch.empty_like(policy.flat)
+    rows = policy.split(out)
+    mean, kept = mlp_forward(layers, data.inputs, policy.activation)
+    z = (data.actions - mean) * torch.exp(-log_std).unsqueeze(1)
+    slopes = advantages / advantages.shape[1]
+    d_mean, d_log_std = objectives.gaussian_log_prob_gradient(z, log_std, slopes)
+    mlp_backward(layers, kept, d_mean, policy.activation, rows[: policy.layer_tensors])
+    rows[-1].copy_(d_log_std)
+    return out
 
 
 def update_policy(

@@ -7,10 +7,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from pgcore.arrays import F64
 from pgcore.checkpoint import Checkpoint, load_checkpoint
@@ -18,6 +18,7 @@ from pgcore.config import TrainConfig
 from pgcore.errors import CheckpointError, check_count
 from pgcore.nets import GaussianPolicy, ValueNet
 from pgcore.normalize import Normalizer
+from pgcore.optimizer import SLOTS
 from pgcore.tasks import Task
 from pgcore.train import checkpoint_path
 
@@ -31,7 +32,8 @@ class Agent:
         config: the settings that it was trained with.
         iteration: updates that were made.
         reward_std: what its rewards were divided by; 1 without reward normalisation.
-        optimizer: Adam's state of the policy: exp_avg [1, P], exp_avg_sq [1, P], step.
+        optimizer: the state of the policy's optimiser, as :meth:`pgcore.optimizer.Adam.state`
+            gives it; empty: from the start.
     """
 
     task: Task
@@ -41,7 +43,7 @@ class Agent:
     config: TrainConfig = field(default_factory=TrainConfig)
     iteration: int = 0
     reward_std: float = 1.0
-    optimizer: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     @staticmethod
     def of(checkpoint: Checkpoint, trial: int) -> Agent:
@@ -61,11 +63,7 @@ class Agent:
             config=checkpoint.config,
             iteration=checkpoint.iteration,
             reward_std=std,
-            optimizer={
-                "exp_avg": torch.from_numpy(state["policy.exp_avg"][own].copy()),
-                "exp_avg_sq": torch.from_numpy(state["policy.exp_avg_sq"][own].copy()),
-                "step": torch.tensor(float(state["policy.step"][trial])),
-            },
+            optimizer={slot: state[f"policy.{slot}"][own] for slot in SLOTS},
         )
 
     def rewards(self, raw: F64) -> F64:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pgcore.agents import batch_values, update_policy
 from pgcore.arrays import F64
+from pgcore.optimizer import Adam
 from pgcore.ppo import TrainingData
 from pgcore.studies.agent import Agent
 from pgcore.studies.sampling import Sampling, sample_blocks
@@ -76,14 +77,12 @@ def computed_step(agent: Agent, data: TrainingData, seed: int, label: int) -> F6
         minibatches=min(agent.config.minibatches, pairs),
     )
     policy = agent.policy.with_members(agent.policy.flat)
-    policy.flat.grad = policy.flat_grad
     rate = config.policy_lr
     if config.anneal:
         rate *= 1 - agent.iteration / config.iterations
-    optimizer = torch.optim.Adam([policy.flat], lr=rate, eps=config.adam_eps, fused=True)
+    optimizer = Adam(policy.flat, policy.flat_grad, rate, config.adam_eps)
     if agent.optimizer:
-        slots = optimizer.state[policy.flat]
-        slots.update({name: value.clone() for name, value in agent.optimizer.items()})
+        optimizer.load_state(agent.optimizer)
     with one_torch_thread():
         update_policy(policy, optimizer, data, config, [label], agent.iteration)
     step: F64 = (policy.flat - agent.policy.flat)[0].numpy().astype(np.float64)

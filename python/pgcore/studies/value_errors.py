@@ -18,7 +18,9 @@ from pgcore.agents import Agents, batch_values, derive_seed
 from pgcore.arrays import F64, Bool
 from pgcore.batch import RolloutBatch
 from pgcore.collect import collect
-from pgcore.nets import ValueNet, mlp_backward, mlp_forward
+from pgcore.mlp import mlp_backward, mlp_forward
+from pgcore.nets import ValueNet
+from pgcore.optimizer import Adam
 from pgcore.returns import discounted_returns
 from pgcore.studies.agent import Agent, Checkpoints
 from pgcore.studies.cells import Values
@@ -168,8 +170,7 @@ def fit_value(
         known), and the share of pairs whose return is known.
     """
     value = agent.value.with_members(agent.value.flat)
-    value.flat.grad = value.flat_grad
-    optimizer = torch.optim.Adam([value.flat], lr=_FIT_RATE, fused=True)
+    optimizer = Adam(value.flat, value.flat_grad, _FIT_RATE)
     count, steps = sampling.streams(pairs)
     seen, known_pairs = 0, 0
     ids = np.arange(count)
@@ -203,7 +204,7 @@ _FIT_RATE, _FIT_BATCH, _FIT_PASSES = 2e-3, 128, 2
 
 def _fit_block(
     value: ValueNet,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     inputs: torch.Tensor,
     targets: torch.Tensor,
     left: F64,
@@ -218,7 +219,7 @@ def _fit_block(
         for i, rate in zip(
             starts, _FIT_RATE * np.linspace(left[0], left[1], len(starts)), strict=True
         ):
-            optimizer.param_groups[0]["lr"] = float(rate)
+            optimizer.lr = float(rate)
             x, target = inputs[:, i : i + _FIT_BATCH], targets[:, i : i + _FIT_BATCH]
             out, kept = mlp_forward(tensors, x, value.activation)
             slope = 2 * (out.squeeze(-1) - target) / target.shape[1]

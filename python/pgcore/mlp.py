@@ -1,0 +1,124 @@
+"""The arithmetic of stacked networks: outputs, their gradients and their directional derivatives.
+
+Pairs go in and come out as rows, [M, B, width]. In memory a layer's outputs lie as [M, width, B]:
+products with a few columns, as the last layer of a policy or value network has them, take four
+times as long otherwise (66 us against 15 for 12 members, 64 pairs, 64 x 3 weights), and so do sums
+over pairs. Hence the transpositions, which move nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def tanh(x: Tensor) -> Tensor:
+    """tanh(x); where no tape runs, from NumPy: within 1.4 units in the last place, as torch is
+    within 0.6, in a seventh of the time."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        return torch.tanh(x)
+    return torch.from_numpy(np.tanh(x.detach().numpy()))
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": tanh,
+    "relu": torch.relu,
+    "elu": nn.functional.elu,
+    "silu": nn.functional.silu,
+}
+# gradient by an activation's input, from (gradient by its output, input, output)
+ACTIVATION_BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "tanh": lambda d, _, h: torch.ops.aten.tanh_backward(d, h),
+    "relu": lambda d, _, h: d * (h > 0),
+    "elu": lambda d, x, h: d * torch.where(x > 0, 1.0, h + 1.0),
+    "silu": lambda d, x, _: torch.ops.aten.silu_backward(d, x),
+}
+
+
+def mlp(
+    tensors: Sequence[Tensor], x: Tensor, activation: str, kept: list[Tensor] | None = None
+) -> Tensor:
+    """Outputs [M, B, out] of M networks for inputs [M, B, in]; differentiable by autograd.
+
+    Args:
+        tensors: weights [M, in, out] and biases [M, out] of each layer in turn.
+        x: inputs, of the dtype of the weights.
+        activation: between the layers: tanh, relu, elu or silu.
+        kept: takes what :func:`mlp_backward` and :func:`mlp_tangent` need: [M, width, B] of the
+            inputs, then of every hidden layer ahead of its activation and behind it.
+    """
+    act = ACTIVATIONS[activation]
+    h = x.transpose(1, 2)
+    if kept is not None:
+        kept.append(h)
+    for layer in range(0, len(tensors), 2):
+        before = h = _affine(tensors, layer, h)
+        if layer + 2 < len(tensors):
+            h = act(before)
+            if kept is not None:
+                kept += [before, h]
+    return h.transpose(1, 2)
+
+
+def mlp_forward(
+    tensors: Sequence[Tensor], x: Tensor, activation: str
+) -> tuple[Tensor, list[Tensor]]:
+    """The same as :func:`mlp`, and what the two functions below need of it."""
+    kept: list[Tensor] = []
+    return mlp(tensors, x, activation, kept), kept
+
+
+def mlp_backward(
+    tensors: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    d_out: Tensor,
+    activation: str,
+    gradients: Sequence[Tensor],
+) -> None:
+    """Write the gradient of Σ(d_out · output) by every tensor of :func:`mlp_forward`.
+
+    Written out because the tape of autograd costs as much as the arithmetic of a small network.
+
+    Args:
+        tensors, activation: as given to :func:`mlp_forward`; ``kept``: what it returned.
+        d_out: [M, B, out].
+        gradients: where to write, shaped as ``tensors``.
+    """
+    derivative = ACTIVATION_BACKWARD[activation]
+    d_out = d_out.transpose(1, 2)
+    for layer in range(len(tensors) - 2, -1, -2):
+        below = kept[layer]
+        # through a contiguous product: into rows of many members torch multiplies one by one
+        gradients[layer].copy_(torch.bmm(below, d_out.transpose(1, 2)))
+        torch.sum(d_out, 2, out=gradients[layer + 1])
+        if layer > 0:
+            d_out = derivative(torch.bmm(tensors[layer], d_out), kept[layer - 1], below)
+
+
+def mlp_tangent(
+    tensors: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    direction: Sequence[Tensor],
+    activation: str,
+) -> Tensor:
+    """The derivative [M, B, out] of the outputs of :func:`mlp_forward` along a direction.
+
+    Args:
+        tensors, activation: as given to :func:`mlp_forward`; ``kept``: what it returned.
+        direction: of the parameters, shaped as ``tensors``.
+    """
+    derivative = ACTIVATION_BACKWARD[activation]  # linear in its first argument
+    tangent = _affine(direction, 0, kept[0])
+    for layer in range(2, len(tensors), 2):
+        tangent = derivative(tangent, kept[layer - 1], kept[layer])
+        through = torch.bmm(tensors[layer].transpose(1, 2), tangent)
+        tangent = _affine(direction, layer, kept[layer]) + through
+    return tangent.transpose(1, 2)
+
+
+def _affine(tensors: Sequence[Tensor], layer: int, x: Tensor) -> Tensor:
+    """Wᵀ x + b [M, out, B] for x [M, in, B]."""
+    return torch.baddbmm(tensors[layer + 1].unsqueeze(2), tensors[layer].transpose(1, 2), x)
