@@ -50,7 +50,7 @@ def test_heavy_libraries_stay_in_their_rooms():
 def test_learning_knows_nothing_native():
     for module in ("objectives.py", "mlp.py", "nets.py", "optimizer.py", "ppo.py", "trpo.py"):
         names = modules()[module]
-        for native in ("pgcore._core", "pgcore.collect", "pgcore.returns", "pgcore.tasks"):
+        for native in ("pgcore._core", "pgcore.rollouts", "pgcore.returns", "pgcore.tasks"):
             assert not uses(names, native), (module, native)
 
 

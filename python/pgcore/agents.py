@@ -14,13 +14,13 @@ from torch import Tensor
 from pgcore import objectives, ppo, trpo
 from pgcore.arrays import F32
 from pgcore.batch import RolloutBatch, trajectory_metrics
-from pgcore.collect import collect
 from pgcore.config import TrainConfig
 from pgcore.nets import GaussianPolicy, ValueNet
 from pgcore.normalize import Normalizer, RewardScaler
 from pgcore.optimizer import SLOTS, Adam
 from pgcore.ppo import Minibatches, TrainingData
 from pgcore.returns import discounted_returns, gae, successor_values
+from pgcore.rollouts import collect
 from pgcore.tasks import Task
 
 POLICY_ORDER, VALUE_ORDER, FISHER_ORDER = 0, 1, 2  # purposes of minibatch permutations

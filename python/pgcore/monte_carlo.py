@@ -14,10 +14,10 @@ import numpy as np
 
 from pgcore import _core
 from pgcore.arrays import F32, F64, I64
-from pgcore.collect import check_call, native_arguments
 from pgcore.errors import SimulationError, check_count
 from pgcore.nets import GaussianPolicy
 from pgcore.normalize import Normalizer
+from pgcore.rollouts import check_call, native_arguments
 from pgcore.tasks import Task
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import hashlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +79,10 @@ class TaskSpec:
         own = Path(__file__).parent / "models" / self.xml
         if own.is_file():
             return own
-        import gymnasium
-
-        return Path(gymnasium.__path__[0]) / "envs" / "mujoco" / "assets" / self.xml
+        found = importlib.util.find_spec("gymnasium")  # its folder alone: importing it takes long
+        if found is None or not found.submodule_search_locations:
+            raise ImportError(f"xml: {self.xml} is a model of gymnasium, which is not installed")
+        return Path(found.submodule_search_locations[0]) / "envs" / "mujoco" / "assets" / self.xml
 
 
 class Task:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from pgcore.errors import check_count
 
 
@@ -55,6 +53,8 @@ def one_torch_thread() -> Iterator[None]:
     The number of threads changes the order of sums and so the bits of a result; parallel work is
     cut into fixed blocks instead, each of which runs in a block like this one.
     """
+    import torch  # here, so that counting threads does not load it
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

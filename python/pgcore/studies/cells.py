@@ -200,7 +200,7 @@ def describe_plans(
 
 def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -> str:
     """What a study would do: cells, simulator steps and time, from a short calibration."""
-    from pgcore.collect import evaluate
+    from pgcore.rollouts import evaluate
 
     path = Path(out)
     cells = plan.cells()

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pgcore.collect import default_streams
 from pgcore.errors import check_choice, check_count, check_counts
+from pgcore.rollouts import default_streams
 from pgcore.studies.agent import Checkpoints
 from pgcore.studies.cells import Plan, describe_plans, run_plans
 from pgcore.studies.landscape_maps import (

@@ -13,12 +13,12 @@ import torch
 from pgcore.agents import batch_values
 from pgcore.arrays import F32, F64, I64, Bool
 from pgcore.batch import RolloutBatch
-from pgcore.collect import collect
 from pgcore.errors import check_choice, check_count
 from pgcore.mlp import mlp_backward, mlp_forward
 from pgcore.nets import GaussianPolicy, ValueNet
 from pgcore.objectives import gaussian_log_prob_gradient
 from pgcore.returns import discounted_returns, gae, successor_values
+from pgcore.rollouts import collect
 from pgcore.studies.agent import Agent
 
 BASELINES = ("value", "zero")

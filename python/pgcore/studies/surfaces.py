@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pgcore import objectives
 from pgcore.arrays import F64, I64
-from pgcore.collect import default_streams, evaluate
 from pgcore.nets import GaussianPolicy, gaussian_log_prob
 from pgcore.ppo import TrainingData
+from pgcore.rollouts import default_streams, evaluate
 from pgcore.studies.agent import Agent
 from pgcore.threads import one_torch_thread
 

@@ -17,11 +17,11 @@ import torch
 from pgcore.agents import Agents, batch_values, derive_seed
 from pgcore.arrays import F64, Bool
 from pgcore.batch import RolloutBatch
-from pgcore.collect import collect
 from pgcore.mlp import mlp_backward, mlp_forward
 from pgcore.nets import ValueNet
 from pgcore.optimizer import Adam
 from pgcore.returns import discounted_returns
+from pgcore.rollouts import collect
 from pgcore.studies.agent import Agent, Checkpoints
 from pgcore.studies.cells import Values
 from pgcore.studies.sampling import Sampling, resolved_returns, sample_blocks
