@@ -41,9 +41,9 @@ ModelPtr load_model(const std::string& xml_path) {
 }
 
 void lower_model(mjModel& m) noexcept {
-  constexpr auto kPasses =
-      static_cast<unsigned>(mjDSBL_ISLAND) | static_cast<unsigned>(mjDSBL_MIDPHASE);
-  m.opt.disableflags = static_cast<int>(static_cast<unsigned>(m.opt.disableflags) | kPasses);
+  auto passes = static_cast<unsigned>(mjDSBL_MIDPHASE);
+  if (m.ntree < 2) passes |= static_cast<unsigned>(mjDSBL_ISLAND);
+  m.opt.disableflags = static_cast<int>(static_cast<unsigned>(m.opt.disableflags) | passes);
 }
 
 }  // namespace pgcore

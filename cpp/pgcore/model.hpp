@@ -37,8 +37,8 @@ class QuietScope {
 ModelPtr load_model(const std::string& xml_path);
 
 // Switch off passes of the engine that cannot change a bit of the trajectory: the search for
-// constraint islands (PGS and the monolithic solvers do not use it) and the mid-phase of the
-// collision search (it only culls pairs).
+// constraint islands where there is one kinematic tree (several are solved island by island, and
+// stop elsewhere), and the mid-phase of the collision search (it only culls pairs).
 void lower_model(mjModel& m) noexcept;
 
 }  // namespace pgcore
