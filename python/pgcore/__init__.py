@@ -13,6 +13,7 @@ from pgcore.collect import collect as collect  # noqa: E402
 from pgcore.collect import evaluate as evaluate  # noqa: E402
 from pgcore.errors import CheckpointError as CheckpointError  # noqa: E402
 from pgcore.errors import SimulationError as SimulationError  # noqa: E402
+from pgcore.gymnasium_suite.options import gymnasium_task as gymnasium_task  # noqa: E402
 from pgcore.monte_carlo import monte_carlo_values as monte_carlo_values  # noqa: E402
 from pgcore.nets import GaussianPolicy as GaussianPolicy  # noqa: E402
 from pgcore.nets import ValueNet as ValueNet  # noqa: E402

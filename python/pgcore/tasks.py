@@ -7,6 +7,7 @@ import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pgcore import _core
 from pgcore.errors import check_count
@@ -16,14 +17,34 @@ from pgcore.errors import check_count
 class Term:
     """One term of a task: its kind and its parameters, e.g. ``Term.of("qvel", clip=10.0)``.
 
-    Kinds (parameters):
-        observation: qpos (start), qvel (clip), cinert, cvel, cfrc_ext, qfrc_actuator (start)
-        reward: coordinate_velocity (weight, index), com_velocity (weight, axis),
-            body_velocity (weight, axis, body), healthy (value, when="healthy"|"always"),
-            control_cost (weight), contact_cost (weight, max),
-            quadratic_state_cost (position, velocity)
-        termination: qpos_range (index, low, high), state_range (start, low, high)
-        reset: uniform, gaussian (target="qpos"|"qvel", scale)
+    Kinds (parameters; those with a default may be left out):
+        observation:
+            qpos, sin_qpos, cos_qpos (start=0, end)
+            qvel, qfrc_actuator, qfrc_constraint (start=0, end, clip)
+            cinert, cvel (start=0), cfrc_ext (start=0, low, high): per body
+            body_position (body, relative_to, axes="xyz")
+        reward:
+            coordinate (weight=1, index, per="one"|"timestep")
+            coordinate_velocity (weight=1, index=0), com_velocity (weight=1, axis="x"),
+            body_velocity (weight=1, axis="x", body)
+            healthy (value=1, when="healthy"|"always")
+            control_cost (weight)
+            contact_cost (weight, low, high: of each entry of cfrc_ext, min, max: of the cost)
+            velocity_cost (weight, index), site_cost (weight, site, axis="x", target=0)
+            distance_cost (weight=1, body, to, when="after"|"before" the step)
+            quadratic_state_cost (position=0, velocity=0)
+        termination:
+            qpos_range (index), state_range (start=0), site_range (site, axis="z"), each with
+            low, high, interval="open"|"closed"; ends=1: with 0 the state is unhealthy, so that
+            the healthy reward is not paid, but the trajectory goes on
+        reset, in order, from the model's defaults:
+            uniform, gaussian (target="qpos"|"qvel", start=0, end, scale)
+            set (target, start=0, end, value)
+            disc (start, radius), box_outside_disc (start, x_low, x_high, y_low, y_high, radius):
+            a random place for qpos[start:start + 2]
+
+    ``start`` and ``end`` of qpos and qvel count as in Python, negative ones from the end. Bodies
+    and sites are given by name or number.
     """
 
     kind: str
@@ -52,6 +73,7 @@ class TaskSpec:
         reset, observation, reward, termination: the terms, in order. Observations are
             concatenated, rewards summed; any termination term ends the trajectory.
         gymnasium_id: the Gymnasium environment of the same dynamics, for ``backend="python"``.
+        gymnasium_options: the (name, value) pairs that ``gymnasium.make`` gets with it.
         note: one line on what the task is, shown by ``pgcore tasks``.
     """
 
@@ -65,6 +87,7 @@ class TaskSpec:
     termination: tuple[Term, ...] = ()
     gymnasium_id: str | None = None
     note: str = ""
+    gymnasium_options: tuple[tuple[str, Any], ...] = ()
 
     def xml_path(self) -> Path:
         """Where the model file is."""
@@ -143,7 +166,8 @@ def make_task(task: str | TaskSpec, *, lowered: bool = True) -> Task:
     """A task by its id or from a definition of your own.
 
     Args:
-        task: an id (see :func:`task_ids`) or a :class:`TaskSpec`.
+        task: an id (see :func:`task_ids`), an id with Gymnasium's options such as
+            ``"Ant-v5(frame_skip=4)"``, or a :class:`TaskSpec`.
         lowered: switch off engine passes that cannot change a bit of a trajectory (faster).
 
     Raises:
@@ -153,6 +177,10 @@ def make_task(task: str | TaskSpec, *, lowered: bool = True) -> Task:
 
     if isinstance(task, TaskSpec):
         return _cached_task(task, lowered)
+    if "(" in task:
+        from pgcore.gymnasium_suite.options import parse_id
+
+        return _cached_task(parse_id(task), lowered)
     if task not in TASKS:
         by_lower = {name.lower(): name for name in TASKS}
         near = difflib.get_close_matches(str(task).lower(), by_lower, n=3, cutoff=0.5)

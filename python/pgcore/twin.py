@@ -37,9 +37,9 @@ def make_env(task: Any) -> Any:
     if isinstance(task, Task):
         if task.spec.gymnasium_id is None:
             raise ValueError(f"task: {task.id} has no gymnasium_id, which backend='python' needs")
-        env = _quiet_make(task.spec.gymnasium_id)
+        env = _quiet_make(task.spec.gymnasium_id, **dict(task.spec.gymnasium_options))
         for term in task.spec.reward:
-            if term.kind == "contact_cost" and task.spec.gymnasium_id.endswith("-v4"):
+            if term.kind == "contact_cost" and task.spec.gymnasium_id == "Humanoid-v4":
                 values = dict(term.parameters)
                 env = _impact_cost(env, float(values["weight"]), float(values["max"]))
         return env
@@ -51,7 +51,7 @@ def make_env(task: Any) -> Any:
     return env
 
 
-def _quiet_make(env_id: str) -> Any:
+def _quiet_make(env_id: str, **options: Any) -> Any:
     """Make a built-in environment without the notes on its age that its users cannot act on."""
     import gymnasium
 
@@ -59,7 +59,7 @@ def _quiet_make(env_id: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            return gymnasium.make(env_id, disable_env_checker=True)
+            return gymnasium.make(env_id, disable_env_checker=True, **options)
     finally:
         _core.keep_quiet(False)
 
