@@ -47,7 +47,7 @@ struct PositionRange final : TerminationTerm {
 // When any entry of (qpos, qvel) from `start` on is outside an interval.
 struct StateRange final : TerminationTerm {
   StateRange(const Parameters& p, const mjModel& m)
-      : TerminationTerm(p), start(p.index("start", 0, m.nq)), interval(p) {}
+      : TerminationTerm(p), start(p.index("start", 0, m.nq, 0)), interval(p) {}
   bool applies(const mjModel& m, const mjData& d) const noexcept override {
     bool inside = true;
     for (int i = start; i < m.nq; ++i) inside = inside && interval.contains(d.qpos[i]);
