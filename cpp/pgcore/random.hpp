@@ -11,7 +11,12 @@
 namespace pgcore {
 
 // What a draw is used for. Different purposes at the same address are independent.
-enum class Purpose : std::uint8_t { kResetPosition = 0, kResetVelocity = 1, kAction = 2 };
+enum class Purpose : std::uint8_t {
+  kResetPosition = 0,
+  kResetVelocity = 1,
+  kAction = 2,
+  kResetPlace = 3  // its step is the first entry of qpos that is placed
+};
 
 // The part of an address that is shared by all draws of one step.
 struct DrawAddress {

@@ -73,12 +73,17 @@ StepResult Task::step(mjData& d, const double* action, double* scratch) const no
   for (int frame = 0; frame < frame_skip_; ++frame) mj_step(&stepped_.view(), &d);
   if (reads_contact_forces_) mj_rnePostConstraint(&stepped_.view(), &d);
 
-  // termination first: the healthy reward depends on it
-  const bool terminated =
-      std::ranges::any_of(termination_, [&](const auto& t) { return t->terminated(model(), d); });
+  // health first: the healthy reward depends on it
+  bool healthy = true;
+  bool terminated = false;
+  for (const auto& term : termination_) {
+    if (!term->applies(model(), d)) continue;
+    healthy = false;
+    terminated = terminated || term->ends();
+  }
   double reward = 0.0;
   for (std::size_t i = 0; i < reward_.size(); ++i) {
-    reward += reward_[i]->value(model(), d, {action, scratch[i], dt(), terminated});
+    reward += reward_[i]->value(model(), d, {action, scratch[i], dt(), healthy});
   }
   return {reward, terminated};
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pgcore.checkpoint import load_checkpoint as load_checkpoint
     from pgcore.errors import CheckpointError as CheckpointError
     from pgcore.errors import SimulationError as SimulationError
+    from pgcore.gymnasium_suite.options import gymnasium_task as gymnasium_task
     from pgcore.monte_carlo import monte_carlo_values as monte_carlo_values
     from pgcore.nets import GaussianPolicy as GaussianPolicy
     from pgcore.nets import ValueNet as ValueNet
@@ -48,6 +49,7 @@ _HOMES: Final[dict[str, str]] = {
     "Normalizer": "pgcore.normalize",
     "discounted_returns": "pgcore.returns",
     "gae": "pgcore.returns",
+    "gymnasium_task": "pgcore.gymnasium_suite.options",
     "collect": "pgcore.rollouts",
     "evaluate": "pgcore.rollouts",
     "Task": "pgcore.tasks",

@@ -9,6 +9,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pgcore import _core
 from pgcore.errors import check_choice, check_count
@@ -18,15 +19,35 @@ from pgcore.errors import check_choice, check_count
 class Term:
     """One term of a task: its kind and its parameters, e.g. ``Term.of("qvel", clip=10.0)``.
 
-    Kinds (parameters):
-        observation: qpos (start), qvel (clip), cinert, cvel, cfrc_ext, qfrc_actuator (start),
+    Kinds (parameters; those with a default may be left out):
+        observation:
+            qpos, sin_qpos, cos_qpos (start=0, end)
+            qvel, qfrc_actuator, qfrc_constraint (start=0, end, clip)
+            cinert, cvel (start=0), cfrc_ext (start=0, low, high): per body
+            body_position (body, relative_to, axes="xyz")
             zeros (count)
-        reward: coordinate_velocity (weight, index), com_velocity (weight, axis),
-            body_velocity (weight, axis, body), healthy (value, when="healthy"|"always"),
-            control_cost (weight), contact_cost (weight, max),
-            quadratic_state_cost (position, velocity)
-        termination: qpos_range (index, low, high), state_range (start, low, high)
-        reset: uniform, gaussian (target="qpos"|"qvel", scale)
+        reward:
+            coordinate (weight=1, index, per="one"|"timestep")
+            coordinate_velocity (weight=1, index=0), com_velocity (weight=1, axis="x"),
+            body_velocity (weight=1, axis="x", body)
+            healthy (value=1, when="healthy"|"always")
+            control_cost (weight)
+            contact_cost (weight, low, high: of each entry of cfrc_ext, min, max: of the cost)
+            velocity_cost (weight, index), site_cost (weight, site, axis="x", target=0)
+            distance_cost (weight=1, body, to, when="after"|"before" the step)
+            quadratic_state_cost (position=0, velocity=0)
+        termination:
+            qpos_range (index), state_range (start=0), site_range (site, axis="z"), each with
+            low, high, interval="open"|"closed"; ends=1: with 0 the state is unhealthy, so that
+            the healthy reward is not paid, but the trajectory goes on
+        reset, in order, from the model's defaults:
+            uniform, gaussian (target="qpos"|"qvel", start=0, end, scale)
+            set (target, start=0, end, value)
+            disc (start, radius), box_outside_disc (start, x_low, x_high, y_low, y_high, radius):
+            a random place for qpos[start:start + 2]
+
+    ``start`` and ``end`` of qpos and qvel count as in Python, negative ones from the end. Bodies
+    and sites are given by name or number.
     """
 
     kind: str
@@ -57,6 +78,7 @@ class TaskSpec:
         gymnasium_id: the Gymnasium environment of the same dynamics, for ``backend="python"``.
         contact_margins: when two geoms begin to act on each other: at the "sum" of their margins
             (MuJoCo since 3.5), or at the larger one, "max" (before, and so in the paper).
+        gymnasium_options: the (name, value) pairs that ``gymnasium.make`` gets with it.
         note: one line on what the task is, shown by ``pgcore tasks``.
     """
 
@@ -71,6 +93,7 @@ class TaskSpec:
     gymnasium_id: str | None = None
     contact_margins: str = "sum"
     note: str = ""
+    gymnasium_options: tuple[tuple[str, Any], ...] = ()
 
     def xml_path(self) -> Path:
         """Where the model file is."""
@@ -154,7 +177,8 @@ def make_task(task: str | TaskSpec, *, lowered: bool = True) -> Task:
     """A task by its id or from a definition of your own.
 
     Args:
-        task: an id (see :func:`task_ids`) or a :class:`TaskSpec`.
+        task: an id (see :func:`task_ids`), an id with Gymnasium's options such as
+            ``"Ant-v5(frame_skip=4)"``, or a :class:`TaskSpec`.
         lowered: make the engine cheaper where that cannot change a bit of a trajectory; False: the
             plain loop over ``mj_step``.
 
@@ -165,6 +189,10 @@ def make_task(task: str | TaskSpec, *, lowered: bool = True) -> Task:
 
     if isinstance(task, TaskSpec):
         return _cached_task(task, lowered)
+    if "(" in task:
+        from pgcore.gymnasium_suite.options import parse_id
+
+        return _cached_task(parse_id(task), lowered)
     if task not in TASKS:
         by_lower = {name.lower(): name for name in TASKS}
         near = difflib.get_close_matches(str(task).lower(), by_lower, n=3, cutoff=0.5)

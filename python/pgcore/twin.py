@@ -37,11 +37,11 @@ def make_env(task: Any) -> Any:
     if isinstance(task, Task):
         if task.spec.gymnasium_id is None:
             raise ValueError(f"task: {task.id} has no gymnasium_id, which backend='python' needs")
-        env = _quiet_make(task.spec.gymnasium_id)
+        env = _quiet_make(task.spec.gymnasium_id, **dict(task.spec.gymnasium_options))
         if task.spec.contact_margins == "max":
             _use_larger_margin(env.unwrapped.model)
         for term in task.spec.reward:
-            if term.kind == "contact_cost" and task.spec.gymnasium_id.endswith("-v4"):
+            if term.kind == "contact_cost" and task.spec.gymnasium_id == "Humanoid-v4":
                 values = dict(term.parameters)
                 env = _impact_cost(env, float(values["weight"]), float(values["max"]))
         return env
@@ -53,7 +53,7 @@ def make_env(task: Any) -> Any:
     return env
 
 
-def _quiet_make(env_id: str) -> Any:
+def _quiet_make(env_id: str, **options: Any) -> Any:
     """Make a built-in environment without the notes on its age that its users cannot act on."""
     import gymnasium
 
@@ -61,7 +61,7 @@ def _quiet_make(env_id: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            return gymnasium.make(env_id, disable_env_checker=True)
+            return gymnasium.make(env_id, disable_env_checker=True, **options)
     finally:
         _core.keep_quiet(False)
 
@@ -89,7 +89,7 @@ def _impact_cost(env: Any, weight: float, bound: float) -> Any:
 def _trailing_zeros(task: Task) -> int:
     """How many entries at an observation's end stand for what the task does not compute."""
     counts = [dict(t.parameters)["count"] for t in task.spec.observation if t.kind == "zeros"]
-    if counts and task.spec.observation[-1].kind != "zeros" or len(counts) > 1:
+    if (counts and task.spec.observation[-1].kind != "zeros") or len(counts) > 1:
         raise ValueError("observation: backend='python' knows zeros as the last term only")
     return int(counts[0]) if counts else 0
 

@@ -29,6 +29,27 @@ constexpr std::array<const char*, 6> kFreeVelocity = {"x", "y", "z", "wx", "wy",
 
 }  // namespace
 
+int find_object(const Parameters& p, const mjModel& m, mjtObj kind, const std::string& parameter) {
+  const int count = kind == mjOBJ_BODY ? m.nbody : m.nsite;
+  if (!p.is_text(parameter)) return p.index(parameter, 0, count);
+  const int id = mj_name2id(&m, kind, p.text(parameter).c_str());
+  if (id >= 0) return id;
+  const std::string word = kind == mjOBJ_BODY ? "body" : "site";
+  std::string known;
+  for (int i = 0; i < count; ++i) {
+    const char* name = mj_id2name(&m, kind, i);
+    if (name != nullptr && *name != '\0') known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  p.fail(parameter, "the name or number of a " + word + " of the model (" +
+                        (known.empty() ? "it has none" : known) + ")");
+}
+
+int find_axis(const Parameters& p, const std::string& otherwise) {
+  const std::string axis = p.text("axis", otherwise);
+  if (axis != "x" && axis != "y" && axis != "z") p.fail("axis", "x, y or z");
+  return axis[0] - 'x';
+}
+
 std::string position_name(const mjModel& m, int qpos_index) {
   const auto [joint, offset] = owner_of(m, m.jnt_qposadr, qpos_index);
   std::string name = name_or_number(m, mjOBJ_JOINT, joint, "joint");
@@ -49,6 +70,10 @@ std::string body_name(const mjModel& m, int body) {
   return name_or_number(m, mjOBJ_BODY, body, "body");
 }
 
+std::string site_name(const mjModel& m, int site) {
+  return name_or_number(m, mjOBJ_SITE, site, "site");
+}
+
 std::string position_unit(const mjModel& m, int qpos_index) {
   const auto [joint, offset] = owner_of(m, m.jnt_qposadr, qpos_index);
   if (m.jnt_type[joint] == mjJNT_FREE) return offset < 3 ? "m" : "1 (quaternion)";
@@ -66,6 +91,10 @@ std::string format_number(double value) {
   std::array<char, 32> text{};
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value);
   return {text.data(), end.ptr};
+}
+
+std::string format_bounds(const Bounds& bounds) {
+  return std::string("(") + format_number(bounds.low) + ", " + format_number(bounds.high) + ")";
 }
 
 }  // namespace pgcore

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "pgcore/terms/term.hpp"
@@ -8,38 +10,96 @@
 namespace pgcore {
 namespace {
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
 struct Positions final : ObservationTerm {
-  Positions(const Parameters& p, const mjModel& m)
-      : start(p.index("start", 0, m.nq, 0)), end(m.nq) {}
-  int size() const noexcept override { return end - start; }
+  Positions(const Parameters& p, const mjModel& m) : range(p.range(m.nq)) {}
+  int size() const noexcept override { return range.size(); }
   void write(const mjModel&, const mjData& d, double* out) const noexcept override {
-    std::copy(d.qpos + start, d.qpos + end, out);
+    std::copy(d.qpos + range.start, d.qpos + range.end, out);
   }
   void describe(const mjModel& m, std::vector<ObservationRow>& rows) const override {
-    for (int i = start; i < end; ++i) {
+    for (int i = range.start; i < range.end; ++i) {
       rows.push_back({"position of " + position_name(m, i), position_unit(m, i)});
     }
   }
-  int start;
-  int end;
+  Range range;
 };
 
-struct Velocities final : ObservationTerm {
-  Velocities(const Parameters& p, const mjModel& m) : clip(p.number("clip", mjMAXVAL)), nv(m.nv) {
-    if (!(clip > 0.0)) p.fail("clip", "a positive number");
-  }
-  int size() const noexcept override { return nv; }
+// The sine or the cosine of entries of qpos.
+template <bool kSine>
+struct Angles final : ObservationTerm {
+  Angles(const Parameters& p, const mjModel& m) : range(p.range(m.nq)) {}
+  int size() const noexcept override { return range.size(); }
   void write(const mjModel&, const mjData& d, double* out) const noexcept override {
-    for (int i = 0; i < nv; ++i) out[i] = std::clamp(d.qvel[i], -clip, clip);
+    std::transform(d.qpos + range.start, d.qpos + range.end, out,
+                   [](double angle) { return kSine ? std::sin(angle) : std::cos(angle); });
   }
   void describe(const mjModel& m, std::vector<ObservationRow>& rows) const override {
-    const std::string note = clip < mjMAXVAL ? ", clipped to +-" + format_number(clip) : "";
-    for (int i = 0; i < nv; ++i) {
-      rows.push_back({"velocity of " + velocity_name(m, i) + note, velocity_unit(m, i)});
+    const std::string function = kSine ? "sine" : "cosine";
+    for (int i = range.start; i < range.end; ++i) {
+      rows.push_back({function + " of the position of " + position_name(m, i), "1"});
     }
   }
+  Range range;
+};
+
+// A field of mjData with one value per degree of freedom, clipped to +-clip.
+struct DofField : ObservationTerm {
+  DofField(const Parameters& p, const mjModel& m)
+      : range(p.range(m.nv)), clip(p.number("clip", kInfinity)) {
+    if (!(clip > 0.0)) p.fail("clip", "a positive number");
+  }
+  int size() const noexcept override { return range.size(); }
+  void copy(const mjtNum* field, double* out) const noexcept {
+    std::transform(field + range.start, field + range.end, out,
+                   [this](double x) { return std::clamp(x, -clip, clip); });
+  }
+  std::string note() const {
+    return clip < kInfinity ? ", clipped to +-" + format_number(clip) : "";
+  }
+  void name_forces(const mjModel& m, const std::string& what,
+                   std::vector<ObservationRow>& rows) const {
+    for (int i = range.start; i < range.end; ++i) {
+      const bool linear = velocity_unit(m, i) == "m/s";
+      rows.push_back({what + " on " + velocity_name(m, i) + note(), linear ? "N" : "N m"});
+    }
+  }
+  Range range;
   double clip;
-  int nv;
+};
+
+struct Velocities final : DofField {
+  using DofField::DofField;
+  void write(const mjModel&, const mjData& d, double* out) const noexcept override {
+    copy(d.qvel, out);
+  }
+  void describe(const mjModel& m, std::vector<ObservationRow>& rows) const override {
+    for (int i = range.start; i < range.end; ++i) {
+      rows.push_back({"velocity of " + velocity_name(m, i) + note(), velocity_unit(m, i)});
+    }
+  }
+};
+
+struct ActuatorForces final : DofField {
+  using DofField::DofField;
+  void write(const mjModel&, const mjData& d, double* out) const noexcept override {
+    copy(d.qfrc_actuator, out);
+  }
+  void describe(const mjModel& m, std::vector<ObservationRow>& rows) const override {
+    name_forces(m, "actuator force", rows);
+  }
+};
+
+// Of contacts, joint limits and equalities.
+struct ConstraintForces final : DofField {
+  using DofField::DofField;
+  void write(const mjModel&, const mjData& d, double* out) const noexcept override {
+    copy(d.qfrc_constraint, out);
+  }
+  void describe(const mjModel& m, std::vector<ObservationRow>& rows) const override {
+    name_forces(m, "constraint force", rows);
+  }
 };
 
 // A field of mjData with `width` values per body, from body `start` on.
@@ -51,11 +111,10 @@ struct BodyField : ObservationTerm {
     std::copy_n(field + static_cast<std::ptrdiff_t>(start) * width, size(), out);
   }
   void name_rows(const mjModel& m, const char* const* parts, const char* const* units,
-                 const char* what, std::vector<ObservationRow>& rows) const {
+                 const std::string& what, std::vector<ObservationRow>& rows) const {
     for (int b = start; b < nbody; ++b) {
       for (int k = 0; k < width; ++k) {
-        rows.push_back(
-            {std::string(what) + " of " + body_name(m, b) + " (" + parts[k] + ")", units[k]});
+        rows.push_back({what + " of " + body_name(m, b) + " (" + parts[k] + ")", units[k]});
       }
     }
   }
@@ -95,31 +154,49 @@ struct BodyVelocities final : BodyField {
 };
 
 struct ContactForces final : BodyField {
-  ContactForces(const Parameters& p, const mjModel& m) : BodyField(p, m, 6) {}
+  ContactForces(const Parameters& p, const mjModel& m)
+      : BodyField(p, m, 6), bounds(p.bounds("low", "high")) {}
   void write(const mjModel&, const mjData& d, double* out) const noexcept override {
     copy(d.cfrc_ext, out);
+    std::transform(out, out + size(), out,
+                   [this](double x) { return std::clamp(x, bounds.low, bounds.high); });
   }
   void describe(const mjModel& m, std::vector<ObservationRow>& rows) const override {
-    name_rows(m, kWrenchParts.data(), kWrenchUnits.data(), "external contact force", rows);
+    const bool clipped = bounds.low > -kInfinity || bounds.high < kInfinity;
+    const std::string note = clipped ? ", clipped to " + format_bounds(bounds) + "," : "";
+    name_rows(m, kWrenchParts.data(), kWrenchUnits.data(), "external contact force" + note, rows);
   }
   bool reads_contact_forces() const noexcept override { return true; }
+  Bounds bounds;
 };
 
-struct ActuatorForces final : ObservationTerm {
-  ActuatorForces(const Parameters& p, const mjModel& m)
-      : start(p.index("start", 0, m.nv, 0)), end(m.nv) {}
-  int size() const noexcept override { return end - start; }
-  void write(const mjModel&, const mjData& d, double* out) const noexcept override {
-    std::copy(d.qfrc_actuator + start, d.qfrc_actuator + end, out);
+// Coordinates of a body frame, in the world or as the difference from another body.
+struct BodyPosition final : ObservationTerm {
+  BodyPosition(const Parameters& p, const mjModel& m)
+      : body(find_object(p, m, mjOBJ_BODY, "body")), axes(p.text("axes", "xyz")) {
+    if (p.has("relative_to")) other = find_object(p, m, mjOBJ_BODY, "relative_to");
+    bool rising = !axes.empty();
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      rising = rising && axes[i] >= 'x' && axes[i] <= 'z' && (i == 0 || axes[i - 1] < axes[i]);
+    }
+    if (!rising) p.fail("axes", "some of xyz, in this order");
   }
-  void describe(const mjModel& m, std::vector<ObservationRow>& rows) const override {
-    for (int i = start; i < end; ++i) {
-      const bool linear = velocity_unit(m, i) == "m/s";
-      rows.push_back({"actuator force on " + velocity_name(m, i), linear ? "N" : "N m"});
+  int size() const noexcept override { return static_cast<int>(axes.size()); }
+  void write(const mjModel&, const mjData& d, double* out) const noexcept override {
+    for (const char axis : axes) {
+      const int k = axis - 'x';
+      *out++ = other < 0 ? d.xpos[3 * body + k] : d.xpos[3 * body + k] - d.xpos[3 * other + k];
     }
   }
-  int start;
-  int end;
+  void describe(const mjModel& m, std::vector<ObservationRow>& rows) const override {
+    const std::string from = other < 0 ? "" : " from " + body_name(m, other);
+    for (const char axis : axes) {
+      rows.push_back({"position of " + body_name(m, body) + from + " (" + axis + ")", "m"});
+    }
+  }
+  int body;
+  int other = -1;  // none
+  std::string axes;
 };
 
 // Entries that stand for quantities which another simulator did not compute.
@@ -140,11 +217,15 @@ struct Zeros final : ObservationTerm {
 std::unique_ptr<ObservationTerm> make_observation_term(const Parameters& p, const mjModel& m) {
   static const TermTable<ObservationTerm> table = {
       {"qpos", construct<ObservationTerm, Positions>},
+      {"sin_qpos", construct<ObservationTerm, Angles<true>>},
+      {"cos_qpos", construct<ObservationTerm, Angles<false>>},
       {"qvel", construct<ObservationTerm, Velocities>},
+      {"qfrc_actuator", construct<ObservationTerm, ActuatorForces>},
+      {"qfrc_constraint", construct<ObservationTerm, ConstraintForces>},
       {"cinert", construct<ObservationTerm, BodyInertias>},
       {"cvel", construct<ObservationTerm, BodyVelocities>},
       {"cfrc_ext", construct<ObservationTerm, ContactForces>},
-      {"qfrc_actuator", construct<ObservationTerm, ActuatorForces>},
+      {"body_position", construct<ObservationTerm, BodyPosition>},
       {"zeros", construct<ObservationTerm, Zeros>}};
   return make_term("observation", table, p, m);
 }

@@ -1,6 +1,7 @@
 #include "pgcore/terms/parameters.hpp"
 
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -18,6 +19,7 @@ const Parameters::Value* Parameters::find(const std::string& name) const {
 double Parameters::number(const std::string& name) const {
   const Value* value = find(name);
   if (value == nullptr || !std::holds_alternative<double>(*value)) fail(name, "a number");
+  if (!std::isfinite(std::get<double>(*value))) fail(name, "a finite number");
   return std::get<double>(*value);
 }
 
@@ -47,11 +49,42 @@ int Parameters::index(const std::string& name, int low, int high, int otherwise)
   return find(name) == nullptr ? otherwise : index(name, low, high);
 }
 
+Range Parameters::range(int size) const {
+  const auto from_front = [size](int i) { return i < 0 ? i + size : i; };
+  const int start = from_front(index("start", -size, size, 0));
+  const int end = from_front(index("end", -size, size + 1, size));
+  if (end <= start && find("end") != nullptr) {
+    fail("end", "an entry after start, " + std::to_string(start));
+  }
+  return {start, end};
+}
+
+Bounds Parameters::bounds(const std::string& low, const std::string& high) const {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const auto bound = [this](const std::string& name, double otherwise) {
+    const Value* value = find(name);
+    if (value == nullptr) return otherwise;
+    const auto* given = std::get_if<double>(value);
+    if (given == nullptr || std::isnan(*given)) fail(name, "a number");
+    return *given;
+  };
+  const Bounds found = {bound(low, -kInfinity), bound(high, kInfinity)};
+  if (found.low > found.high) fail(low, "a number <= " + high + ", " + std::to_string(found.high));
+  return found;
+}
+
+bool Parameters::is_text(const std::string& name) const {
+  const Value* value = find(name);
+  return value != nullptr && std::holds_alternative<std::string>(*value);
+}
+
 void Parameters::check_all_used() const {
   for (const auto& [name, value] : values_) {
-    if (!used_.contains(name)) {
-      throw std::invalid_argument("term '" + kind_ + "': unknown parameter '" + name + "'");
-    }
+    if (used_.contains(name)) continue;
+    std::string known;
+    for (const auto& other : used_) known += (known.empty() ? "" : ", ") + other;
+    throw std::invalid_argument("term '" + kind_ + "': unknown parameter '" + name +
+                                "'; known: " + known);
   }
 }
 

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <limits>
+#include <cmath>
 #include <string>
 
 #include "pgcore/terms/term.hpp"
@@ -7,12 +7,6 @@
 
 namespace pgcore {
 namespace {
-
-int axis_index(const Parameters& p) {
-  const std::string axis = p.text("axis", "x");
-  if (axis != "x" && axis != "y" && axis != "z") p.fail("axis", "x, y or z");
-  return axis[0] - 'x';
-}
 
 std::string weighted(double weight, const std::string& what) {
   return format_number(weight) + " * " + what;
@@ -33,10 +27,30 @@ struct CoordinateVelocity final : RewardTerm {
   int index;
 };
 
+// weight * one qpos entry, or weight * that entry / timestep of the simulator
+struct Coordinate final : RewardTerm {
+  Coordinate(const Parameters& p, const mjModel& m)
+      : weight(p.number("weight", 1.0)), index(p.index("index", 0, m.nq)) {
+    const std::string per = p.text("per", "one");
+    if (per != "one" && per != "timestep") p.fail("per", "'one' or 'timestep'");
+    per_timestep = per == "timestep";
+  }
+  double value(const mjModel& m, const mjData& d, const StepContext&) const noexcept override {
+    return weight * (per_timestep ? d.qpos[index] / m.opt.timestep : d.qpos[index]);
+  }
+  std::string formula(const mjModel& m) const override {
+    const std::string divided = " / " + format_number(m.opt.timestep) + " (simulator timestep)";
+    return weighted(weight, position_name(m, index) + (per_timestep ? divided : ""));
+  }
+  double weight;
+  int index;
+  bool per_timestep;
+};
+
 // weight * (change of the mass-weighted mean of the bodies' centres) / dt
 struct CenterOfMassVelocity final : RewardTerm {
   CenterOfMassVelocity(const Parameters& p, const mjModel& m)
-      : weight(p.number("weight", 1.0)), axis(axis_index(p)) {
+      : weight(p.number("weight", 1.0)), axis(find_axis(p, "x")) {
     for (int b = 0; b < m.nbody; ++b) total_mass += m.body_mass[b];
   }
   double before(const mjModel& m, const mjData& d) const noexcept override {
@@ -59,10 +73,8 @@ struct CenterOfMassVelocity final : RewardTerm {
 struct BodyVelocity final : RewardTerm {
   BodyVelocity(const Parameters& p, const mjModel& m)
       : weight(p.number("weight", 1.0)),
-        axis(axis_index(p)),
-        body(mj_name2id(&m, mjOBJ_BODY, p.text("body").c_str())) {
-    if (body < 0) p.fail("body", "the name of a body of the model");
-  }
+        axis(find_axis(p, "x")),
+        body(find_object(p, m, mjOBJ_BODY, "body")) {}
   double before(const mjModel&, const mjData& d) const noexcept override {
     return d.xpos[3 * body + axis];
   }
@@ -84,10 +96,10 @@ struct Healthy final : RewardTerm {
     always = when == "always";
   }
   double value(const mjModel&, const mjData&, const StepContext& s) const noexcept override {
-    return always || !s.terminated ? bonus : 0.0;
+    return always || s.healthy ? bonus : 0.0;
   }
   std::string formula(const mjModel&) const override {
-    return format_number(bonus) + (always ? " on every step" : " unless terminated");
+    return format_number(bonus) + (always ? " on every step" : " while healthy");
   }
   double bonus;
   std::string when;
@@ -109,19 +121,29 @@ struct ControlCost final : RewardTerm {
 struct ContactCost final : RewardTerm {
   ContactCost(const Parameters& p, const mjModel& m)
       : weight(p.number("weight")),
-        max(p.number("max", std::numeric_limits<double>::infinity())),
+        force(p.bounds("low", "high")),
+        cost(p.bounds("min", "max")),
         n(6 * m.nbody) {}
   double value(const mjModel&, const mjData& d, const StepContext&) const noexcept override {
     double sum = 0.0;
-    for (int i = 0; i < n; ++i) sum += d.cfrc_ext[i] * d.cfrc_ext[i];
-    return -std::min(weight * sum, max);
+    for (int i = 0; i < n; ++i) {
+      const double f = std::clamp(d.cfrc_ext[i], force.low, force.high);
+      sum += f * f;
+    }
+    return -std::clamp(weight * sum, cost.low, cost.high);
   }
   std::string formula(const mjModel&) const override {
-    return "-min(" + weighted(weight, "sum(cfrc_ext^2)") + ", " + format_number(max) + ")";
+    const std::string clipped = "cfrc_ext clipped to " + format_bounds(force);
+    const std::string sum = "sum(" + (unbounded(force) ? "cfrc_ext" : clipped) + "^2)";
+    if (unbounded(cost)) return weighted(-weight, sum);
+    return "-clip(" + weighted(weight, sum) + ", " + format_number(cost.low) + ", " +
+           format_number(cost.high) + ")";
   }
   bool reads_contact_forces() const noexcept override { return true; }
+  static bool unbounded(const Bounds& b) noexcept { return b.low == -b.high && std::isinf(b.low); }
   double weight;
-  double max;
+  Bounds force;  // of every entry
+  Bounds cost;   // of the whole
   int n;
 };
 
@@ -148,16 +170,90 @@ struct QuadraticStateCost final : RewardTerm {
   int nv;
 };
 
+// -weight * (velocity of one degree of freedom)^2
+struct VelocityCost final : RewardTerm {
+  VelocityCost(const Parameters& p, const mjModel& m)
+      : weight(p.number("weight")), index(p.index("index", 0, m.nv)) {}
+  double value(const mjModel&, const mjData& d, const StepContext&) const noexcept override {
+    return -(weight * (d.qvel[index] * d.qvel[index]));
+  }
+  std::string formula(const mjModel& m) const override {
+    return weighted(-weight, "(velocity of " + velocity_name(m, index) + ")^2");
+  }
+  double weight;
+  int index;
+};
+
+// -weight * (coordinate of a site - target)^2
+struct SiteCost final : RewardTerm {
+  SiteCost(const Parameters& p, const mjModel& m)
+      : weight(p.number("weight")),
+        target(p.number("target", 0.0)),
+        site(find_object(p, m, mjOBJ_SITE, "site")),
+        axis(find_axis(p, "x")) {}
+  double value(const mjModel&, const mjData& d, const StepContext&) const noexcept override {
+    const double error = d.site_xpos[3 * site + axis] - target;
+    return -(weight * (error * error));
+  }
+  std::string formula(const mjModel& m) const override {
+    const std::string where = "site " + site_name(m, site) + " (" + "xyz"[axis] + ")";
+    const std::string from = target == 0.0 ? "" : " - " + format_number(target);
+    return weighted(-weight, "(" + where + from + ")^2");
+  }
+  double weight;
+  double target;
+  int site;
+  int axis;
+};
+
+// -weight * distance of two body frames, before or after the step
+struct DistanceCost final : RewardTerm {
+  DistanceCost(const Parameters& p, const mjModel& m)
+      : weight(p.number("weight", 1.0)),
+        body(find_object(p, m, mjOBJ_BODY, "body")),
+        other(find_object(p, m, mjOBJ_BODY, "to")) {
+    const std::string when = p.text("when", "after");
+    if (when != "before" && when != "after") p.fail("when", "'before' or 'after'");
+    ahead = when == "before";
+  }
+  double before(const mjModel&, const mjData& d) const noexcept override {
+    return ahead ? distance(d) : 0.0;
+  }
+  double value(const mjModel&, const mjData& d, const StepContext& s) const noexcept override {
+    return -(weight * (ahead ? s.before : distance(d)));
+  }
+  std::string formula(const mjModel& m) const override {
+    return weighted(-weight, "distance of " + body_name(m, body) + " and " + body_name(m, other) +
+                                 (ahead ? ", before the step" : ""));
+  }
+  double distance(const mjData& d) const noexcept {
+    double sum = 0.0;
+    for (int k = 0; k < 3; ++k) {
+      const double difference = d.xpos[3 * body + k] - d.xpos[3 * other + k];
+      sum += difference * difference;
+    }
+    return std::sqrt(sum);
+  }
+  double weight;
+  int body;
+  int other;
+  bool ahead;
+};
+
 }  // namespace
 
 std::unique_ptr<RewardTerm> make_reward_term(const Parameters& p, const mjModel& m) {
   static const TermTable<RewardTerm> table = {
+      {"coordinate", construct<RewardTerm, Coordinate>},
       {"coordinate_velocity", construct<RewardTerm, CoordinateVelocity>},
       {"com_velocity", construct<RewardTerm, CenterOfMassVelocity>},
       {"body_velocity", construct<RewardTerm, BodyVelocity>},
       {"healthy", construct<RewardTerm, Healthy>},
       {"control_cost", construct<RewardTerm, ControlCost>},
       {"contact_cost", construct<RewardTerm, ContactCost>},
+      {"velocity_cost", construct<RewardTerm, VelocityCost>},
+      {"site_cost", construct<RewardTerm, SiteCost>},
+      {"distance_cost", construct<RewardTerm, DistanceCost>},
       {"quadratic_state_cost", construct<RewardTerm, QuadraticStateCost>}};
   return make_term("reward", table, p, m);
 }

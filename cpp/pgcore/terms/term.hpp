@@ -36,7 +36,7 @@ struct StepContext {
   const double* action;  // [A], before MuJoCo clamps it to the control range
   double before;         // this term's own before() value, taken ahead of the step
   double dt;             // seconds of one environment step
-  bool terminated;
+  bool healthy;          // no termination term applies
 };
 
 class RewardTerm {
@@ -49,11 +49,18 @@ class RewardTerm {
   virtual bool reads_contact_forces() const noexcept { return false; }
 };
 
+// A state in which the agent is not healthy. It ends the trajectory, or, with the parameter ends =
+// 0, only costs the healthy reward.
 class TerminationTerm {
  public:
+  explicit TerminationTerm(const Parameters& p) : ends_(p.index("ends", 0, 2, 1) == 1) {}
   virtual ~TerminationTerm() = default;
-  virtual bool terminated(const mjModel& m, const mjData& d) const noexcept = 0;
+  bool ends() const noexcept { return ends_; }
+  virtual bool applies(const mjModel& m, const mjData& d) const noexcept = 0;
   virtual std::string rule(const mjModel& m) const = 0;
+
+ private:
+  bool ends_;
 };
 
 class ResetTerm {
@@ -71,14 +78,20 @@ std::unique_ptr<RewardTerm> make_reward_term(const Parameters& p, const mjModel&
 std::unique_ptr<TerminationTerm> make_termination_term(const Parameters& p, const mjModel& m);
 std::unique_ptr<ResetTerm> make_reset_term(const Parameters& p, const mjModel& m);
 
+// What a parameter refers to: a body or a site by its name or number, an axis x, y or z as 0, 1, 2.
+int find_object(const Parameters& p, const mjModel& m, mjtObj kind, const std::string& parameter);
+int find_axis(const Parameters& p, const std::string& otherwise);
+
 // Names for tables: "rootx", or "root (x)" for the parts of a free or ball joint.
 std::string position_name(const mjModel& m, int qpos_index);
 std::string velocity_name(const mjModel& m, int dof_index);
 std::string body_name(const mjModel& m, int body);
+std::string site_name(const mjModel& m, int site);
 std::string position_unit(const mjModel& m, int qpos_index);
 std::string velocity_unit(const mjModel& m, int dof_index);
 
-// A number as it would be written by hand: 0.001, 5, 1e-08.
+// A number as it would be written by hand: 0.001, 5, 1e-08; and "(low, high)".
 std::string format_number(double value);
+std::string format_bounds(const Bounds& bounds);
 
 }  // namespace pgcore

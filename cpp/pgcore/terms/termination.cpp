@@ -1,4 +1,4 @@
-#include <limits>
+#include <cmath>
 #include <string>
 
 #include "pgcore/terms/term.hpp"
@@ -7,45 +7,79 @@
 namespace pgcore {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-// Terminates when an entry of qpos leaves (low, high); NaN counts as outside.
-struct PositionRange final : TerminationTerm {
-  PositionRange(const Parameters& p, const mjModel& m)
-      : index(p.index("index", 0, m.nq)),
-        low(p.number("low", -kInfinity)),
-        high(p.number("high", kInfinity)) {}
-  bool terminated(const mjModel&, const mjData& d) const noexcept override {
-    return !(low < d.qpos[index] && d.qpos[index] < high);
+// Whether values are inside: between the bounds, with or without the bounds themselves. NaN is not.
+struct Interval {
+  explicit Interval(const Parameters& p) : bounds(p.bounds("low", "high")) {
+    const std::string kind = p.text("interval", "open");
+    if (kind != "open" && kind != "closed") p.fail("interval", "'open' or 'closed'");
+    closed = kind == "closed";
   }
-  std::string rule(const mjModel& m) const override {
-    return position_name(m, index) + " outside (" + format_number(low) + ", " +
-           format_number(high) + ") " + position_unit(m, index);
+  bool contains(double x) const noexcept {
+    return closed ? bounds.low <= x && x <= bounds.high : bounds.low < x && x < bounds.high;
   }
-  int index;
-  double low;
-  double high;
+  std::string text() const {
+    if (!closed) return format_bounds(bounds);
+    return std::string("[") + format_number(bounds.low) + ", " + format_number(bounds.high) + "]";
+  }
+  Bounds bounds;
+  bool closed;
 };
 
-// Terminates when any entry of (qpos, qvel) from `start` on leaves (low, high).
+std::string consequence(const TerminationTerm& term) {
+  return term.ends() ? "" : " (unhealthy, but does not end)";
+}
+
+// When an entry of qpos is outside an interval.
+struct PositionRange final : TerminationTerm {
+  PositionRange(const Parameters& p, const mjModel& m)
+      : TerminationTerm(p), index(p.index("index", 0, m.nq)), interval(p) {}
+  bool applies(const mjModel&, const mjData& d) const noexcept override {
+    return !interval.contains(d.qpos[index]);
+  }
+  std::string rule(const mjModel& m) const override {
+    return position_name(m, index) + " outside " + interval.text() + " " + position_unit(m, index) +
+           consequence(*this);
+  }
+  int index;
+  Interval interval;
+};
+
+// When any entry of (qpos, qvel) from `start` on is outside an interval.
 struct StateRange final : TerminationTerm {
   StateRange(const Parameters& p, const mjModel& m)
-      : start(p.index("start", 0, m.nq)),
-        low(p.number("low", -kInfinity)),
-        high(p.number("high", kInfinity)) {}
-  bool terminated(const mjModel& m, const mjData& d) const noexcept override {
+      : TerminationTerm(p), start(p.index("start", 0, m.nq, 0)), interval(p) {}
+  bool applies(const mjModel& m, const mjData& d) const noexcept override {
     bool inside = true;
-    for (int i = start; i < m.nq; ++i) inside = inside && low < d.qpos[i] && d.qpos[i] < high;
-    for (int i = 0; i < m.nv; ++i) inside = inside && low < d.qvel[i] && d.qvel[i] < high;
+    for (int i = start; i < m.nq; ++i) inside = inside && interval.contains(d.qpos[i]);
+    for (int i = 0; i < m.nv; ++i) inside = inside && interval.contains(d.qvel[i]);
     return !inside;
   }
   std::string rule(const mjModel& m) const override {
-    return "any position from " + position_name(m, start) + " on, or any velocity, outside (" +
-           format_number(low) + ", " + format_number(high) + ")";
+    const bool any = std::isinf(interval.bounds.low) && std::isinf(interval.bounds.high);
+    return "any position from " + position_name(m, start) + " on, or any velocity, " +
+           (any ? "not finite" : "outside " + interval.text()) + consequence(*this);
   }
   int start;
-  double low;
-  double high;
+  Interval interval;
+};
+
+// When a coordinate of a site is outside an interval.
+struct SiteRange final : TerminationTerm {
+  SiteRange(const Parameters& p, const mjModel& m)
+      : TerminationTerm(p),
+        site(find_object(p, m, mjOBJ_SITE, "site")),
+        axis(find_axis(p, "z")),
+        interval(p) {}
+  bool applies(const mjModel&, const mjData& d) const noexcept override {
+    return !interval.contains(d.site_xpos[3 * site + axis]);
+  }
+  std::string rule(const mjModel& m) const override {
+    return "site " + site_name(m, site) + " (" + "xyz"[axis] + ") outside " + interval.text() +
+           " m" + consequence(*this);
+  }
+  int site;
+  int axis;
+  Interval interval;
 };
 
 }  // namespace
@@ -53,7 +87,8 @@ struct StateRange final : TerminationTerm {
 std::unique_ptr<TerminationTerm> make_termination_term(const Parameters& p, const mjModel& m) {
   static const TermTable<TerminationTerm> table = {
       {"qpos_range", construct<TerminationTerm, PositionRange>},
-      {"state_range", construct<TerminationTerm, StateRange>}};
+      {"state_range", construct<TerminationTerm, StateRange>},
+      {"site_range", construct<TerminationTerm, SiteRange>}};
   return make_term("termination", table, p, m);
 }
 

@@ -1,0 +1,1 @@
+"""Gymnasium's MuJoCo suite as native tasks."""
