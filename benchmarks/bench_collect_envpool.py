@@ -11,7 +11,7 @@ import numpy as np
 from timing import check, geometric_mean, header, interleaved, report
 
 import pgcore
-from pgcore.reference import mlp_mean
+from pgcore.rollout.reference import mlp_mean
 
 ENVIRONMENTS, STEPS = 32, 100
 

@@ -16,7 +16,7 @@ from mujoco.rollout import Rollout
 from timing import check, header, interleaved, report
 
 import pgcore
-from pgcore import reference
+from pgcore.rollout import reference
 
 STREAMS, STEPS = 32, 100
 

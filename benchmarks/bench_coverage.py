@@ -18,18 +18,18 @@ from scipy import stats
 from timing import header
 
 import pgcore
-from pgcore.studies import statistics
-from pgcore.studies.agent import Agent
-from pgcore.studies.estimates import sum_gradients
-from pgcore.studies.landscape_spending import error_bound
-from pgcore.studies.sampling import Sampling
-from pgcore.studies.surface_measures import (
+from pgcore.studies.engine.checkpoints import Agent
+from pgcore.studies.landscape.spending import error_bound
+from pgcore.studies.measures import statistics
+from pgcore.studies.measures.surfaces import (
     Interval,
     RewardSurface,
     rank_correlation,
     roughness,
     sign_agreement,
 )
+from pgcore.studies.pairs.estimates import sum_gradients
+from pgcore.studies.pairs.sampling import Sampling
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import linear_quadratic as lq

@@ -16,9 +16,9 @@ import time
 from timing import check, header
 
 import pgcore
-from pgcore.studies.agent import Agent
-from pgcore.studies.sampling import Sampling
-from pgcore.studies.value_errors import MEASURES, fit_value
+from pgcore.studies.engine.checkpoints import Agent
+from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.value.errors import MEASURES, fit_value
 
 OBSERVATIONS, LIMIT_GIB = 376, 3.0
 

@@ -6,8 +6,8 @@ import numpy as np
 from timing import check, header, interleaved, report
 
 import pgcore
-from pgcore import reference
-from pgcore.arrays import F64, Bool
+from pgcore.base.arrays import F64, Bool
+from pgcore.rollout import reference
 
 
 def vectorised(

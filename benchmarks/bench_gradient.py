@@ -17,9 +17,9 @@ import numpy as np
 from timing import check, header
 
 import pgcore
-from pgcore.studies.agent import Agent
-from pgcore.studies.estimates import sum_gradients
-from pgcore.studies.sampling import Sampling
+from pgcore.studies.engine.checkpoints import Agent
+from pgcore.studies.pairs.estimates import sum_gradients
+from pgcore.studies.pairs.sampling import Sampling
 
 
 def make_agent() -> Agent:

@@ -16,9 +16,9 @@ import numpy as np
 from timing import check, header
 
 import pgcore
-from pgcore.studies.agent import Agent, Checkpoints
-from pgcore.studies.landscape_maps import random_direction
-from pgcore.studies.surfaces import plane, reward_sums
+from pgcore.studies.engine.checkpoints import Agent, Checkpoints
+from pgcore.studies.landscape.maps import random_direction
+from pgcore.studies.landscape.surfaces import plane, reward_sums
 
 POINTS, PAIRS, THREADS = 31, 2000, 2
 

@@ -18,10 +18,10 @@ import numpy as np
 from mujoco.batch import Batch
 from timing import check, header
 
-from pgcore.arrays import F64
-from pgcore.presets import preset_config
-from pgcore.tasks import make_task
-from pgcore.train import Trainer
+from pgcore.base.arrays import F64
+from pgcore.tasks.make import make_task
+from pgcore.training.presets import preset_config
+from pgcore.training.run import Trainer
 
 ITERATIONS = 8
 PAIRS = 2048

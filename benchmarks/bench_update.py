@@ -17,13 +17,13 @@ import torch
 from timing import check, header, report
 from torch import Tensor
 
-from pgcore import objectives
-from pgcore.agents import POLICY_ORDER, VALUE_ORDER, Agents, minibatches
-from pgcore.config import TrainConfig
-from pgcore.nets import StackedMlp, gaussian_log_prob
-from pgcore.ppo import Minibatches, TrainingData
-from pgcore.presets import preset_config
-from pgcore.tasks import make_task
+from pgcore.learning import objectives
+from pgcore.learning.ppo import Minibatches, TrainingData
+from pgcore.policies.stack import StackedMlp, gaussian_log_prob
+from pgcore.tasks.make import make_task
+from pgcore.training.block import POLICY_ORDER, VALUE_ORDER, Agents, minibatches
+from pgcore.training.config import TrainConfig
+from pgcore.training.presets import preset_config
 
 
 def plain_mlp(tensors: list[Tensor], x: Tensor) -> Tensor:

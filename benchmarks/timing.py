@@ -11,8 +11,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: one pool of threa
 
 import numpy as np
 
-from pgcore.arrays import F64
-from pgcore.provenance import cpu_name
+from pgcore.base.arrays import F64
+from pgcore.base.provenance import cpu_name
 
 
 def interleaved(functions: dict[str, Callable[[], object]], rounds: int = 9) -> dict[str, F64]:

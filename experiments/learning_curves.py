@@ -17,9 +17,9 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from pgcore.records import read_metrics
 from pgcore.studies.figures import learning_figure, save_figure
-from pgcore.studies.statistics import iqm_interval, iqm_ratio_interval
+from pgcore.studies.measures.statistics import iqm_interval, iqm_ratio_interval
+from pgcore.training.records import read_metrics
 
 LAST = 50  # iterations that make the final score
 

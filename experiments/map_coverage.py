@@ -18,9 +18,9 @@ import tyro
 from scipy import stats
 
 import pgcore
-from pgcore.arrays import F64, I64
-from pgcore.studies.agent import Checkpoints
-from pgcore.studies.surfaces import standard_error
+from pgcore.base.arrays import F64, I64
+from pgcore.studies.engine.checkpoints import Checkpoints
+from pgcore.studies.landscape.surfaces import standard_error
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from pack import opened
 
 from pgcore.studies.figures import save_figure
-from pgcore.studies.figures.gradient import band, pairwise_cosine_panel
-from pgcore.studies.figures.landscape import cut_panel, measured_pairs
-from pgcore.studies.figures.style import AGENT_PAIRS, STYLE, new_figure, pairs_axis
-from pgcore.studies.statistics import iqm_interval
+from pgcore.studies.gradient.figures import band, pairwise_cosine_panel
+from pgcore.studies.landscape.figures import cut_panel, measured_pairs
+from pgcore.studies.measures.statistics import iqm_interval
+from pgcore.studies.style import AGENT_PAIRS, STYLE, new_figure, pairs_axis
 
 ITERATION, ALGORITHM, TRIAL = 150, "trpo", 0  # whose landscape is shown
 LINES = {  # errors on held-out pairs: color, line, marker

@@ -20,9 +20,9 @@ import xarray as xr
 import zarr
 
 from pgcore.studies.command_line import report_gradient, report_landscape, report_value
-from pgcore.studies.gradient import open_gradient
-from pgcore.studies.landscape_maps import open_landscape
-from pgcore.studies.store import open_study
+from pgcore.studies.engine.store import open_study
+from pgcore.studies.gradient.study import open_gradient
+from pgcore.studies.landscape.maps import open_landscape
 
 VALUE_STORES = ("errors", "true_value", "monte_carlo", "variance")
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import pgcore
-from pgcore.config import TrainConfig
-from pgcore.train import Run
+from pgcore.training.config import TrainConfig
+from pgcore.training.run import Run
 
 ROOT = Path(__file__).parent.parent
 TASKS = pgcore.task_ids()

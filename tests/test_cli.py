@@ -104,7 +104,7 @@ def test_help_documents_every_field():
 def test_another_mujoco_is_refused_by_name(monkeypatch):
     import mujoco
 
-    from pgcore._version import check_mujoco
+    from pgcore.base.version import check_mujoco
 
     check_mujoco()
     monkeypatch.setattr(mujoco, "__version__", "9.9.9")

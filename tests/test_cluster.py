@@ -15,8 +15,8 @@ from distributed import LocalCluster
 
 import pgcore
 from conftest import assert_same_dataset
-from pgcore.studies.cells import run_plan
-from pgcore.studies.gradient import GradientStudy
+from pgcore.studies.engine.cells import run_plan
+from pgcore.studies.gradient.study import GradientStudy
 from test_landscape import SMALL as SMALL_MAP
 from test_studies import SMALL
 from test_value import SMALL as SMALL_VALUE

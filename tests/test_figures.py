@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies import figures
-from pgcore.studies.figures.landscape import LEAST_TRAJECTORIES
-from pgcore.studies.figures.landscape_page import point_texts
-from pgcore.studies.figures.learning import running_mean
+from pgcore.studies.landscape.figures import LEAST_TRAJECTORIES
+from pgcore.studies.landscape.page import point_texts
+from pgcore.studies.learning_figure import running_mean
 
 
 def test_running_means():

@@ -8,10 +8,10 @@ import torch
 
 import linear_quadratic as lq
 import pgcore
-from pgcore.studies import statistics
-from pgcore.studies.agent import Agent
-from pgcore.studies.estimates import sum_gradients
-from pgcore.studies.sampling import Sampling
+from pgcore.studies.engine.checkpoints import Agent
+from pgcore.studies.measures import statistics
+from pgcore.studies.pairs.estimates import sum_gradients
+from pgcore.studies.pairs.sampling import Sampling
 
 
 @pytest.fixture(scope="module")

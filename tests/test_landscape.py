@@ -12,16 +12,16 @@ from scipy import stats
 import linear_quadratic as lq
 import pgcore
 from conftest import assert_same_dataset, small_config
-from pgcore.agents import derive_seed
-from pgcore.studies.agent import Agent
-from pgcore.studies.landscape import LandscapeStudy, describe_landscape
-from pgcore.studies.landscape_maps import centre_of, random_direction
-from pgcore.studies.sampling import Sampling
-from pgcore.studies.steps import computed_step, step_data
-from pgcore.studies.store import open_study
-from pgcore.studies.surfaces import plane, reward_sums, surrogate_surface
-from pgcore.studies.value import ValueStudy
-from pgcore.train import Run
+from pgcore.base.seeds import derive_seed
+from pgcore.studies.engine.checkpoints import Agent
+from pgcore.studies.engine.store import open_study
+from pgcore.studies.landscape.maps import centre_of, random_direction
+from pgcore.studies.landscape.study import LandscapeStudy, describe_landscape
+from pgcore.studies.landscape.surfaces import plane, reward_sums, surrogate_surface
+from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.pairs.steps import computed_step, step_data
+from pgcore.studies.value.study import ValueStudy
+from pgcore.training.run import Run
 
 SMALL = {
     "iterations": (2,),
@@ -57,8 +57,8 @@ def test_true_reward_map_equals_the_closed_form(linear):
 
 
 def _agents(runs):
-    from pgcore.checkpoint import load_checkpoint
-    from pgcore.train import checkpoint_path
+    from pgcore.training.checkpoint import load_checkpoint
+    from pgcore.training.run import checkpoint_path
 
     return [Agent.of(load_checkpoint(checkpoint_path(r, 2)), 0) for r in runs]
 
@@ -87,7 +87,7 @@ def test_surrogate_at_the_centre(runs):
 
 
 def _surrogate_gradient(agent, data):
-    from pgcore import objectives, trpo
+    from pgcore.learning import objectives, trpo
 
     advantages = objectives.normalize_advantages(data.advantages)
     return trpo.surrogate_gradient(agent.policy, data, advantages)[0].double().numpy()
@@ -154,7 +154,7 @@ def _study(folders, out):
 def test_same_bits_for_threads_pieces_and_kills(runs, tmp_path):
     whole = pgcore.studies.landscape(runs, tmp_path / "a", num_threads=2, **SMALL)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pgcore.studies.landscape"])
+    context.set_forkserver_preload(["pgcore.studies.landscape.study"])
     finished = []
     for store, number in (("surrogate.zarr/surrogate", 1), ("reward.zarr/count", 2)):
         process = context.Process(target=_study, args=(runs, tmp_path / "b"))

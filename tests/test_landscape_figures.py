@@ -6,8 +6,8 @@ import xarray as xr
 
 import pgcore
 from pgcore.studies import command_line, figures
-from pgcore.studies.figures.landscape_table import _kl_at_one_step, reward_change
-from pgcore.studies.landscape_maps import open_landscape
+from pgcore.studies.landscape.maps import open_landscape
+from pgcore.studies.landscape.table import _kl_at_one_step, reward_change
 from test_landscape import SMALL
 
 

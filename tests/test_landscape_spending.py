@@ -10,10 +10,10 @@ from scipy import stats
 
 import pgcore
 from conftest import assert_same_dataset
-from pgcore.studies.landscape import LandscapeStudy, describe_landscape
-from pgcore.studies.landscape_maps import open_landscape
-from pgcore.studies.landscape_spending import Spending, error_bound
-from pgcore.studies.store import open_study
+from pgcore.studies.engine.store import open_study
+from pgcore.studies.landscape.maps import open_landscape
+from pgcore.studies.landscape.spending import Spending, error_bound
+from pgcore.studies.landscape.study import LandscapeStudy, describe_landscape
 from test_landscape import SMALL
 
 SETTINGS = SMALL | {"iterations": (0, 2), "pairs": (600,), "part_pairs": 100}
@@ -69,7 +69,7 @@ def _study(runs, out):
 @pytest.mark.timeout(120)
 def test_a_killed_adaptive_study_loses_a_part_at_most(runs, tmp_path, fixed):
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pgcore.studies.landscape"])
+    context.set_forkserver_preload(["pgcore.studies.landscape.study"])
     process = context.Process(target=_study, args=(runs, tmp_path))
     process.start()
     store = tmp_path / "reward.zarr"

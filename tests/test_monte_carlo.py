@@ -7,7 +7,7 @@ import torch
 import linear_quadratic as lq
 import pgcore
 from conftest import TASKS, ball_spec, make_policy
-from pgcore.monte_carlo import default_tail
+from pgcore.rollout.monte_carlo import default_tail
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from pgcore import Normalizer, reference
-from pgcore.normalize import RewardScaler
+from pgcore import Normalizer
+from pgcore.policies.normalize import RewardScaler
+from pgcore.rollout import reference
 
 
 def test_reward_scaling_equals_the_reference():

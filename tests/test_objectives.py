@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from pgcore import objectives
-from pgcore.mlp import mlp_backward, mlp_forward, mlp_tangent, tanh
-from pgcore.nets import GaussianPolicy, gaussian_log_prob
+from pgcore.learning import objectives
+from pgcore.policies.mlp import mlp_backward, mlp_forward, mlp_tangent, tanh
+from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pgcore.optimizer import SLOTS, Adam
+from pgcore.learning.optimizer import SLOTS, Adam
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import pgcore
 from conftest import TASKS, make_policy
 from parity import assert_equal_pieces, replay_env
-from pgcore.twin import make_env
+from pgcore.rollout.twin import make_env
 
 STEPS = 1000
 GYMNASIUM_IDS = [t for t in TASKS if t.endswith(("-v4", "-v5"))]

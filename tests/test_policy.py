@@ -7,7 +7,8 @@ from scipy import stats
 
 import pgcore
 from conftest import make_policy
-from pgcore import _core, reference
+from pgcore import _core
+from pgcore.rollout import reference
 
 SHAPES = [(11, (64, 64), 3), (376, (64, 64), 17), (5, (), 2), (3, (7,), 1), (17, (33, 20, 9), 6)]
 

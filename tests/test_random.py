@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pgcore import _core, reference
+from pgcore import _core
+from pgcore.rollout import reference
 
 # Known answers of the authors' Random123 library, philox4x32 with 10 rounds.
 KNOWN = [

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pgcore
-from pgcore import reference
-from pgcore.returns import successor_values
+from pgcore.rollout import reference
+from pgcore.rollout.returns import successor_values
 
 
 def random_case(seed, S=4, T=30):

@@ -6,13 +6,14 @@ import torch
 
 import pgcore
 from conftest import assert_same_dataset
-from pgcore.checkpoint import load_checkpoint
-from pgcore.studies import figures, statistics
-from pgcore.studies.agent import Agent
-from pgcore.studies.estimates import sum_gradients
-from pgcore.studies.gradient import open_gradient
-from pgcore.studies.sampling import Sampling, gradient_sums, sample_blocks
-from pgcore.train import checkpoint_path
+from pgcore.studies import figures
+from pgcore.studies.engine.checkpoints import Agent
+from pgcore.studies.gradient.study import open_gradient
+from pgcore.studies.measures import statistics
+from pgcore.studies.pairs.estimates import sum_gradients
+from pgcore.studies.pairs.sampling import Sampling, gradient_sums, sample_blocks
+from pgcore.training.checkpoint import load_checkpoint
+from pgcore.training.run import checkpoint_path
 
 SMALL = {
     "iterations": (0, 2),
@@ -72,8 +73,8 @@ def test_advantages_are_on_the_scale_of_the_value_network(runs):
 
 def test_a_step_is_the_update_that_training_makes(runs):
     """From the same pairs and minibatch order, a computed step equals the trainer's own."""
-    from pgcore.studies.steps import computed_step
-    from pgcore.train import Trainer
+    from pgcore.studies.pairs.steps import computed_step
+    from pgcore.training.run import Trainer
 
     for run in runs:
         checkpoint = load_checkpoint(checkpoint_path(run, 2))

@@ -13,13 +13,13 @@ import pytest
 
 import pgcore
 from conftest import assert_same_dataset
-from pgcore.studies.agent import Checkpoints
-from pgcore.studies.cells import StudyError, describe_plan, run_plan, run_plans
-from pgcore.studies.gradient import GradientStudy, describe_gradient
-from pgcore.studies.landscape import LandscapeStudy
-from pgcore.studies.landscape_maps import open_landscape
-from pgcore.studies.store import open_study
-from pgcore.studies.value import ValueStudy
+from pgcore.studies.engine.cells import StudyError, describe_plan, run_plan, run_plans
+from pgcore.studies.engine.checkpoints import Checkpoints
+from pgcore.studies.engine.store import open_study
+from pgcore.studies.gradient.study import GradientStudy, describe_gradient
+from pgcore.studies.landscape.maps import open_landscape
+from pgcore.studies.landscape.study import LandscapeStudy
+from pgcore.studies.value.study import ValueStudy
 from test_studies import SMALL
 
 
@@ -31,7 +31,7 @@ def _study(runs, out):
 def test_a_killed_study_resumes_with_the_same_bits(runs, tmp_path):
     whole = pgcore.studies.gradient_quality(runs, tmp_path / "whole", **SMALL)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pgcore.studies.gradient"])
+    context.set_forkserver_preload(["pgcore.studies.gradient.study"])
     for delay in (0.0, 0.05, 0.2):
         process = context.Process(target=_study, args=(runs, tmp_path / "cut"))
         process.start()

@@ -11,9 +11,9 @@ import pytest
 import pgcore
 from conftest import make_policy
 from parity import assert_equal_pieces, replay_env
-from pgcore.gymnasium_suite.families import ENVIRONMENTS
-from pgcore.gymnasium_suite.options import gymnasium_spec, parse_id
-from pgcore.twin import make_env
+from pgcore.rollout.twin import make_env
+from pgcore.tasks.gymnasium_suite.families import ENVIRONMENTS
+from pgcore.tasks.gymnasium_suite.options import gymnasium_spec, parse_id
 
 # A value of every option that is not its default, where one fits every family.
 VALUES = {

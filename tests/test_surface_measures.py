@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pgcore.studies import surface_measures as measures
+from pgcore.studies.measures import surfaces as measures
 
 
 def _measured(truth, error, trajectories, generator):

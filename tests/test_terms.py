@@ -8,9 +8,10 @@ import pytest
 from scipy import stats
 
 import pgcore
-from pgcore import Term, _core, reference
-from pgcore.gymnasium_suite.families import ENVIRONMENTS
-from pgcore.twin import make_env
+from pgcore import Term, _core
+from pgcore.rollout import reference
+from pgcore.rollout.twin import make_env
+from pgcore.tasks.gymnasium_suite.families import ENVIRONMENTS
 
 STATE = (Term.of("qpos"), Term.of("qvel"))
 

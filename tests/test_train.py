@@ -13,11 +13,11 @@ import pytest
 
 import pgcore
 from conftest import small_config
-from pgcore.checkpoint import load_checkpoint, save_checkpoint
-from pgcore.config import TrainConfig
-from pgcore.presets import preset_config, preset_differences
-from pgcore.records import read_metrics
-from pgcore.train import Run, Trainer
+from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
+from pgcore.training.config import TrainConfig
+from pgcore.training.presets import preset_config, preset_differences
+from pgcore.training.records import read_metrics
+from pgcore.training.run import Run, Trainer
 
 
 def run_to_end(path, config, resume=False, stop_after=None, threads=None):
@@ -89,7 +89,7 @@ def test_sigkill_at_20_random_moments_then_resume(tmp_path):
     config = small_config(iterations=120, keep=(60,))
     run_to_end(tmp_path / "whole", config)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pgcore.train"])
+    context.set_forkserver_preload(["pgcore.training.run"])
     rng = random.Random(0)
     table = tmp_path / "cut" / "metrics.csv"
     kills = 0

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pgcore import GaussianPolicy, ValueNet, objectives, ppo, trpo
-from pgcore.nets import gaussian_log_prob
-from pgcore.optimizer import Adam
-from pgcore.ppo import Minibatches, TrainingData
+from pgcore import GaussianPolicy, ValueNet
+from pgcore.learning import objectives, ppo, trpo
+from pgcore.learning.optimizer import Adam
+from pgcore.learning.ppo import Minibatches, TrainingData
+from pgcore.policies.stack import gaussian_log_prob
 
 
 def make_data(policy, value, n=256, seed=0):

@@ -10,17 +10,18 @@ import torch
 
 import pgcore
 from conftest import assert_same_dataset, small_config
-from pgcore.agents import batch_values, derive_seed
-from pgcore.records import read_metrics
-from pgcore.returns import successor_values
+from pgcore.base.seeds import derive_seed
+from pgcore.rollout.returns import successor_values
 from pgcore.studies import figures
-from pgcore.studies.agent import Checkpoints
-from pgcore.studies.estimates import sum_gradients
-from pgcore.studies.sampling import Sampling
-from pgcore.studies.store import open_study
-from pgcore.studies.value import ValueStudy, describe_value
-from pgcore.studies.value_errors import ValueErrors, error_measures
-from pgcore.train import Run
+from pgcore.studies.engine.checkpoints import Checkpoints
+from pgcore.studies.engine.store import open_study
+from pgcore.studies.pairs.estimates import sum_gradients
+from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.value.errors import ValueErrors, error_measures
+from pgcore.studies.value.study import ValueStudy, describe_value
+from pgcore.training.block import batch_values
+from pgcore.training.records import read_metrics
+from pgcore.training.run import Run
 
 SMALL = {
     "iterations": (0, 2),

@@ -9,12 +9,12 @@ import torch
 
 import linear_quadratic as lq
 import pgcore
-from pgcore.agents import batch_values
 from pgcore.studies import figures
-from pgcore.studies.agent import Agent
-from pgcore.studies.estimates import compare_judges
-from pgcore.studies.sampling import Sampling, resolved_returns
-from pgcore.studies.value_errors import MEASURES, error_measures, fit_value
+from pgcore.studies.engine.checkpoints import Agent
+from pgcore.studies.pairs.estimates import compare_judges
+from pgcore.studies.pairs.sampling import Sampling, resolved_returns
+from pgcore.studies.value.errors import MEASURES, error_measures, fit_value
+from pgcore.training.block import batch_values
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import pgcore
-from pgcore.studies import figures, statistics
-from pgcore.studies.sampling import resolved_returns
-from pgcore.studies.value_errors import MEASURES, error_measures
+from pgcore.studies import figures
+from pgcore.studies.measures import statistics
+from pgcore.studies.pairs.sampling import resolved_returns
+from pgcore.studies.value.errors import MEASURES, error_measures
 
 
 def test_error_measures_of_known_errors():

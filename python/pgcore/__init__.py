@@ -7,57 +7,57 @@ uses them.
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from pgcore._version import __version__ as __version__
-from pgcore._version import check_mujoco
+from pgcore.base.version import __version__ as __version__
+from pgcore.base.version import check_mujoco
 
 if TYPE_CHECKING:
     from pgcore import studies as studies
-    from pgcore.batch import RolloutBatch as RolloutBatch
-    from pgcore.batch import Scores as Scores
-    from pgcore.checkpoint import load_checkpoint as load_checkpoint
-    from pgcore.errors import CheckpointError as CheckpointError
-    from pgcore.errors import SimulationError as SimulationError
-    from pgcore.gymnasium_suite.options import gymnasium_task as gymnasium_task
-    from pgcore.monte_carlo import monte_carlo_values as monte_carlo_values
-    from pgcore.nets import GaussianPolicy as GaussianPolicy
-    from pgcore.nets import ValueNet as ValueNet
-    from pgcore.normalize import Normalizer as Normalizer
-    from pgcore.returns import discounted_returns as discounted_returns
-    from pgcore.returns import gae as gae
-    from pgcore.rollouts import collect as collect
-    from pgcore.rollouts import evaluate as evaluate
-    from pgcore.tasks import Task as Task
-    from pgcore.tasks import TaskSpec as TaskSpec
-    from pgcore.tasks import Term as Term
-    from pgcore.tasks import make_task as make_task
-    from pgcore.tasks import task_ids as task_ids
-    from pgcore.train import Trainer as Trainer
+    from pgcore.base.errors import CheckpointError as CheckpointError
+    from pgcore.base.errors import SimulationError as SimulationError
+    from pgcore.policies.normalize import Normalizer as Normalizer
+    from pgcore.policies.stack import GaussianPolicy as GaussianPolicy
+    from pgcore.policies.stack import ValueNet as ValueNet
+    from pgcore.rollout.batch import RolloutBatch as RolloutBatch
+    from pgcore.rollout.batch import Scores as Scores
+    from pgcore.rollout.collect import collect as collect
+    from pgcore.rollout.collect import evaluate as evaluate
+    from pgcore.rollout.monte_carlo import monte_carlo_values as monte_carlo_values
+    from pgcore.rollout.returns import discounted_returns as discounted_returns
+    from pgcore.rollout.returns import gae as gae
+    from pgcore.tasks.gymnasium_suite.options import gymnasium_task as gymnasium_task
+    from pgcore.tasks.make import make_task as make_task
+    from pgcore.tasks.make import task_ids as task_ids
+    from pgcore.tasks.task import Task as Task
+    from pgcore.tasks.task import TaskSpec as TaskSpec
+    from pgcore.tasks.task import Term as Term
+    from pgcore.training.checkpoint import load_checkpoint as load_checkpoint
+    from pgcore.training.run import Trainer as Trainer
 
 check_mujoco()
 
 # Where each public name is; a module of the package may not be called like one of them. The
 # imports above say the same to type checkers, and a test compares the two.
 _HOMES: Final[dict[str, str]] = {
-    "RolloutBatch": "pgcore.batch",
-    "Scores": "pgcore.batch",
-    "load_checkpoint": "pgcore.checkpoint",
-    "CheckpointError": "pgcore.errors",
-    "SimulationError": "pgcore.errors",
-    "monte_carlo_values": "pgcore.monte_carlo",
-    "GaussianPolicy": "pgcore.nets",
-    "ValueNet": "pgcore.nets",
-    "Normalizer": "pgcore.normalize",
-    "discounted_returns": "pgcore.returns",
-    "gae": "pgcore.returns",
-    "gymnasium_task": "pgcore.gymnasium_suite.options",
-    "collect": "pgcore.rollouts",
-    "evaluate": "pgcore.rollouts",
-    "Task": "pgcore.tasks",
-    "TaskSpec": "pgcore.tasks",
-    "Term": "pgcore.tasks",
-    "make_task": "pgcore.tasks",
-    "task_ids": "pgcore.tasks",
-    "Trainer": "pgcore.train",
+    "RolloutBatch": "pgcore.rollout.batch",
+    "Scores": "pgcore.rollout.batch",
+    "load_checkpoint": "pgcore.training.checkpoint",
+    "CheckpointError": "pgcore.base.errors",
+    "SimulationError": "pgcore.base.errors",
+    "monte_carlo_values": "pgcore.rollout.monte_carlo",
+    "GaussianPolicy": "pgcore.policies.stack",
+    "ValueNet": "pgcore.policies.stack",
+    "Normalizer": "pgcore.policies.normalize",
+    "discounted_returns": "pgcore.rollout.returns",
+    "gae": "pgcore.rollout.returns",
+    "gymnasium_task": "pgcore.tasks.gymnasium_suite.options",
+    "collect": "pgcore.rollout.collect",
+    "evaluate": "pgcore.rollout.collect",
+    "Task": "pgcore.tasks.task",
+    "TaskSpec": "pgcore.tasks.task",
+    "Term": "pgcore.tasks.task",
+    "make_task": "pgcore.tasks.make",
+    "task_ids": "pgcore.tasks.make",
+    "Trainer": "pgcore.training.run",
 }
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pgcore.arrays import F32, F64
+from pgcore.base.arrays import F32, F64
 
 Parameters = list[tuple[str, dict[str, float | str]]]
 NormalizerState = tuple[F64, F64, F64, float, bool]

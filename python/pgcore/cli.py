@@ -15,8 +15,8 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from pgcore.config import TrainConfig
-from pgcore.presets import FAMILIES, preset_config, preset_differences
+from pgcore.training.config import TrainConfig
+from pgcore.training.presets import FAMILIES, preset_config, preset_differences
 
 USAGE = """usage: pgcore COMMAND [options]
 
@@ -86,7 +86,7 @@ def _peek(arguments: Sequence[str], option: str, otherwise: str) -> str:
 
 def train(arguments: Sequence[str]) -> None:
     """`pgcore train`: parse, run, report."""
-    from pgcore.train import Run
+    from pgcore.training.run import Run
 
     task = _peek(arguments, "--task", "Hopper-v2")
     algorithm = _peek(arguments, "--algorithm", "ppo")
@@ -144,7 +144,7 @@ def train(arguments: Sequence[str]) -> None:
 
 def tasks(arguments: Sequence[str]) -> None:
     """`pgcore tasks`: the list, or one task in full."""
-    from pgcore.tasks import make_task, task_ids
+    from pgcore.tasks.make import make_task, task_ids
 
     @dataclass(frozen=True)
     class Command:
@@ -193,7 +193,7 @@ def describe_task(task: Any) -> str:
 
 def info(arguments: Sequence[str]) -> None:
     """`pgcore info`: what this installation is."""
-    from pgcore.provenance import describe_installation
+    from pgcore.base.provenance import describe_installation
 
     tyro.cli(_NoOptions, prog="pgcore info", args=list(arguments))
     print(describe_installation())

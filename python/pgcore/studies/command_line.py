@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import tyro
 import xarray as xr
 
-from pgcore.studies.gradient import GradientStudy, describe_gradient, gradient_quality
-from pgcore.studies.landscape import LandscapeStudy, describe_landscape, landscape
-from pgcore.studies.value import ValueStudy, describe_value, value_prediction
+from pgcore.studies.gradient.study import GradientStudy, describe_gradient, gradient_quality
+from pgcore.studies.landscape.study import LandscapeStudy, describe_landscape, landscape
+from pgcore.studies.value.study import ValueStudy, describe_value, value_prediction
 
 USAGE = """usage: pgcore study STUDY RUN [RUN ...] --out DIR [options]
 

@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, arrays, threads, seeds, versions, provenance."""

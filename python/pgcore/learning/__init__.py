@@ -1,0 +1,1 @@
+"""Objectives and updates over a stack of members."""

@@ -1,0 +1,198 @@
+"""Trust-region policy optimisation over a stack of members, each with its own line search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from pgcore.learning import objectives
+from pgcore.learning.ppo import TrainingData
+from pgcore.policies.mlp import mlp_backward, mlp_forward, mlp_tangent
+from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Inner products [M, 1] of rows [M, P]."""
+    return (a * b).sum(dim=1, keepdim=True)
+
+
+def conjugate_gradient(
+    product: Callable[[Tensor], Tensor], b: Tensor, steps: int, tolerance: float = 1e-10
+) -> tuple[Tensor, Tensor]:
+    """Solve F x = b for every member by conjugate gradients from x = 0.
+
+    Source: Hestenes and Stiefel 1952; Nocedal and Wright, Numerical Optimization, algorithm 5.2.
+
+    Args:
+        product: v [M, P] -> F v [M, P], symmetric positive definite per member.
+        b: [M, P].
+        steps: iterations at most.
+        tolerance: a member whose squared residual falls below it stands still.
+
+    Returns:
+        x [M, P] and the relative residual |b - F x| / |b| [M].
+    """
+    x = torch.zeros_like(b)
+    residual, direction = b.clone(), b.clone()
+    squared = dot(residual, residual)
+    start = squared.clone()
+    for _ in range(steps):
+        active = (squared > tolerance).to(b.dtype)
+        image = product(direction)
+        alpha = active * squared / dot(direction, image).clamp(min=1e-30)
+        x = x + alpha * direction
+        residual = residual - alpha * image
+        new = dot(residual, residual)
+        beta = active * new / squared.clamp(min=1e-30)
+        direction = torch.where(active > 0, residual + beta * direction, direction)
+        squared = torch.where(active > 0, new, squared)
+    return x, (squared / start.clamp(min=1e-30)).sqrt().squeeze(1)
+
+
+def fisher_vector_product(
+    policy: GaussianPolicy, inputs: Tensor, damping: float
+) -> Callable[[Tensor], Tensor]:
+    """v -> (F + damping I) v with F = E_s[∇² KL(π_θ0 || π_θ)] at θ = θ0.
+
+    At θ0 the KL divergence of diagonal Gaussians has the curvature diag(1/σ²) in the mean and 2 in
+    log_std, and no slope in the mean, so that F = E_s[Jᵀ diag(1/σ²) J] for the mean's weights, with
+    its Jacobian J, and 2 I for log_std.
+
+    Source: Schulman et al. 2015, arXiv:1502.05477, appendix C.1.
+
+    Args:
+        policy: θ0, a stack of M members with P parameters each.
+        inputs: [M, B, O], the states of the expectation.
+        damping: added multiple of the identity.
+
+    Returns:
+        A function of [M, P]; later changes of ``policy`` do not change it.
+    """
+    tensors = policy.split(policy.flat.clone())
+    layers, activation = tensors[: policy.layer_tensors], policy.activation
+    _, kept = mlp_forward(layers, inputs, activation)
+    scale = torch.exp(-2 * tensors[-1]).unsqueeze(1) / inputs.shape[1]
+
+    def product(vector: Tensor) -> Tensor:
+        out = torch.empty_like(vector)
+        parts, rows = policy.split(vector), policy.split(out)
+        tangent = mlp_tangent(layers, kept, parts[: policy.layer_tensors], activation)
+        mlp_backward(layers, kept, tangent * scale, activation, rows[: policy.layer_tensors])
+        rows[-1].copy_(2 * parts[-1])
+        return out + damping * vector
+
+    return product
+
+
+def surrogate_gradient(policy: GaussianPolicy, data: TrainingData, advantages: Tensor) -> Tensor:
+    """∇_θ mean(ρ A) at θ = θ_old, [M, P] (paper, equations 1 and 14)."""
+    tensors = [t.data for t in policy.tensors]
+    layers, log_std = tensors[: policy.layer_tensors], tensors[-1]
+    out = torch.empty_like(policy.flat)
+    rows = policy.split(out)
+    mean, kept = mlp_forward(layers, data.inputs, policy.activation)
+    z = (data.actions - mean) * torch.exp(-log_std).unsqueeze(1)
+    slopes = advantages / advantages.shape[1]
+    d_mean, d_log_std = objectives.gaussian_log_prob_gradient(z, log_std, slopes)
+    mlp_backward(layers, kept, d_mean, policy.activation, rows[: policy.layer_tensors])
+    rows[-1].copy_(d_log_std)
+    return out
+
+
+def update_policy(
+    policy: GaussianPolicy,
+    data: TrainingData,
+    *,
+    kl: float,
+    fisher_order: Tensor | None = None,
+    cg_steps: int = 10,
+    damping: float = 0.1,
+    backtracks: int = 10,
+    accept_ratio: float = 0.1,
+    normalize: str = "batch",
+) -> dict[str, Tensor]:
+    """One natural-gradient step inside the trust region mean KL <= δ.
+
+    The step is sqrt(2δ / xᵀFx) x with F x = g; each member halves its own step until its surrogate
+    rises by ``accept_ratio`` of the linear prediction and its KL is within δ, or keeps its
+    parameters to the bit.
+
+    Source: Schulman et al. 2015, arXiv:1502.05477, appendix C.
+
+    Args:
+        policy: changed in place.
+        data: the pairs.
+        kl: δ.
+        fisher_order: [M, B'] indices of the states for the Fisher-vector products; None: all.
+        cg_steps, damping, backtracks, accept_ratio: see :class:`pgcore.config.TrainConfig`.
+        normalize: advantages by "batch" or "none".
+
+    Returns:
+        Per member [M]: policy_loss (minus the surrogate after the step), surrogate_gain, kl,
+        cg_residual, step_fraction (0: rejected), clip_fraction, ratio_max, entropy, step_norm.
+    """
+    advantages = data.advantages
+    if normalize == "batch":
+        advantages = objectives.normalize_advantages(advantages)
+    gradient = surrogate_gradient(policy, data, advantages)
+    states = data.inputs
+    if fisher_order is not None:
+        states = torch.gather(
+            states, 1, fisher_order.unsqueeze(-1).expand(-1, -1, states.shape[-1])
+        )
+    product = fisher_vector_product(policy, states, damping)
+    direction, residual = conjugate_gradient(product, gradient, cg_steps)
+    curvature = dot(direction, product(direction)).clamp(min=1e-30)
+    full = torch.sqrt(2 * kl / curvature) * direction
+    with torch.no_grad():
+        stats = _line_search(policy, data, advantages, full, dot(gradient, full).squeeze(1), kl,
+                             backtracks, accept_ratio)  # fmt: skip
+    return stats | {"cg_residual": residual}
+
+
+def _line_search(
+    policy: GaussianPolicy,
+    data: TrainingData,
+    advantages: Tensor,
+    full: Tensor,
+    predicted: Tensor,
+    kl_bound: float,
+    backtracks: int,
+    accept_ratio: float,
+) -> dict[str, Tensor]:
+    """Halve each member's step until it is accepted; leaves the policy at the result."""
+    start = policy.flat.clone()
+    tensors = [t.data for t in policy.tensors]
+    old_mean, old_log_std = policy.mean(data.inputs), tensors[-1].clone()
+    old_log_prob = gaussian_log_prob(data.actions, old_mean, old_log_std)
+    base = objectives.surrogate(torch.ones_like(old_log_prob), advantages)
+    fraction = torch.ones(policy.members)
+    accepted = torch.zeros(policy.members, dtype=torch.bool)
+    for attempt in range(backtracks + 1):
+        policy.flat.copy_(
+            torch.where(accepted.unsqueeze(1), policy.flat, start + fraction.unsqueeze(1) * full)
+        )
+        mean = policy.mean(data.inputs)
+        ratio = torch.exp(gaussian_log_prob(data.actions, mean, tensors[-1]) - old_log_prob)
+        gain = objectives.surrogate(ratio, advantages) - base
+        kl = objectives.gaussian_kl(old_mean, old_log_std, mean, tensors[-1])
+        accepted |= (gain > accept_ratio * fraction * predicted) & (kl <= kl_bound)
+        if bool(accepted.all()):
+            break
+        if attempt < backtracks:
+            fraction = torch.where(accepted, fraction, fraction / 2)
+    keep = accepted.unsqueeze(1)
+    policy.flat.copy_(torch.where(keep, policy.flat, start))
+    zero = torch.zeros(policy.members)
+    return {
+        "policy_loss": -torch.where(accepted, base + gain, base),
+        "surrogate_gain": torch.where(accepted, gain, zero),
+        "kl": torch.where(accepted, kl, zero),
+        "step_fraction": torch.where(accepted, fraction, zero),
+        "clip_fraction": torch.where(accepted, ((ratio - 1).abs() > 0.2).float().mean(-1), zero),
+        "ratio_max": torch.where(accepted, ratio.amax(-1), torch.ones(policy.members)),
+        "entropy": objectives.gaussian_entropy(tensors[-1]),
+        "step_norm": (policy.flat - start).norm(dim=1),
+    }

@@ -1,0 +1,1 @@
+"""Stacks of networks: Gaussian policies, value networks, observation statistics."""

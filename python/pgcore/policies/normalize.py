@@ -1,0 +1,121 @@
+"""Running normalisation of observations and of rewards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgcore import _core
+from pgcore.base.arrays import F32, F64, I64, Bool
+from pgcore.base.errors import check_count
+
+
+@dataclass
+class Normalizer:
+    """Running mean and variance of the observations of a stack of members.
+
+    The network input is ``clip((obs - mean) / (std + 1e-8), -clip, clip)`` with the unbiased
+    standard deviation. In a study it is frozen; in training it follows the observations.
+
+    Attributes:
+        count: [M], observations seen.
+        mean: [M, O].
+        m2: [M, O], sums of squared deviations from the mean (Welford 1962).
+        clip: bound of the normalised values; None: no bound.
+    """
+
+    count: F64
+    mean: F64
+    m2: F64
+    clip: float | None = 10.0
+
+    @staticmethod
+    def create(obs_dim: int, members: int = 1, clip: float | None = 10.0) -> Normalizer:
+        """Statistics of nothing: inputs pass unchanged (but for the clipping)."""
+        check_count("obs_dim", obs_dim)
+        check_count("members", members)
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip: expected a number > 0 or None, got {clip}")
+        shape = (members, obs_dim)
+        return Normalizer(np.zeros(members), np.zeros(shape), np.zeros(shape), clip)
+
+    @property
+    def members(self) -> int:
+        """Number of members M."""
+        return len(self.count)
+
+    def copy(self) -> Normalizer:
+        """An independent copy."""
+        return Normalizer(self.count.copy(), self.mean.copy(), self.m2.copy(), self.clip)
+
+    def select(self, members: I64 | slice) -> Normalizer:
+        """The statistics of some members, copied."""
+        return Normalizer(
+            self.count[members].copy(),
+            self.mean[members].copy(),
+            self.m2[members].copy(),
+            self.clip,
+        )
+
+    def inputs(self, obs: F64, member: int = 0) -> F32:
+        """Network inputs of one member for observations [..., O]; the same bits as native."""
+        known = self.count[member] > 1
+        std = np.sqrt(self.m2[member] / (self.count[member] - 1)) if known else 1.0
+        scaled = (obs - self.mean[member]) / (std + 1e-8)
+        bound = np.inf if self.clip is None else self.clip
+        inputs: F32 = np.clip(scaled, -bound, bound).astype(np.float32)
+        return inputs
+
+    def push(self, obs: F64, member: int = 0) -> None:
+        """Update one member by one observation [O]."""
+        self.count[member] += 1.0
+        before = obs - self.mean[member]
+        self.mean[member] += before / self.count[member]
+        self.m2[member] += before * (obs - self.mean[member])
+
+    def merge(self, obs: F64, member: int = 0) -> None:
+        """Update one member by many observations [N, O] at once (Chan, Golub, LeVeque 1979)."""
+        n = float(len(obs))
+        mean = obs.mean(axis=0)
+        m2 = np.square(obs - mean).sum(axis=0)
+        total = self.count[member] + n
+        delta = mean - self.mean[member]
+        self.m2[member] += m2 + np.square(delta) * (self.count[member] * n / total)
+        self.mean[member] += delta * (n / total)
+        self.count[member] = total
+
+    def native(self, live: bool) -> tuple[F64, F64, F64, float, bool]:
+        """The form that the native core takes; with ``live`` it updates these arrays in place."""
+        return self.count, self.mean, self.m2, self.clip or 0.0, live
+
+
+@dataclass
+class RewardScaler:
+    """Divides rewards by the running std of the discounted return, without centring.
+
+    Attributes:
+        state: [S, 4] for S streams: count, mean and summed squared deviation of the running
+            discounted return, and its current value.
+        gamma: discount of that return.
+        clip: bound of the scaled rewards; None: no bound.
+    """
+
+    state: F64
+    gamma: float = 0.99
+    clip: float | None = 10.0
+
+    @staticmethod
+    def create(streams: int, gamma: float = 0.99, clip: float | None = 10.0) -> RewardScaler:
+        """A scaler that has seen nothing."""
+        return RewardScaler(np.zeros((streams, 4)), gamma, clip)
+
+    def begin(self) -> None:
+        """Start new trajectories in every stream; the statistics stay."""
+        self.state[:, 3] = 0.0
+
+    def scale(self, rewards: F64, ended: Bool) -> F64:
+        """Scaled rewards [S, T]; updates the state at every step, in order."""
+        return _core.scale_rewards(
+            rewards=rewards, ended=ended, state=self.state, gamma=self.gamma, clip=self.clip or 0.0
+        )

@@ -1,0 +1,219 @@
+"""Networks as stacks of members: every tensor carries a leading member axis M."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pgcore.base.errors import check_choice, check_count
+from pgcore.policies.mlp import ACTIVATIONS, mlp
+
+INITIALIZATIONS = ("orthogonal", "xavier")
+_SEED_STRIDE = 0x9E3779B97F4A7C15  # odd: distinct generators for every (seed, member)
+
+
+def gaussian_log_prob(actions: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """log N(a; μ, diag σ²), summed over the last axis.
+
+    Args:
+        actions, mean: [M, B, A].
+        log_std: [M, A].
+    """
+    log_std = log_std.unsqueeze(-2)
+    z = (actions - mean) * torch.exp(-log_std)
+    constant = 0.5 * math.log(2 * math.pi) * actions.shape[-1]
+    return -0.5 * (z * z).sum(-1) - log_std.sum(-1) - constant
+
+
+class StackedMlp(nn.Module):
+    """M equal networks whose parameters are the rows of one tensor.
+
+    ``flat`` [M, P] holds, for each layer, the weights [in, out] and the biases [out], then the
+    extra values of a subclass. The parameters of the module are views of it, and so are their
+    gradients (of ``flat_grad``): an optimiser or a study works on whole rows.
+
+    Attributes:
+        sizes: widths of all layers, input and output included.
+        members: number of networks M.
+        flat: [M, P] float32.
+        flat_grad: [M, P], the gradients' storage.
+    """
+
+    extra = 0  # values per member behind the layers
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        members: int,
+        activation: str,
+        init: str,
+        output_gain: float,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.sizes = tuple(check_count("layer size", n) for n in sizes)
+        self.members = check_count("members", members)
+        self.activation = check_choice("activation", activation, list(ACTIVATIONS))
+        count = sum((a + 1) * b for a, b in itertools.pairwise(self.sizes)) + self.extra
+        self.flat = torch.zeros(members, count)
+        self.flat_grad = torch.zeros(members, count)
+        values, gradients = self.split(self.flat), self.split(self.flat_grad)
+        self.tensors = nn.ParameterList([nn.Parameter(v) for v in values])
+        for parameter, gradient in zip(self.tensors, gradients, strict=True):
+            parameter.grad = gradient
+        check_choice("init", init, INITIALIZATIONS)
+        self._initialize(init, output_gain, seed)
+
+    def split(self, flat: Tensor) -> list[Tensor]:
+        """Views of rows [M, P]: weights and biases of each layer in turn, then the extra values."""
+        views: list[Tensor] = []
+        start = 0
+        members = flat.shape[0]
+        for a, b in itertools.pairwise(self.sizes):
+            views.append(flat[:, start : start + a * b].view(members, a, b))
+            start += a * b
+            views.append(flat[:, start : start + b])
+            start += b
+        if self.extra:
+            views.append(flat[:, start : start + self.extra])
+        return views
+
+    def _initialize(self, init: str, output_gain: float, seed: int) -> None:
+        """Biases 0; weights from a generator per member, so that a member's do not depend on M."""
+        weights = self.split(self.flat)[0 : self.layer_tensors : 2]
+        for member in range(self.members):
+            generator = torch.Generator().manual_seed((seed + member * _SEED_STRIDE) % 2**63)
+            for layer, weight in enumerate(weights):
+                last = layer == len(weights) - 1
+                # torch's initialisers expect [out, in]
+                matrix = torch.empty(weight.shape[2], weight.shape[1])
+                if init == "orthogonal":
+                    gain = output_gain if last else math.sqrt(2.0)
+                    nn.init.orthogonal_(matrix, gain, generator=generator)
+                else:
+                    nn.init.xavier_uniform_(matrix, generator=generator)
+                weight[member] = matrix.T
+
+    def apply_network(self, x: Tensor, tensors: Sequence[Tensor] | None = None) -> Tensor:
+        """Outputs [M, B, out] for inputs [M, B, in], with other parameters if ``tensors``."""
+        tensors = list(self.tensors) if tensors is None else tensors
+        return mlp(tensors[: self.layer_tensors], self.check_inputs(x, tensors), self.activation)
+
+    def check_inputs(self, x: Tensor, tensors: Sequence[Tensor]) -> Tensor:
+        """``x`` in the dtype of the parameters; ValueError if it is not [M, B, in]."""
+        if x.ndim != 3 or x.shape[0] != tensors[0].shape[0] or x.shape[2] != self.sizes[0]:
+            expected = f"[{tensors[0].shape[0]}, B, {self.sizes[0]}]"
+            raise ValueError(f"inputs: expected [M, B, O] = {expected}, got {list(x.shape)}")
+        return x.to(tensors[0].dtype)
+
+    @property
+    def layer_tensors(self) -> int:
+        """How many of the tensors belong to layers; the rest are a subclass's extra values."""
+        return 2 * len(self.sizes) - 2
+
+    def load_flat(self, flat: Tensor) -> None:
+        """Take parameters [M, P] from elsewhere, copied."""
+        if flat.shape != self.flat.shape:
+            expected, got = list(self.flat.shape), list(flat.shape)
+            raise ValueError(f"flat: expected [M, P] = {expected}, got {got}")
+        with torch.no_grad():
+            self.flat.copy_(flat)
+
+
+class GaussianPolicy(StackedMlp):
+    """M policies a ~ N(μ_θ(s), diag(exp(log_std))²) with a free log_std [M, A].
+
+    Args:
+        obs_dim, act_dim: O and A of the task.
+        hidden: widths of the hidden layers.
+        members: number of policies M.
+        activation: tanh, relu, elu or silu.
+        init: "orthogonal" (gain √2, 0.01 at the output) or "xavier" (uniform).
+        log_std: initial value of every log_std.
+        seed: of the initial weights; member m gets the same weights in any stack.
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        hidden: Sequence[int] = (64, 64),
+        members: int = 1,
+        *,
+        activation: str = "tanh",
+        init: str = "orthogonal",
+        log_std: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.extra = check_count("act_dim", act_dim)
+        super().__init__((obs_dim, *hidden, act_dim), members, activation, init, 0.01, seed)
+        self.obs_dim, self.act_dim, self.hidden = obs_dim, act_dim, tuple(hidden)
+        self.split(self.flat)[-1].fill_(log_std)
+
+    @property
+    def log_std(self) -> Tensor:
+        """[M, A]."""
+        log_std: Tensor = self.tensors[-1]
+        return log_std
+
+    def mean(self, inputs: Tensor, tensors: Sequence[Tensor] | None = None) -> Tensor:
+        """Mean actions [M, B, A] for network inputs [M, B, O] (float64 inputs are cast)."""
+        return self.apply_network(inputs, tensors)
+
+    def log_prob(
+        self, inputs: Tensor, actions: Tensor, tensors: Sequence[Tensor] | None = None
+    ) -> Tensor:
+        """log π(a|s) [M, B] of actions [M, B, A]."""
+        tensors = list(self.tensors) if tensors is None else tensors
+        mean = self.mean(inputs, tensors)
+        return gaussian_log_prob(actions.to(mean.dtype), mean, tensors[-1])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The same as :meth:`mean`."""
+        return self.mean(inputs)
+
+    def with_members(self, flat: Tensor) -> GaussianPolicy:
+        """A stack of the same kind of policy with the rows of ``flat`` [M', P], copied."""
+        other = GaussianPolicy(
+            self.obs_dim, self.act_dim, self.hidden, len(flat), activation=self.activation
+        )
+        other.load_flat(flat)
+        return other
+
+
+class ValueNet(StackedMlp):
+    """M value networks V_φ(s).
+
+    Args:
+        obs_dim: O of the task.
+        hidden: widths of the hidden layers.
+        members: number of networks M.
+        activation, init, seed: as for :class:`GaussianPolicy`; the output gain is 1.
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        hidden: Sequence[int] = (64, 64),
+        members: int = 1,
+        *,
+        activation: str = "tanh",
+        init: str = "orthogonal",
+        seed: int = 0,
+    ) -> None:
+        super().__init__((obs_dim, *hidden, 1), members, activation, init, 1.0, seed)
+        self.obs_dim, self.hidden = obs_dim, tuple(hidden)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Values [M, B] for network inputs [M, B, O]."""
+        return self.apply_network(inputs).squeeze(-1)
+
+    def with_members(self, flat: Tensor) -> ValueNet:
+        """A stack of the same kind of network with the rows of ``flat`` [M', P], copied."""
+        other = ValueNet(self.obs_dim, self.hidden, len(flat), activation=self.activation)
+        other.load_flat(flat)
+        return other

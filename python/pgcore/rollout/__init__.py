@@ -1,0 +1,1 @@
+"""Streams of a policy in a task, and the returns and advantages of what they hold."""

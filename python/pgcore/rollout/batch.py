@@ -1,0 +1,114 @@
+"""What rollouts return: plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgcore.base.arrays import F32, F64, I64, Bool
+from pgcore.policies.normalize import Normalizer
+
+
+@dataclass(frozen=True)
+class RolloutBatch:
+    """Transitions of S streams of T steps each. Row-major arrays; nothing writes into them later.
+
+    Attributes:
+        obs: [S, T, O] float64, the task's observations.
+        inputs: [S, T, O] float32, what the network saw (normalised and clipped, if at all).
+        actions: [S, T, A] float32, as sampled (MuJoCo clamps them to the control range).
+        log_probs: [S, T] float32, log π(action | input).
+        rewards: [S, T] float64.
+        terminated: [S, T] bool, the task ended the trajectory with this step.
+        truncated: [S, T] bool, the time limit did. Both can be true: then terminated counts.
+        bootstrap_obs: [K, O] float64: the observation that follows each truncation and each
+            stream's last step, unless that step terminated.
+        bootstrap_inputs: [K, O] float32, the network input of each.
+        bootstrap_index: [K, 2] int64, its (stream, step).
+        member: [S] int64, the policy of each stream.
+        stream_ids: [S] int64, the key of each stream's random numbers.
+        warnings: [S] int64, MuJoCo warnings (unstable simulation, bad control) in each stream.
+        normalizer: the observation statistics after the call, or None.
+    """
+
+    obs: F64
+    inputs: F32
+    actions: F32
+    log_probs: F32
+    rewards: F64
+    terminated: Bool
+    truncated: Bool
+    bootstrap_obs: F64
+    bootstrap_inputs: F32
+    bootstrap_index: I64
+    member: I64
+    stream_ids: I64
+    warnings: I64
+    normalizer: Normalizer | None = None
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array by its name."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
+
+    def trajectories(self) -> int:
+        """Number of trajectories that the batch holds, the ones cut at the end included."""
+        ended = self.terminated | self.truncated
+        return int(ended[:, :-1].sum()) + len(ended)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Complete trajectories of an evaluation, in the order of their streams.
+
+    Attributes:
+        returns: [N] float64, Σ γ^t r_t (undiscounted by default).
+        lengths: [N] int64, steps.
+        member: [N] int64, the policy of each trajectory.
+        stream: [N] int64, the stream of each trajectory.
+        warnings: [S] int64, MuJoCo warnings of each stream.
+    """
+
+    returns: F64
+    lengths: I64
+    member: I64
+    stream: I64
+    warnings: I64
+
+
+def merge_observations(batch: RolloutBatch) -> None:
+    """Add a batch's observations to its normaliser, stream by stream in their order."""
+    assert batch.normalizer is not None
+    for s, member in enumerate(batch.member):
+        last = batch.bootstrap_obs[batch.bootstrap_index[:, 0] == s]
+        batch.normalizer.merge(np.concatenate([batch.obs[s], last]), int(member))
+
+
+def trajectory_metrics(batch: RolloutBatch, members: int) -> dict[str, NDArray[Any]]:
+    """Raw returns and lengths of the trajectories that ended inside the batch, per member.
+
+    NaN where none did; ``trajectories`` counts all, the ones cut at the end included.
+    """
+    out = {
+        name: np.full(members, np.nan)
+        for name in ("return_mean", "return_min", "return_max", "length_mean")
+    }
+    out["trajectories"] = np.zeros(members)
+    out["warnings"] = np.bincount(batch.member, weights=batch.warnings, minlength=members)
+    ended = batch.terminated | batch.truncated
+    for member in range(members):
+        returns, lengths = [], []
+        for s in np.nonzero(batch.member == member)[0]:
+            ends = np.nonzero(ended[s])[0] + 1
+            pieces = np.split(batch.rewards[s], ends)
+            out["trajectories"][member] += len(ends) + (len(pieces[-1]) > 0)
+            returns += [float(p.sum()) for p in pieces[:-1]]
+            lengths += [len(p) for p in pieces[:-1]]
+        if returns:
+            out["return_mean"][member] = np.mean(returns)
+            out["return_min"][member], out["return_max"][member] = min(returns), max(returns)
+            out["length_mean"][member] = np.mean(lengths)
+    return out

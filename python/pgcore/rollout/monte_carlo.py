@@ -1,0 +1,132 @@
+"""Monte Carlo values of states that a policy visits.
+
+A state is named by its stream and step. Because random numbers are a pure function of their
+address, the stream comes to it again, to the bit; the simulator's whole state is kept there and
+restored for each continuation, which has random numbers of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgcore import _core
+from pgcore.base.arrays import F32, F64, I64
+from pgcore.base.errors import SimulationError, check_count
+from pgcore.policies.normalize import Normalizer
+from pgcore.policies.stack import GaussianPolicy
+from pgcore.rollout.collect import check_call, native_arguments
+from pgcore.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class MonteCarloValues:
+    """Values of B states from K continuations each.
+
+    Attributes:
+        values: [B], mean discounted return.
+        errors: [B], its standard error over the continuations.
+        returns: [B, K].
+        obs: [B, O], the states' observations; inputs: [B, O], as the network saw them.
+    """
+
+    values: F64
+    errors: F64
+    returns: F64
+    obs: F64
+    inputs: F32
+
+
+def default_tail(gamma: float) -> int:
+    """Steps after which a reward counts less than 0.1 %."""
+    return math.ceil(math.log(0.001) / math.log(gamma))
+
+
+def monte_carlo_values(
+    task: Task,
+    policy: GaussianPolicy,
+    at: I64,
+    continuations: int = 20,
+    seed: int = 0,
+    num_threads: int | None = None,
+    normalizer: Normalizer | None = None,
+    *,
+    stream_ids: I64 | None = None,
+    branch_seeds: I64 | None = None,
+    gamma: float = 0.99,
+    tail: int | None = None,
+) -> MonteCarloValues:
+    """Continue from states of a policy's own streams, many times from each.
+
+    Args:
+        task, seed, num_threads, normalizer: see :func:`pgcore.collect`; the normaliser is frozen.
+        policy: a stack of one member.
+        at: int64 [B], the step of stream b at which its state is taken.
+        continuations: K.
+        stream_ids: int64 [B], default 0 .. B-1: the streams that ``collect`` gives these ids.
+        branch_seeds: int64 [K], >= 0, of the continuations. Default: from ``seed``, all different
+            from it. The stream's own seed continues it as it went on. States of one stream share
+            the noise of continuation k at the same step; give every state a stream of its own.
+        gamma: discount.
+        tail: most steps of a continuation; it ends at a termination, never at the time limit.
+            Default: where gamma^k falls below 0.1 %.
+
+    Raises:
+        ValueError, TypeError: a bad argument, before any work.
+        SimulationError: MuJoCo raised an error on the way to some state or after it; ``.result``
+            has the others, and NaN for these.
+    """
+    from pgcore.base.seeds import derive_seed
+
+    K = check_count("continuations", continuations)
+    if not isinstance(at, np.ndarray) or at.dtype != np.int64 or at.ndim != 1 or (at < 0).any():
+        raise ValueError("at: expected an int64 array [B] of steps >= 0")
+    B = len(at)
+    ids = np.arange(B) if stream_ids is None else _checked("stream_ids", stream_ids, "B", B)
+    if branch_seeds is None:
+        branch_seeds = np.array([derive_seed(seed, "branch", k) >> 1 for k in range(K)])
+    _checked("branch_seeds", branch_seeds, "K", K)
+    members = np.zeros(B, dtype=np.int64)
+    call = check_call(policy, members, ids, seed, num_threads, normalizer, False)
+    raw = _core.branch(
+        **native_arguments(task, policy, call, False, False),
+        at=np.ascontiguousarray(at),
+        seeds=branch_seeds.astype(np.uint64),
+        tail=_checked_tail(gamma, tail),
+        gamma=gamma,
+    )
+    returns = raw["returns"]
+    for failed, _ in raw["errors"]:
+        returns[failed] = np.nan
+    values = MonteCarloValues(
+        values=returns.mean(axis=1),
+        errors=returns.std(axis=1, ddof=1) / math.sqrt(K) if K > 1 else np.full(B, np.nan),
+        returns=returns,
+        obs=raw["obs"],
+        inputs=raw["inputs"],
+    )
+    if raw["errors"]:
+        streams, messages = zip(*raw["errors"], strict=True)
+        raise SimulationError(streams, messages, values)
+    return values
+
+
+def _checked_tail(gamma: float, tail: int | None) -> int:
+    """Most steps of a continuation."""
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma: expected a number from 0 to 1, got {gamma}")
+    if tail is None and not 0 < gamma < 1:
+        raise ValueError(f"tail: expected a count, because gamma is {gamma}")
+    return default_tail(gamma) if tail is None else check_count("tail", tail)
+
+
+def _checked(name: str, values: I64, dim: str, size: int) -> I64:
+    """Values that are an int64 array of one size, none negative."""
+    if not isinstance(values, np.ndarray) or values.dtype != np.int64 or values.shape != (size,):
+        got = f"{list(np.shape(values))} of {getattr(values, 'dtype', type(values).__name__)}"
+        raise ValueError(f"{name}: expected int64 [{dim}] = [{size}], got {got}")
+    if (values < 0).any():
+        raise ValueError(f"{name}: expected numbers >= 0, got {values.min()}")
+    return values

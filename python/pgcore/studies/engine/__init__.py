@@ -1,0 +1,1 @@
+"""What every study runs on: agents, cells, stores, clusters."""

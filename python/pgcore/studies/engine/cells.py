@@ -1,0 +1,222 @@
+"""The engine of every study: a plan of cells, computed here or on a cluster, resumed by itself.
+
+A cell is a pure function of its coordinates. It may run anywhere and in any order, and is stored
+when it is finished; the same call computes what is missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from pgcore.base.provenance import attributes
+from pgcore.base.threads import chosen_threads
+from pgcore.studies.engine.checkpoints import Agent
+from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
+from pgcore.studies.engine.store import Schema, Store, check_same
+
+Values = Mapping[str, NDArray[Any] | float]
+Cell = tuple[int, ...]
+Work = Sequence[tuple[Cell, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study computes.
+
+    Attributes:
+        title: shown with the progress bar.
+        schema: dimensions, variables and settings of the dataset.
+        function: (coordinates of a cell, threads) to its variables; pure and picklable.
+        cost: the state-action pairs of a cell, for progress and ETA.
+        probe: an agent whose speed tells how long the study will take.
+        attributes: further provenance.
+        wanted: which cells there are; the others stay missing.
+        stage: cells of a stage are computed when all those of earlier stages are finished.
+        work: about how long a pair takes, simulated and used, against simulation alone.
+    """
+
+    title: str
+    schema: Schema
+    function: Callable[[dict[str, Any], int], Values]
+    cost: Callable[[dict[str, Any]], int]
+    probe: Agent
+    attributes: Mapping[str, Any]
+    wanted: Callable[[dict[str, Any]], bool] = lambda at: True
+    stage: Callable[[dict[str, Any]], int] = lambda at: 0
+    work: float = 1.0
+
+    def cells(self) -> dict[Cell, dict[str, Any]]:
+        """The wanted cells and their coordinates, in order."""
+        every = {c: self.schema.coordinates(c) for c in self.schema.cells()}
+        return {c: at for c, at in every.items() if self.wanted(at)}
+
+
+class StudyError(RuntimeError):
+    """Some cells of a study failed; the others are stored, and the same call tries these again.
+
+    Attributes:
+        failures: the error of each failed cell, by the cell's name.
+    """
+
+    def __init__(self, failures: Mapping[str, BaseException], total: int) -> None:
+        self.failures, self.total = dict(failures), total
+        shown = [f"{n}: {type(e).__name__}: {e}" for n, e in list(self.failures.items())[:5]]
+        more = f"; and {len(self.failures) - 5} more" if len(self.failures) > 5 else ""
+        super().__init__(
+            f"{len(self.failures)} of {total} cells failed: {'; '.join(shown)}{more}; the others "
+            "are stored, and the same command tries the failed ones again"
+        )
+
+
+def cell_name(coordinates: Mapping[str, Any]) -> str:
+    """A cell as a person reads it."""
+    return ", ".join(f"{k}={v}" for k, v in coordinates.items())
+
+
+def run_plan(
+    plan: Plan, out: str | Path, *, num_threads: int | None = None, cluster: str | None = None
+) -> xr.Dataset:
+    """Compute the missing cells of a study and return its dataset.
+
+    Args:
+        plan: what to compute.
+        out: the Zarr store; made if it is not there.
+        num_threads: of this machine. Default: what affinity, cgroup and Slurm allow.
+        cluster: None (this process), "local:N" (N worker processes here) or the address of a
+            running Dask scheduler, e.g. "tcp://host:8786".
+
+    Raises:
+        ValueError: ``out`` holds something else.
+        StudyError: some cells failed; everything else is stored.
+    """
+    if cluster is not None:
+        check_cluster(cluster)  # before anything is written
+    threads = chosen_threads(num_threads)
+    store = Store(Path(out), plan.schema, {**attributes(), **plan.attributes})
+    coordinates = plan.cells()
+    missing = [c for c in coordinates if not store.is_finished(c)]
+    costs = {c: plan.cost(at) for c, at in coordinates.items()}
+    total, left = sum(costs.values()), sum(costs[c] for c in missing)
+    failures: dict[str, BaseException] = {}
+
+    def stages() -> Iterator[Work]:
+        """Stage after stage, until one has failures."""
+        for stage in sorted({plan.stage(coordinates[c]) for c in missing}):
+            if not failures:
+                yield [(c, coordinates[c]) for c in missing if plan.stage(coordinates[c]) == stage]
+
+    start = time.perf_counter()
+    bar = tqdm(total=total, initial=total - left, desc=plan.title, unit="pair", unit_scale=True)
+    try:
+        for cell, values in _outcomes(
+            plan.function, stages(), threads, cluster if missing else None
+        ):
+            if isinstance(values, BaseException):
+                failures[cell_name(coordinates[cell])] = values
+            else:
+                store.write(cell, values)
+            bar.update(costs[cell])
+    finally:
+        bar.close()
+        store.add_seconds(time.perf_counter() - start)
+    if failures:
+        raise StudyError(failures, len(coordinates))
+    return store.dataset()
+
+
+def check_folder(out: str | Path) -> None:
+    """Whether a study may be in ``out``; ValueError if that is a file."""
+    if Path(out).exists() and not Path(out).is_dir():
+        raise ValueError(f"out: expected a folder, got the file {out}; choose another name")
+
+
+def run_plans(
+    plans: Mapping[str, Plan],
+    out: str | Path,
+    *,
+    num_threads: int | None = None,
+    cluster: str | None = None,
+) -> dict[str, xr.Dataset]:
+    """:func:`run_plan` of several plans in order, by the names of their stores in ``out``.
+
+    A failed cell stops neither its plan nor the next ones; cells that need it fail, too.
+
+    Raises:
+        ValueError: a store holds something else.
+        StudyError: some cells failed; everything else is stored.
+    """
+    check_folder(out)
+    for name, plan in plans.items():  # before the first cell of any
+        check_same(Path(out) / name, plan.schema)
+    data: dict[str, xr.Dataset] = {}
+    failures: dict[str, BaseException] = {}
+    total = 0
+    for name, plan in plans.items():
+        total += len(plan.cells())
+        try:
+            data[name] = run_plan(plan, Path(out) / name, num_threads=num_threads, cluster=cluster)
+        except StudyError as error:
+            failures |= {f"{name} {cell}": e for cell, e in error.failures.items()}
+    if failures:
+        raise StudyError(failures, total)
+    return data
+
+
+def _outcomes(
+    function: Callable[[dict[str, Any], int], Values],
+    stages: Iterator[Work],
+    threads: int,
+    cluster: str | None,
+) -> Iterator[tuple[Cell, Values | BaseException]]:
+    """The values of every cell, or its error, in the order in which they are ready."""
+    if cluster is not None:
+        yield from cluster_outcomes(function, stages, cluster)
+        return
+    for work in stages:
+        for cell, coordinates in work:
+            try:
+                yield cell, function(coordinates, threads)
+            except Exception as error:  # a cell's error, whatever it is, must not end the study
+                yield cell, error
+
+
+def describe_plans(
+    plans: Mapping[str, Plan], out: str | Path, num_threads: int | None = None
+) -> str:
+    """:func:`describe_plan` of the plans of a study, a line each."""
+    check_folder(out)
+    return "\n".join(
+        describe_plan(plan, Path(out) / name, num_threads) for name, plan in plans.items()
+    )
+
+
+def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -> str:
+    """What a study would do: cells, simulator steps and time, from a short calibration."""
+    from pgcore.rollout.collect import evaluate
+
+    path = Path(out)
+    cells = plan.cells()
+    store = Store(path, plan.schema, {}) if check_same(path, plan.schema) else None
+    missing = [c for c in cells if store is None or not store.is_finished(c)]
+    pairs = sum(plan.cost(cells[c]) for c in missing)
+    agent, threads = plan.probe, chosen_threads(num_threads)
+    start = time.perf_counter()
+    scores = evaluate(
+        agent.task, agent.policy, 2000 * threads, num_threads=threads, normalizer=agent.normalizer,
+        streams=4 * threads,
+    )  # fmt: skip
+    rate = scores.lengths.sum() / (time.perf_counter() - start)
+    hours = pairs * plan.work / rate / 3600
+    return (
+        f"{plan.title}: {len(missing)} of {len(cells)} cells to compute, {pairs:.3g} state-action "
+        f"pairs ({pairs * agent.task.frame_skip:.3g} simulator steps); about "
+        f"{hours * 60:.1f} min ({hours:.2f} h) at {rate:.3g} pairs/s on {threads} thread(s)"
+    )

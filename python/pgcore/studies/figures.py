@@ -1,0 +1,15 @@
+"""Figures, from stored datasets and tables alone."""
+
+from pgcore.studies.gradient.figures import gradient_figure as gradient_figure
+from pgcore.studies.gradient.figures import gradient_table as gradient_table
+from pgcore.studies.landscape.figures import contour_figure as contour_figure
+from pgcore.studies.landscape.figures import is_plane as is_plane
+from pgcore.studies.landscape.figures import sources_figure as sources_figure
+from pgcore.studies.landscape.figures import surface_figure as surface_figure
+from pgcore.studies.landscape.page import landscape_page as landscape_page
+from pgcore.studies.landscape.table import landscape_table as landscape_table
+from pgcore.studies.learning_figure import learning_figure as learning_figure
+from pgcore.studies.style import save_figure as save_figure
+from pgcore.studies.value.figures import value_figure as value_figure
+from pgcore.studies.value.figures import value_table as value_table
+from pgcore.studies.value.figures import variance_figure as variance_figure

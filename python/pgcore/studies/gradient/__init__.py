@@ -1,0 +1,1 @@
+"""Gradient quality (paper, section 2.1)."""

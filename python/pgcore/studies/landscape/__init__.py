@@ -1,0 +1,1 @@
+"""Landscapes of reward and surrogate (paper, section 2.3)."""

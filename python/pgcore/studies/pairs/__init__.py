@@ -1,0 +1,1 @@
+"""Pairs of frozen agents, and the gradients and steps that they give."""

@@ -1,0 +1,1 @@
+"""Value prediction (paper, section 2.2)."""

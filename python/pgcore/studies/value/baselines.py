@@ -1,0 +1,88 @@
+"""Gradient estimates with three baselines: a fitted "true" value, the value network, and none."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from pgcore.base.arrays import F64
+from pgcore.base.seeds import derive_seed
+from pgcore.policies.stack import ValueNet
+from pgcore.rollout.batch import RolloutBatch
+from pgcore.studies.engine.cells import Values
+from pgcore.studies.engine.checkpoints import Agent, Checkpoints
+from pgcore.studies.engine.store import open_cell
+from pgcore.studies.pairs.estimates import Judge, compare_judges
+from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.value.errors import fit_value
+
+BASELINES = ("true value", "value net", "zero")
+_ESTIMATE_IDS = 1 << 20  # stream ids that an estimate may use
+
+_Variables = dict[str, tuple[tuple[str, ...], str, str]]
+TRUE_VALUE: _Variables = {
+    "parameters": (("parameter",), "1", "the fitted network, layer by layer"),
+    "fit_error": (("measure",), "1", "its errors against returns of other pairs"),
+    "fit_share": ((), "1", "share of the pairs whose return is known"),
+}
+VARIANCE: _Variables = {
+    "gram": (("baseline", "estimate", "other"), "1", "inner products of the estimates"),
+    "trajectories": (("estimate",), "1", "trajectories that an estimate used"),
+}
+
+
+@dataclass(frozen=True)
+class TrueValue:
+    """The cell of ``true_value.zarr``: a network fitted to the returns of many pairs."""
+
+    checkpoints: Checkpoints
+    pairs: int
+    seed: int
+    sampling: Sampling
+
+    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
+        agent = self.checkpoints.agent(**at)
+        seed = derive_seed(self.seed, "true value", *at.values())
+        value, errors, share = fit_value(agent, self.pairs, seed, self.sampling, num_threads)
+        return {"parameters": value.flat[0].numpy(), "fit_error": errors, "fit_share": share}
+
+
+@dataclass(frozen=True)
+class VarianceReduction:
+    """The cell of ``variance.zarr``: K estimates from n pairs with each baseline, paired."""
+
+    checkpoints: Checkpoints
+    estimates: int
+    seed: int
+    sampling: Sampling
+    true_store: str
+
+    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
+        where = {name: at[name] for name in ("algorithm", "iteration", "trial")}
+        agent = self.checkpoints.agent(**where)
+        fitted = open_cell(self.true_store, where)["parameters"].values
+        flat = torch.from_numpy(fitted.astype(np.float32))[None]
+        judges = [
+            self._judge(agent, agent.value.with_members(flat)),
+            self._judge(agent, agent.value),
+            self._judge(agent, None),
+        ]
+        seed = derive_seed(self.seed, "variance", *at.values())
+        groups = np.arange(self.estimates) * _ESTIMATE_IDS
+        sums = compare_judges(agent, int(at["n"]), groups, seed, self.sampling, judges, num_threads)
+        return {
+            "gram": np.stack([s.gradients @ s.gradients.T for s in sums]),
+            "trajectories": sums[0].trajectories,
+        }
+
+    def _judge(self, agent: Agent, value: ValueNet | None) -> Judge:
+        kind = "zero" if value is None else "value"
+        sampling = Sampling(**{**asdict(self.sampling), "baseline": kind})
+
+        def advantages(batch: RolloutBatch) -> F64:
+            return sampling.judge(agent, batch, value)
+
+        return advantages

@@ -1,0 +1,70 @@
+"""Value networks against Monte Carlo values: error split into noise and misfit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from pgcore.base.arrays import F32, F64
+from pgcore.base.seeds import derive_seed
+from pgcore.base.threads import one_torch_thread
+from pgcore.policies.stack import ValueNet
+from pgcore.rollout.monte_carlo import monte_carlo_values
+from pgcore.studies.engine.cells import Values
+from pgcore.studies.engine.checkpoints import Checkpoints
+from pgcore.studies.engine.store import open_cell
+from pgcore.studies.pairs.sampling import Sampling
+
+MONTE_CARLO: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "value": (("state",), "1", "Monte Carlo value, discounted return of raw rewards"),
+    "value_error": (("state",), "1", "its standard error over the continuations"),
+    "value_net": (("state",), "1", "the agent's value network, on the scale of raw rewards"),
+    "fitted": (("state",), "1", "the fitted true value, on the scale of raw rewards"),
+}
+
+
+@dataclass(frozen=True)
+class MonteCarlo:
+    """The cell of ``monte_carlo.zarr``: values at states of fresh streams, from K continuations.
+
+    States are spread evenly over the first ``sampling.stream_steps`` steps of as many streams.
+    """
+
+    checkpoints: Checkpoints
+    states: int
+    continuations: int
+    seed: int
+    sampling: Sampling
+    true_store: str
+
+    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
+        agent = self.checkpoints.agent(**at)
+        fitted = open_cell(self.true_store, at)["parameters"].values
+        flat = torch.from_numpy(fitted.astype(np.float32))[None]
+        steps = (np.arange(self.states) * self.sampling.stream_steps) // self.states
+        result = monte_carlo_values(
+            agent.task,
+            agent.policy,
+            steps.astype(np.int64),
+            self.continuations,
+            derive_seed(self.seed, "monte carlo", *at.values()),
+            num_threads,
+            agent.normalizer,
+            gamma=self.sampling.gamma,
+        )
+        scale = agent.reward_std if agent.config.normalize_rewards else 1.0
+        return {
+            "value": result.values,
+            "value_error": result.errors,
+            "value_net": scale * _predict(agent.value, result.inputs),
+            "fitted": scale * _predict(agent.value.with_members(flat), result.inputs),
+        }
+
+
+def _predict(value: ValueNet, inputs: F32) -> F64:
+    with torch.no_grad(), one_torch_thread():
+        out: F64 = value(torch.from_numpy(inputs)[None])[0].numpy().astype(np.float64)
+    return out

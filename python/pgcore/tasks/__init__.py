@@ -1,0 +1,1 @@
+"""Tasks as data, the built-in ones, and Gymnasium's."""

@@ -1,0 +1,127 @@
+"""What a run writes beside its checkpoints: metrics and timing tables, TensorBoard scalars."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgcore.base.arrays import F64
+from pgcore.training.checkpoint import write_atomically
+
+METRICS = (
+    "return_mean",
+    "return_min",
+    "return_max",
+    "length_mean",
+    "trajectories",
+    "policy_loss",
+    "value_loss",
+    "kl",
+    "clip_fraction",
+    "ratio_max",
+    "entropy",
+    "explained_variance",
+    "learning_rate",
+    "step_norm",
+    "surrogate_gain",
+    "cg_residual",
+    "step_fraction",
+    "warnings",
+)
+TIMES = ("rollout_seconds", "update_seconds", "iteration_seconds")
+
+
+class Table:
+    """A CSV file that rows are added to, keyed by its first column, the iteration."""
+
+    def __init__(self, path: Path, columns: tuple[str, ...], first_iteration: int) -> None:
+        """Open a table; rows of ``first_iteration`` and later, and a torn last row, are dropped."""
+        kept = [list(columns)]
+        if path.exists() and first_iteration > 0:
+            with path.open(newline="") as f:
+                rows = list(csv.reader(f))
+            kept += [r for r in rows[1:] if len(r) == len(columns) and int(r[0]) < first_iteration]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(kept)
+        write_atomically(path, text.getvalue().encode())
+        self._file = path.open("a", newline="")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+
+    def add(self, rows: list[list[Any]]) -> None:
+        """Append rows."""
+        self._writer.writerows(rows)
+
+    def sync(self) -> None:
+        """Make sure that all rows are on disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self.sync()
+        self._file.close()
+
+
+class Records:
+    """The tables and the TensorBoard writer of a run.
+
+    ``metrics.csv`` has one row per iteration and trial and is a function of the config alone;
+    ``timing.csv`` has one row per iteration.
+    """
+
+    def __init__(self, run: Path, first_iteration: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.metrics = Table(run / "metrics.csv", ("iteration", "trial", *METRICS), first_iteration)
+        self.timing = Table(run / "timing.csv", ("iteration", *TIMES), first_iteration)
+        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=first_iteration)
+
+    def add(
+        self, iteration: int, metrics: dict[str, NDArray[Any]], seconds: dict[str, float]
+    ) -> None:
+        """Record one iteration; metrics are arrays [M]."""
+        trials = len(metrics["return_mean"])
+        values = {k: metrics.get(k, np.full(trials, np.nan)) for k in METRICS}
+        self.metrics.add(
+            [[iteration, t, *(repr(float(values[k][t])) for k in METRICS)] for t in range(trials)]
+        )
+        self.timing.add([[iteration, *(f"{seconds[k]:.6f}" for k in TIMES)]])
+        for name, array in values.items():
+            known = array[np.isfinite(array)]
+            if len(known):
+                self.board.add_scalar(f"mean/{name}", known.mean(), iteration)
+        for trial, value in enumerate(values["return_mean"]):
+            self.board.add_scalar(f"trial/{trial}/return", value, iteration)
+
+    def sync(self) -> None:
+        """Make sure that everything recorded is on disk."""
+        self.metrics.sync()
+        self.timing.sync()
+
+    def close(self) -> None:
+        """Close all files."""
+        self.metrics.close()
+        self.timing.close()
+        self.board.close()
+
+
+def read_metrics(run: Path) -> dict[str, F64]:
+    """The metrics table of a run as arrays [iterations, trials] by column."""
+    path = run / "metrics.csv"
+    if not path.is_file():
+        raise ValueError(f"run: expected a metrics table, but there is no {path}")
+    with path.open(newline="") as f:
+        reader = csv.reader(f)
+        header = next(reader)
+        rows = [r for r in reader if len(r) == len(header)]
+    table = np.array(rows, dtype=np.float64).reshape(-1, len(header))
+    trials = int(table[:, 1].max()) + 1 if len(table) else 1
+    whole = len(table) // trials * trials
+    cube = table[:whole].reshape(-1, trials, len(header))
+    return {name: cube[:, :, i] for i, name in enumerate(header)}

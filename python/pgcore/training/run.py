@@ -1,0 +1,194 @@
+"""Training runs: the loop, its checkpoints and its records."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pgcore.base.errors import CheckpointError
+from pgcore.base.threads import default_threads
+from pgcore.tasks.make import make_task
+from pgcore.training.block import Agents
+from pgcore.training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from pgcore.training.config import TrainConfig
+from pgcore.training.records import Records
+
+
+@dataclass(frozen=True)
+class Record:
+    """One iteration: its number, metrics [M] by name, and seconds by name."""
+
+    iteration: int
+    metrics: dict[str, NDArray[Any]]
+    seconds: dict[str, float]
+
+
+class Trainer:
+    """Trains the agents of a config; iterate over :meth:`run` to go on.
+
+    Trials are cut into blocks of ``config.block``. Blocks run on threads of their own, so that one
+    simulates while another updates; which thread runs what changes no result.
+
+    Args:
+        config: the settings.
+        num_threads: default: what affinity, cgroup and Slurm allow.
+    """
+
+    def __init__(self, config: TrainConfig, num_threads: int | None = None) -> None:
+        self.config = config
+        self.task = make_task(config.task, lowered=config.lowered)
+        self.iteration = 0
+        threads = default_threads() if num_threads is None else num_threads
+        count = -(-config.trials // config.block)
+        if config.trials > 1:
+            count = max(2, count)  # two halves, so that one simulates while the other updates
+        pieces = np.array_split(np.arange(config.trials), count)
+        self.blocks = [Agents(self.task, config, [int(t) for t in piece]) for piece in pieces]
+        self.workers = min(count, threads)
+        self.native_threads = max(1, threads // self.workers)
+
+    def run(self) -> Iterator[Record]:
+        """Run the remaining iterations, yielding a record after each."""
+
+        def prepare() -> None:
+            torch.set_num_threads(1)  # so that sums have one order on any machine
+
+        with ThreadPoolExecutor(self.workers, initializer=prepare) as pool:
+            while self.iteration < self.config.iterations:
+                start = time.perf_counter()
+                futures = [
+                    pool.submit(block.iterate, self.iteration, self.native_threads)
+                    for block in self.blocks
+                ]
+                results = [f.result() for f in futures]
+                metrics = {
+                    name: np.concatenate([m[name] for m, _, _ in results]) for name in results[0][0]
+                }
+                seconds = {
+                    "rollout_seconds": sum(r for _, r, _ in results),
+                    "update_seconds": sum(u for _, _, u in results),
+                    "iteration_seconds": time.perf_counter() - start,
+                }
+                record = Record(self.iteration, metrics, seconds)
+                self.iteration += 1
+                yield record
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The state of all agents, members in the order of their trials."""
+        states = [block.state() for block in self.blocks]
+        return {name: np.concatenate([s[name] for s in states]) for name in states[0]}
+
+    def load_state(self, state: dict[str, NDArray[Any]], iteration: int) -> None:
+        """Go on from a state after ``iteration`` iterations."""
+        for block in self.blocks:
+            block.load_state({name: array[block.trials] for name, array in state.items()})
+        self.iteration = iteration
+
+
+class Run:
+    """A training run in a folder: config, checkpoints, tables. Resumable from any moment.
+
+    Layout: ``config.json``, ``metrics.csv``, ``timing.csv``, ``tensorboard/`` and
+    ``checkpoints/NNNNNN.safetensors`` for kept iterations, ``checkpoints/latest.safetensors``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: TrainConfig,
+        *,
+        resume: bool = False,
+        num_threads: int | None = None,
+    ) -> None:
+        """Open a run.
+
+        Raises:
+            ValueError: the folder holds a run and ``resume`` is off, or another config's run.
+            CheckpointError: the checkpoint to resume from cannot be used.
+            OSError: the folder cannot be written.
+        """
+        self.path, self.config = path, config
+        config_file = path / "config.json"
+        if config_file.exists() and not resume:
+            raise ValueError(
+                f"out: {path} already holds a run; add --resume, or choose another folder"
+            )
+        self.trainer = Trainer(config, num_threads)
+        (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        if config_file.exists():
+            self._check_same_config(config_file)
+        else:
+            text = json.dumps(config.to_dict(), indent=2, sort_keys=True)
+            write_atomically(config_file, text.encode())
+        latest = path / "checkpoints" / "latest.safetensors"
+        if latest.exists():
+            checkpoint = load_checkpoint(latest, config.task)
+            self.trainer.load_state(checkpoint.state, checkpoint.iteration)
+        self.records = Records(path, self.trainer.iteration)
+        if self.trainer.iteration == 0:
+            self.save()
+
+    def _check_same_config(self, file: Path) -> None:
+        try:
+            stored = TrainConfig.from_dict(json.loads(file.read_text()))
+        except ValueError as error:
+            raise CheckpointError(f"run: {file} is corrupt ({error})") from error
+        if stored != self.config:
+            mine, theirs = self.config.to_dict(), stored.to_dict()
+            names = [k for k in mine if mine[k] != theirs[k]]
+            shown = ", ".join(f"{k}: {theirs[k]} there, {mine[k]} here" for k in names)
+            raise ValueError(f"out: {self.path} holds a run with other settings ({shown})")
+
+    def save(self) -> None:
+        """Write the newest checkpoint, and keep it if its iteration is to be kept."""
+        self.records.sync()  # a checkpoint promises that the rows before it are on disk
+        iteration, state = self.trainer.iteration, self.trainer.state()
+        folder = self.path / "checkpoints"
+        if iteration in (*self.config.keep, self.config.iterations):
+            save_checkpoint(folder / f"{iteration:06d}.safetensors", self.config, iteration, state)
+        save_checkpoint(folder / "latest.safetensors", self.config, iteration, state)
+
+    def iterations(self) -> Iterator[Record]:
+        """Run what remains; records and checkpoints are written along the way."""
+        for record in self.trainer.run():
+            self.records.add(record.iteration, record.metrics, record.seconds)
+            iteration = self.trainer.iteration
+            if (
+                iteration in (*self.config.keep, self.config.iterations)
+                or iteration % self.config.save_every == 0
+            ):
+                self.save()
+            yield record
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.records.close()
+
+
+def checkpoint_path(run: Path, iteration: int) -> Path:
+    """The kept checkpoint of an iteration; ValueError names the ones that exist, or no run."""
+    folder = run / "checkpoints"
+    if not folder.is_dir():
+        raise ValueError(f"runs: expected a training run, got {run}, which has no checkpoints")
+    path = folder / f"{iteration:06d}.safetensors"
+    if not path.is_file():
+        known = sorted(int(p.stem) for p in folder.glob("[0-9]*.safetensors"))
+        raise ValueError(f"iterations: {run} has no checkpoint {iteration}; it has {known}")
+    return path
