@@ -18,7 +18,7 @@ from timing import check, header, report
 from torch import Tensor
 
 from pgcore.learning import objectives
-from pgcore.learning.ppo import Minibatches, TrainingData
+from pgcore.learning.data import Minibatches, TrainingData
 from pgcore.policies.stack import StackedMlp, gaussian_log_prob
 from pgcore.tasks.make import make_task
 from pgcore.training.block import POLICY_ORDER, VALUE_ORDER, Agents, minibatches

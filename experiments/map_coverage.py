@@ -19,7 +19,7 @@ from scipy import stats
 
 import pgcore
 from pgcore.base.arrays import F64, I64
-from pgcore.studies.engine.checkpoints import Checkpoints
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.landscape.surfaces import standard_error
 
 
@@ -44,9 +44,9 @@ def stream_sums(returns: F64, stream: I64, streams: int) -> F64:
 
 
 def main(command: Command) -> None:
-    checkpoints = Checkpoints.of(list(command.runs), [command.iteration], 1)
+    checkpoints = Agents.of(list(command.runs), [command.iteration], 1)
     limit = checkpoints.task().time_limit or 1000
-    for algorithm in checkpoints.algorithms:
+    for algorithm in checkpoints.labels:
         agent = checkpoints.agent(algorithm, command.iteration, 0)
         S = command.streams
         scores = pgcore.evaluate(

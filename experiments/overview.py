@@ -55,7 +55,7 @@ def values(ax: mpl.axes.Axes, kept: Path) -> None:
     """Errors of PPO's value network on held-out pairs."""
     whole, cut = (
         opened(kept / f"hopper-value-{name}errors.zarr.zip")["error"].sel(
-            {"algorithm": "ppo", "set": "held-out", "measure": "mre"}
+            {"agent": "ppo", "set": "held-out", "measure": "mre"}
         )
         for name in ("", "cut-")
     )

@@ -15,8 +15,8 @@ from distributed import LocalCluster
 
 import pgcore
 from conftest import assert_same_dataset
+from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import run_plan
-from pgcore.studies.gradient.study import GradientStudy
 from test_landscape import SMALL as SMALL_MAP
 from test_studies import SMALL
 from test_value import SMALL as SMALL_VALUE
@@ -87,7 +87,7 @@ def test_a_worker_that_dies_has_its_cells_redone(runs, tmp_path):
     workers = [_start("-m", "distributed.cli.dask_worker", address, *options) for _ in range(2)]
     settings = SMALL | {"true_pairs": 20_000}  # seconds per cell
     try:
-        plan = GradientStudy(**settings).plans(runs, tmp_path)["true.zarr"]
+        plan = STUDIES["gradient"].plan(runs, tmp_path, None, settings)[1]["true.zarr"]
         store = tmp_path / "cut"
 
         def kill_one():

@@ -33,14 +33,17 @@ def uses(names, package):
 
 
 # Which rooms a room may use. Nothing points up, and so there is no circle between rooms.
+_BELOW = {"base", "tasks", "policies", "rollout", "learning"}
 ARROWS = {
     "base": set(),
     "tasks": {"base"},
     "policies": {"base"},
     "rollout": {"base", "tasks", "policies"},
     "learning": {"base", "tasks", "policies", "rollout"},
-    "training": {"base", "tasks", "policies", "rollout", "learning"},
-    "studies": {"base", "tasks", "policies", "rollout", "learning", "training"},
+    "agent": _BELOW,
+    "agent_file": {*_BELOW, "agent"},
+    "training": {*_BELOW, "agent"},
+    "studies": {*_BELOW, "agent", "agent_file", "training"},
 }
 FACE = {"__init__", "__main__", "cli"}  # may name everything, and nothing names them
 

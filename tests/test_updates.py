@@ -8,8 +8,9 @@ import torch
 
 from pgcore import GaussianPolicy, ValueNet
 from pgcore.learning import objectives, ppo, trpo
+from pgcore.learning.data import Minibatches, TrainingData, permutations
 from pgcore.learning.optimizer import Adam
-from pgcore.learning.ppo import Minibatches, TrainingData
+from pgcore.learning.value import update_value
 from pgcore.policies.stack import gaussian_log_prob
 
 
@@ -49,7 +50,7 @@ def stack():
 
 
 def orders(members, epochs=2, n=256):
-    return Minibatches(epochs, 8, ppo.permutations(0, list(range(members)), 0, 0, epochs, n))
+    return Minibatches(epochs, 8, permutations(0, list(range(members)), 0, 0, epochs, n))
 
 
 def test_surrogate_gradient_at_the_old_policy_is_the_policy_gradient(stack):
@@ -76,7 +77,7 @@ def test_a_stack_gives_each_member_what_it_gets_alone(stack, algorithm):
             ppo.update_policy(p, adam(p), d, minibatches, clip=0.2)
         else:
             trpo.update_policy(p, d, kl=0.02)
-        ppo.update_value(v, adam(v), d, minibatches, clip=0.2)
+        update_value(v, adam(v), d, minibatches, clip=0.2)
 
     alone = []
     for m in range(3):
@@ -119,7 +120,7 @@ def test_ppo_equals_stable_baselines3_arithmetic(stack):
     flat = torch.cat([g[:1].reshape(1, -1) for g in expected], dim=1)
     torch.testing.assert_close(single.flat_grad, flat, rtol=1e-4, atol=1e-5 * flat.abs().max())
     v = value.with_members(value.flat[:1])
-    stats = ppo.update_value(v, adam(v, lr=0.0), shifted, order)
+    stats = update_value(v, adam(v, lr=0.0), shifted, order)
     mse = torch.nn.functional.mse_loss(one.targets, one.values)
     torch.testing.assert_close(stats["value_loss"][0], mse, rtol=1e-5, atol=1e-6)
 
@@ -143,7 +144,7 @@ def test_pairs_of_weight_zero_do_not_move_the_value_network(stack):
             targets,
             weights,
         )
-        ppo.update_value(net, adam(net), masked, orders(3))
+        update_value(net, adam(net), masked, orders(3))
         results.append(net.flat)
     assert torch.equal(*results)
 

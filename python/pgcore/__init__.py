@@ -12,6 +12,8 @@ from pgcore.base.version import check_mujoco
 
 if TYPE_CHECKING:
     from pgcore import studies as studies
+    from pgcore.agent import Agent as Agent
+    from pgcore.agent_file import load_agent as load_agent
     from pgcore.base.errors import CheckpointError as CheckpointError
     from pgcore.base.errors import SimulationError as SimulationError
     from pgcore.policies.normalize import Normalizer as Normalizer
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pgcore.rollout.monte_carlo import monte_carlo_values as monte_carlo_values
     from pgcore.rollout.returns import discounted_returns as discounted_returns
     from pgcore.rollout.returns import gae as gae
+    from pgcore.studies.catalog import open as open
     from pgcore.tasks.gymnasium_suite.options import gymnasium_task as gymnasium_task
     from pgcore.tasks.make import make_task as make_task
     from pgcore.tasks.make import task_ids as task_ids
@@ -38,6 +41,8 @@ check_mujoco()
 # Where each public name is; a module of the package may not be called like one of them. The
 # imports above say the same to type checkers, and a test compares the two.
 _HOMES: Final[dict[str, str]] = {
+    "Agent": "pgcore.agent",
+    "load_agent": "pgcore.agent_file",
     "RolloutBatch": "pgcore.rollout.batch",
     "Scores": "pgcore.rollout.batch",
     "load_checkpoint": "pgcore.training.checkpoint",
@@ -58,6 +63,7 @@ _HOMES: Final[dict[str, str]] = {
     "make_task": "pgcore.tasks.make",
     "task_ids": "pgcore.tasks.make",
     "Trainer": "pgcore.training.run",
+    "open": "pgcore.studies.catalog",
 }
 
 

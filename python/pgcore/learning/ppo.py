@@ -3,88 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pgcore.learning import objectives
+from pgcore.learning.data import Minibatches, Orders, TrainingData, descend, passes
 from pgcore.learning.optimizer import Adam
 from pgcore.policies.mlp import mlp_backward, mlp_forward
-from pgcore.policies.stack import GaussianPolicy, StackedMlp, ValueNet, gaussian_log_prob
+from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+
+POLICY_ORDER = 0  # purpose of the policy's minibatch permutations
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """The pairs of one iteration, [M, N, ...] float32.
+class PpoSettings:
+    """What PPO's update needs to know; see :class:`pgcore.training.TrainConfig`."""
 
-    Attributes:
-        inputs: [M, N, O], network inputs.
-        actions: [M, N, A].
-        log_probs: [M, N], log π_old(a|s).
-        advantages: [M, N], not normalised.
-        values: [M, N], V_old(s).
-        targets: [M, N], what the value network regresses on.
-        weights: [M, N], 0 for pairs that are left out of the value loss.
-    """
-
-    inputs: Tensor
-    actions: Tensor
-    log_probs: Tensor
-    advantages: Tensor
-    values: Tensor
-    targets: Tensor
-    weights: Tensor
+    policy_lr: float = 3e-4
+    adam_eps: float = 1e-5
+    policy_epochs: int = 10
+    minibatches: int = 32
+    clip: float = 0.2
+    entropy: float = 0.0
+    normalize_advantages: str = "minibatch"
+    max_grad_norm: float | None = None
+    target_kl: float | None = None
 
 
-@dataclass(frozen=True)
-class Minibatches:
-    """How a network is trained on the pairs of an iteration.
-
-    Attributes:
-        epochs: passes over the pairs.
-        count: minibatches per pass; the pairs left over by the division are dropped from a pass.
-        order: [M, epochs, N], the permutations, each member's own.
-    """
-
-    epochs: int
-    count: int
-    order: Tensor
-
-
-def permutations(
-    seed: int, trials: list[int], iteration: int, purpose: int, epochs: int, n: int
-) -> Tensor:
-    """Minibatch orders [M, epochs, n]: a function of (seed, trial, iteration, purpose) alone."""
-    rows = []
-    for trial in trials:
-        bits = np.random.Philox(key=seed, counter=[0, purpose, iteration, trial])
-        generator = np.random.Generator(bits)
-        rows.append(np.stack([generator.permutation(n) for _ in range(epochs)]))
-    return torch.from_numpy(np.stack(rows))
+def update(
+    policy: GaussianPolicy,
+    data: TrainingData,
+    settings: PpoSettings,
+    optimizer: Adam,
+    orders: Orders,
+) -> dict[str, Tensor]:
+    """:func:`update_policy` by the settings; see :class:`pgcore.learning.algorithms.Algorithm`."""
+    pairs = data.advantages.shape[1]
+    return update_policy(
+        policy,
+        optimizer,
+        data,
+        orders.minibatches(POLICY_ORDER, settings.policy_epochs, settings.minibatches, pairs),
+        clip=settings.clip,
+        entropy=settings.entropy,
+        normalize=settings.normalize_advantages,
+        max_grad_norm=settings.max_grad_norm,
+    )
 
 
-def _passes(tensors: list[Tensor], minibatches: Minibatches) -> Iterator[list[Tensor]]:
-    """The tensors [M, N, ...], for every pass in its order as K minibatches [K, M, B, ...]."""
-    M, N = tensors[0].shape[:2]
-    K = minibatches.count
-    B = N // K
-    rows = [x.flatten(0, 1) for x in tensors]
-    first = N * torch.arange(M).unsqueeze(1)
-    for epoch in range(minibatches.epochs):
-        order = (minibatches.order[:, epoch, : K * B] + first).view(M, K, B).transpose(0, 1)
-        chosen = order.reshape(-1)
-        yield [x.index_select(0, chosen).view(K, M, B, *x.shape[1:]) for x in rows]
-
-
-def _descend(network: StackedMlp, optimizer: Adam, max_grad_norm: float | None) -> None:
-    """One step down ``flat_grad``, each member's cut to ``max_grad_norm``."""
-    if max_grad_norm is not None:
-        norm = network.flat_grad.norm(dim=1, keepdim=True)
-        network.flat_grad.mul_((max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
-    optimizer.step()
+def objective(ratio: Tensor, advantages: Tensor, settings: PpoSettings) -> Tensor:
+    """What PPO ascends, [M]: the clipped surrogate."""
+    return objectives.clipped_surrogate(ratio, advantages, settings.clip)
 
 
 def update_policy(
@@ -130,7 +101,7 @@ def update_policy(
         d_mean, d_log_std = objectives.gaussian_log_prob_gradient(z, log_std, d_log_prob)
         mlp_backward(tensors[:layers], kept, d_mean, policy.activation, gradients)
         gradients[-1].copy_(d_log_std - entropy)
-        _descend(policy, optimizer, max_grad_norm)
+        descend(policy, optimizer, max_grad_norm)
         return ratio
 
     with torch.no_grad():
@@ -140,7 +111,7 @@ def update_policy(
         if normalize == "batch":
             advantages = objectives.normalize_advantages(advantages)
         parts = [data.inputs, data.actions, data.log_probs, advantages]
-        for inputs, actions, log_probs, a in _passes(parts, minibatches):
+        for inputs, actions, log_probs, a in passes(parts, minibatches):
             if normalize == "minibatch":
                 a = objectives.normalize_advantages(a)
             # in memory as the means are
@@ -158,47 +129,3 @@ def update_policy(
             "entropy": objectives.gaussian_entropy(log_std),
             "step_norm": (policy.flat - before).norm(dim=1),
         }
-
-
-def update_value(
-    value: ValueNet,
-    optimizer: Adam,
-    data: TrainingData,
-    minibatches: Minibatches,
-    *,
-    clip: float | None = None,
-    max_grad_norm: float | None = None,
-) -> dict[str, Tensor]:
-    """Regress the value network on ``data.targets`` (paper, equation 4).
-
-    Args:
-        value: changed in place.
-        optimizer: of ``value.flat`` with gradients ``value.flat_grad``.
-        data: the pairs.
-        minibatches: passes and orders.
-        clip: bound of |V - V_old| in the loss, or None.
-        max_grad_norm: bound of each member's gradient norm, or None.
-
-    Returns:
-        Per member [M]: value_loss of the last pass.
-    """
-    tensors = [t.data for t in value.tensors]
-    gradients = value.split(value.flat_grad)
-
-    def step(inputs: Tensor, old: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """One minibatch; returns the values [M, B] ahead of the step."""
-        out, kept = mlp_forward(tensors, inputs, value.activation)
-        values = out.squeeze(-1)
-        slope = objectives.value_loss_gradient(values, old, targets, weights, clip)
-        mlp_backward(tensors, kept, slope.unsqueeze(-1), value.activation, gradients)
-        _descend(value, optimizer, max_grad_norm)
-        return values
-
-    with torch.no_grad():
-        loss = torch.zeros(value.members)
-        parts = [data.inputs, data.values, data.targets, data.weights]
-        for inputs, old, targets, weights in _passes(parts, minibatches):
-            batches = zip(inputs, old, targets, weights, strict=True)
-            values = torch.stack([step(*batch) for batch in batches])
-            loss = objectives.value_loss(values, old, targets, weights, clip).mean(0)
-        return {"value_loss": loss}

@@ -3,14 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pgcore.learning import objectives
-from pgcore.learning.ppo import TrainingData
+from pgcore.learning.data import Orders, TrainingData
+from pgcore.learning.optimizer import Adam
 from pgcore.policies.mlp import mlp_backward, mlp_forward, mlp_tangent
 from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+
+FISHER_ORDER = 2  # purpose of the choice of states for Fisher-vector products
+
+
+@dataclass(frozen=True)
+class TrpoSettings:
+    """What TRPO's update needs to know; see :class:`pgcore.training.TrainConfig`."""
+
+    kl: float = 0.01
+    fisher_fraction: float = 1.0
+    cg_steps: int = 10
+    cg_damping: float = 0.1
+    backtracks: int = 10
+    accept_ratio: float = 0.1
+    normalize_advantages: str = "batch"
+
+
+def update(
+    policy: GaussianPolicy, data: TrainingData, settings: TrpoSettings, _: Adam, orders: Orders
+) -> dict[str, Tensor]:
+    """:func:`update_policy` by the settings; see :class:`pgcore.learning.algorithms.Algorithm`."""
+    pairs = data.advantages.shape[1]
+    size = max(1, round(settings.fisher_fraction * pairs))
+    order = orders.permutations(FISHER_ORDER, 1, pairs)
+    return update_policy(
+        policy,
+        data,
+        kl=settings.kl,
+        fisher_order=order[:, 0, :size] if size < pairs else None,
+        cg_steps=settings.cg_steps,
+        damping=settings.cg_damping,
+        backtracks=settings.backtracks,
+        accept_ratio=settings.accept_ratio,
+        normalize=settings.normalize_advantages,
+    )
+
+
+def objective(ratio: Tensor, advantages: Tensor, _: TrpoSettings) -> Tensor:
+    """What TRPO ascends inside its trust region, [M]: the surrogate."""
+    return objectives.surrogate(ratio, advantages)
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -126,7 +168,7 @@ def update_policy(
         data: the pairs.
         kl: δ.
         fisher_order: [M, B'] indices of the states for the Fisher-vector products; None: all.
-        cg_steps, damping, backtracks, accept_ratio: see :class:`pgcore.config.TrainConfig`.
+        cg_steps, damping, backtracks, accept_ratio: see :class:`pgcore.training.TrainConfig`.
         normalize: advantages by "batch" or "none".
 
     Returns:

@@ -16,11 +16,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from pgcore.agent import Agent
 from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
-from pgcore.studies.engine.checkpoints import Agent
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
-from pgcore.studies.engine.store import Schema, Store, check_same
+from pgcore.studies.engine.store import Schema, Store, check_same, missing_cells
 
 Values = Mapping[str, NDArray[Any] | float]
 Cell = tuple[int, ...]
@@ -204,8 +204,8 @@ def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -
 
     path = Path(out)
     cells = plan.cells()
-    store = Store(path, plan.schema, {}) if check_same(path, plan.schema) else None
-    missing = [c for c in cells if store is None or not store.is_finished(c)]
+    lacking = set(missing_cells(path, plan.schema))
+    missing = [c for c in cells if c in lacking]
     pairs = sum(plan.cost(cells[c]) for c in missing)
     agent, threads = plan.probe, chosen_threads(num_threads)
     start = time.perf_counter()
@@ -217,6 +217,6 @@ def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -
     hours = pairs * plan.work / rate / 3600
     return (
         f"{plan.title}: {len(missing)} of {len(cells)} cells to compute, {pairs:.3g} state-action "
-        f"pairs ({pairs * agent.task.frame_skip:.3g} simulator steps); about "
+        f"pairs ({pairs * getattr(agent.task, 'frame_skip', 1):.3g} simulator steps); about "
         f"{hours * 60:.1f} min ({hours:.2f} h) at {rate:.3g} pairs/s on {threads} thread(s)"
     )

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from pgcore.base.arrays import F64, Bool
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.store import FINISHED, open_study
 from pgcore.studies.landscape.surfaces import standard_error
 
 
@@ -40,21 +40,21 @@ class Spending:
     def chosen(self, at: dict[str, Any]) -> Bool:
         """The points [A·B] of a map that get a part; ValueError if an earlier part is missing."""
         number = int(at["part"])
-        data = open_study(self.store, load=False)
+        data = open_study(self.store, load=False, whole=True)
         points = data.sizes["step_scale"] * data.sizes["random_scale"]
         if number == 0:
             return np.ones(points, dtype=np.bool_)
         names = ("paired_count", "paired_total", "paired_square")
         if not self.paired:
             names = ("count", "total", "square")
-        earlier = data[["count", "pairs_used", *names]].isel(part=slice(0, number)).load()
-        if bool(earlier["count"].isnull().any()):
+        earlier = data[["count", "pairs_used", FINISHED, *names]].isel(part=slice(0, number)).load()
+        if not bool((earlier[FINISHED] == 1).all()):
             raise ValueError(f"needs the parts before {number} of all maps; one is missing")
         sums = earlier.sum("part")
         errors = error_bound(*(sums[n].values for n in names))
         spent, bought = float(sums["pairs_used"].sum()), int((earlier["count"] > 0).sum())
         chosen = sums["count"].copy(data=self.allocation(errors, spent, spent / bought, number))
-        where = {d: at[d] for d in ("algorithm", "iteration", "trial", "source", "pairs")}
+        where = {d: at[d] for d in ("agent", "iteration", "trial", "source", "pairs")}
         own: Bool = chosen.sel(where).transpose("step_scale", "random_scale").values.ravel()
         return own
 

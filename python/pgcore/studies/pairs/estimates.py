@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pgcore.agent import Agent
 from pgcore.base.arrays import F64, I64
 from pgcore.base.threads import one_torch_thread
 from pgcore.rollout.batch import RolloutBatch
-from pgcore.studies.engine.checkpoints import Agent
 from pgcore.studies.pairs.sampling import Sampling, gradient_sums, sample_blocks
 
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from pgcore.base.arrays import F32, F64, I64, Bool
+from pgcore.agent import Agent
+from pgcore.base.arrays import F32, F64, I64
 from pgcore.base.errors import check_choice, check_count
+from pgcore.learning.advantages import BASELINES, Judgement, batch_values
 from pgcore.learning.objectives import gaussian_log_prob_gradient
 from pgcore.policies.mlp import mlp_backward, mlp_forward
 from pgcore.policies.stack import GaussianPolicy, ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.collect import collect
-from pgcore.rollout.returns import discounted_returns, gae, successor_values
-from pgcore.studies.engine.checkpoints import Agent
-from pgcore.training.block import batch_values
 
-BASELINES = ("value", "zero")
 CONVENTIONS = ("correct", "agent")
 _BLOCK_BYTES = 200e6  # of transitions held at a time; two blocks are alive at once
 _GRADIENT_STREAMS = 8  # whose activations are held at a time
@@ -66,51 +64,15 @@ class Sampling:
 
     def judge(self, agent: Agent, batch: RolloutBatch, value: ValueNet | None = None) -> F64:
         """Advantages [S, T] of a batch; ``value`` stands in for the agent's value network."""
-        rewards, flags = agent.rewards(batch.rewards), (batch.terminated, batch.truncated)
+        rewards = agent.rewards(batch.rewards)
+        rule = Judgement(self.gamma, self.lam)
         if self.baseline == "zero":
-            return discounted_returns(rewards, np.zeros_like(rewards), *flags, self.gamma)
-        values, bootstrap = batch_values(value or agent.value, batch)
-        rules = {}
+            return rule.returns(rewards, batch)
         if self.conventions == "agent":
-            rules = {"time_limit": agent.config.time_limit_rule, "cut": agent.config.cut_rule}
-        after = successor_values(values, bootstrap, batch.bootstrap_index, batch.truncated, **rules)
-        return gae(rewards, values, after, *flags, self.gamma, self.lam)[0]
-
-
-def resolved_steps(gamma: float) -> int:
-    """Steps after which a reward has a weight below 1 %."""
-    return math.ceil(math.log(0.01) / math.log(gamma))
-
-
-def resolved_returns(
-    rewards: F64, batch: RolloutBatch, gamma: float, time_limit: int | None
-) -> tuple[F64, Bool]:
-    """Discounted returns that are not cut short, and where they are known.
-
-    A return is known where the time limit and the stream's end are so far away that what they may
-    cut off has a weight below 1 % (γ^k < 0.01). Whether the trajectory happens to terminate earlier
-    must not matter: keeping just those pairs near an end would select low returns.
-
-    Args:
-        rewards: [S, T], on the scale of interest.
-        batch: the transitions of streams that begin with a reset.
-        gamma: discount.
-        time_limit: of the task.
-
-    Returns:
-        returns [S, T], and known [S, T].
-    """
-    flags = (batch.terminated, batch.truncated)
-    returns = discounted_returns(rewards, np.zeros_like(rewards), *flags, gamma)
-    tail = resolved_steps(gamma)
-    steps = np.arange(rewards.shape[1])
-    ended = (batch.terminated | batch.truncated)[:, :-1]
-    first = np.zeros(rewards.shape, dtype=np.int64)  # the step that its trajectory began with
-    first[:, 1:] = np.maximum.accumulate(np.where(ended, steps[1:], 0), axis=1)
-    known = np.broadcast_to(steps + tail <= rewards.shape[1], rewards.shape)
-    if time_limit is not None:
-        known = known & (steps - first + tail <= time_limit)
-    return returns, known
+            own = agent.judgement
+            rule = replace(rule, time_limit=own.time_limit, cut=own.cut)
+        values, bootstrap = batch_values(value or agent.check_value(), batch)
+        return rule.advantages(rewards, batch, values, bootstrap)[0]
 
 
 def sample_blocks(

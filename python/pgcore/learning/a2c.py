@@ -1,0 +1,57 @@
+"""Advantage actor-critic: one step up the policy gradient, on all pairs at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pgcore.learning import objectives
+from pgcore.learning.data import Orders, TrainingData, descend
+from pgcore.learning.optimizer import Adam
+from pgcore.learning.trpo import surrogate_gradient
+from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+
+
+@dataclass(frozen=True)
+class A2cSettings:
+    """What A2C's update needs to know; see :class:`pgcore.training.TrainConfig`."""
+
+    policy_lr: float = 7e-4
+    adam_eps: float = 1e-5
+    entropy: float = 0.0
+    normalize_advantages: str = "batch"
+    max_grad_norm: float | None = None
+
+
+def update(
+    policy: GaussianPolicy, data: TrainingData, settings: A2cSettings, optimizer: Adam, _: Orders
+) -> dict[str, Tensor]:
+    """One step of Adam up mean(log π(a|s) A) (Mnih et al. 2016, arXiv:1602.01783, section 4).
+
+    Returns:
+        Per member [M]: policy_loss before the step, kl, entropy and step_norm after it.
+    """
+    with torch.no_grad():
+        advantages = data.advantages
+        if settings.normalize_advantages == "batch":
+            advantages = objectives.normalize_advantages(advantages)
+        before = policy.flat.clone()
+        old_mean, old_log_std = policy.mean(data.inputs), policy.log_std.clone()
+        log_probs = gaussian_log_prob(data.actions, old_mean, old_log_std)
+        policy.flat_grad.copy_(-surrogate_gradient(policy, data, advantages))
+        policy.split(policy.flat_grad)[-1].sub_(settings.entropy)
+        descend(policy, optimizer, settings.max_grad_norm)
+        mean, log_std = policy.mean(data.inputs), policy.log_std
+        return {
+            "policy_loss": -(log_probs * advantages).mean(-1),
+            "kl": objectives.gaussian_kl(old_mean, old_log_std, mean, log_std),
+            "entropy": objectives.gaussian_entropy(log_std),
+            "step_norm": (policy.flat - before).norm(dim=1),
+        }
+
+
+def objective(ratio: Tensor, advantages: Tensor, _: A2cSettings) -> Tensor:
+    """What A2C ascends, [M]: mean(log π(a|s) A), up to a constant."""
+    return (torch.log(ratio) * advantages).mean(-1)
