@@ -177,7 +177,7 @@ def make_task(task: str | TaskSpec, *, lowered: bool = True) -> Task:
 
     if isinstance(task, TaskSpec):
         return _cached_task(task, lowered)
-    if "(" in task:
+    if "(" in str(task):
         from pgcore.gymnasium_suite.options import parse_id
 
         return _cached_task(parse_id(task), lowered)
