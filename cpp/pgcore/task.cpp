@@ -79,7 +79,8 @@ StepResult Task::step(mjData& d, const double* action, double* scratch) const no
   for (const auto& term : termination_) {
     if (!term->applies(model(), d)) continue;
     healthy = false;
-    terminated = terminated || term->ends();
+    terminated = term->ends();
+    if (terminated) break;
   }
   double reward = 0.0;
   for (std::size_t i = 0; i < reward_.size(); ++i) {

@@ -140,7 +140,9 @@ def _interval(name: str, value: Any) -> Interval:
 def _path(name: str, value: Any) -> str:
     if not isinstance(value, (str, os.PathLike)):
         raise _fail(name, "a path", value)
-    return os.fspath(value)
+    path = os.fspath(value)
+    # Gymnasium looks for any other path among its own models
+    return f"./{path}" if "/" in path and path[0] not in "./~" else path
 
 
 def _body(name: str, value: Any) -> int | str:
