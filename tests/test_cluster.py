@@ -1,5 +1,6 @@
 """Studies on Dask: a real scheduler and real workers on this machine."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -164,7 +165,10 @@ def test_bad_addresses(runs, tmp_path, address, text):
 
 
 def test_a_cluster_without_dask_is_refused_before_any_work(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "distributed" else find(name)
+    )
     with pytest.raises(ValueError, match="cluster: needs Dask"):
         pgcore.studies.landscape(runs, tmp_path / "x", cluster="local:2", **SMALL_MAP)
     assert not (tmp_path / "x").exists()
