@@ -43,6 +43,7 @@ ARROWS = {
     "agent": _BELOW,
     "agent_file": {*_BELOW, "agent"},
     "training": {*_BELOW, "agent"},
+    "importers": {*_BELOW, "agent"},
     "studies": {*_BELOW, "agent", "agent_file", "training"},
 }
 FACE = {"__init__", "__main__", "cli"}  # may name everything, and nothing names them
