@@ -193,10 +193,11 @@ def _named(name: str, kind: type[Inert]) -> type[Inert]:
 
 def zip_names(path: Path) -> set[str]:
     """Names of a zip file's members; empty if it is none."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as file:
+            return set(file.namelist())
+    except Exception:  # no zip, or a damaged one
         return set()
-    with zipfile.ZipFile(path) as file:
-        return set(file.namelist())
 
 
 def open_zip(path: Path) -> dict[str, bytes]:

@@ -48,7 +48,12 @@ def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
         normalizer=batch.normalizer,
         reward_std=std,
         reward_clip=agent.reward_clip or 10.0,
-        origin={**agent.origin, "notes": notes, "reestimated": label},
+        origin={
+            **agent.origin,
+            "notes": notes,
+            "reestimated": label,
+            "observations_seen": None,
+        },
     )
 
 

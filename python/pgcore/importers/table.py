@@ -24,7 +24,7 @@ from pgcore.importers import (
 )
 from pgcore.importers.build import build_agent, file_digest
 from pgcore.importers.check import compare, draw_observations, read_reference, returns
-from pgcore.importers.inert import read_tensors
+from pgcore.importers.inert import read_tensors, refused
 from pgcore.importers.library_check import ask_library
 from pgcore.importers.parts import Options, Parts, refuse
 from pgcore.importers.reestimate import reestimate
@@ -67,12 +67,22 @@ def read_parts(path: Path, options: Options) -> tuple[str, Parts]:
     """The library of a file or folder, and what is in it.
 
     Raises:
-        CheckpointError: not there, of no known library, or it asks for code to be run.
+        CheckpointError: not there, damaged, of no known library, or it asks for code to be run.
     """
     if not path.exists():
         raise CheckpointError(f"no file {str(path)!r}")
     if options.library is not None:
         check_choice("--library", options.library, list(READERS))
+    try:
+        return _read(path, options)
+    except ValueError as error:
+        raise error if isinstance(error, CheckpointError) else refused(path, error) from error
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        # its tables are not as its library makes them
+        raise refused(path, f"{type(error).__name__}: {error}") from error
+
+
+def _read(path: Path, options: Options) -> tuple[str, Parts]:
     if path.suffix == ".npz":
         name = check_choice("library", exported.library_of(path), list(READERS))
         return name, exported.read(path, READERS[name].of_state, options)
