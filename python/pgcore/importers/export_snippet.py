@@ -29,6 +29,7 @@ def export(path, library, state, forward, mean=None, scale=None, clip=np.inf, ob
         mean, scale = np.asarray(mean, np.float64), np.asarray(scale, np.float64)
         obs = mean + scale * obs
         arrays |= {{"mean": mean, "scale": scale, "clip": np.float64(clip)}}
+    obs = obs.astype(np.float32).astype(np.float64)  # the same for who computes in float32
     for name, value in (("reward_std", reward_std), ("count", count)):
         if value is not None:
             arrays[name] = np.float64(value)

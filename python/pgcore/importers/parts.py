@@ -126,7 +126,7 @@ def refuse(reason: str) -> CheckpointError:
 def check_representable(parts: Parts) -> None:
     """The one place that knows what a pgcore agent cannot be; CheckpointError by name."""
     if parts.std == "state":
-        raise refuse("a standard deviation that depends on the state is not supported")
+        raise refuse("a standard deviation that depends on the state (or Beta) is not supported")
     if parts.mean_map != "none":
         raise refuse(f"a mean behind {parts.mean_map} is not supported")
     if parts.actions == "tanh":

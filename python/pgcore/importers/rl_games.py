@@ -89,10 +89,10 @@ def _weights(content: Any) -> Mapping[str, Any]:
 
 
 def _moments(keys: Keys, name: str) -> dict[str, Any]:
-    """Mean, variance and count of a running normaliser; taken as they are, in float64."""
+    """Mean, variance and count of a running normaliser; in float32, as it uses them."""
     there = {"mean": "running_mean", "var": "running_var", "count": "count"}
     return {
-        here: keys.left.pop(f"{name}.{key}")
+        here: keys.left.pop(f"{name}.{key}").float()
         for here, key in there.items()
         if f"{name}.{key}" in keys.left
     }

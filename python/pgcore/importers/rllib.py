@@ -89,7 +89,8 @@ def _filter(path: Path) -> Statistics | None:
     state = read_pickle(path, ())
     table = state.get("MeanStdFilter", state) if isinstance(state, Mapping) else {}
     table = table.get("mean_std_filters", table) if isinstance(table, Mapping) else {}
-    agents = list(table.values()) if isinstance(table, Mapping) else []
+    single = isinstance(table, Mapping) and "running_stats" in table
+    agents = [table] if single else list(table.values()) if isinstance(table, Mapping) else []
     try:
         (own,) = [a for a in agents if isinstance(a, Mapping) and "running_stats" in a]
         (running,) = own["running_stats"]

@@ -92,9 +92,11 @@ def _halves(content: Mapping[str, Any]) -> tuple[Keys, Keys | None]:
         if not key.startswith(("actor", "critic")):
             raise refuse(f"{LIBRARY}: unknown part {key} in its state dict (recurrent networks?)")
     shared = content.get("obs_norm_state_dict")
-    if isinstance(shared, Mapping):
-        for part in parts.values():
-            part.update({f"obs_normalizer.{k}": v for k, v in shared.items()})
+    names = ("privileged_obs_norm_state_dict", "critic_obs_norm_state_dict")
+    own = next((content[n] for n in names if isinstance(content.get(n), Mapping)), shared)
+    for part, norm in ((parts["actor"], shared), (parts["critic"], own)):
+        if isinstance(norm, Mapping):
+            part.update({f"obs_normalizer.{k}": v for k, v in norm.items()})
     return Keys(parts["actor"], LIBRARY), Keys(parts["critic"], LIBRARY)
 
 
@@ -105,14 +107,11 @@ def _log_std(actor: Keys, notes: dict[str, str]) -> tuple[str, torch.Tensor]:
             "the parameter is the standard deviation there, its logarithm here: gradients by it "
             "are in other units"
         )
-        std = actor.take(name).reshape(-1)
-        if not bool((std > 0).all()):
-            raise refuse("a standard deviation that is not positive")
-        return "free", torch.log(std)
+        return "free", torch.log(actor.take(name).reshape(-1).clamp(1e-6, 1e6))
     if "distribution.log_std_param" in actor.left:
         return "free", actor.take("distribution.log_std_param").reshape(-1)
     if actor.has("distribution."):
-        raise refuse("a distribution that is not Gaussian (Beta?) is not supported")
+        raise refuse("a distribution that is not Gaussian is not supported")
     return "state", torch.zeros(0)
 
 

@@ -72,7 +72,8 @@ def _pair(scaler: Mapping[str, Any]) -> tuple[Any, Any]:
     mean, variance = (array_of(scaler.get(f"running_{n}")) for n in ("mean", "variance"))
     if mean is None or variance is None:
         raise refuse("skrl: expected running_mean and running_variance in its preprocessor")
-    return mean.reshape(-1), variance.reshape(-1)
+    # it computes with them in float32
+    return mean.reshape(-1).astype(np.float32), variance.reshape(-1).astype(np.float32)
 
 
 def _statistics(content: Mapping[str, Any]) -> Statistics | None:
@@ -81,5 +82,5 @@ def _statistics(content: Mapping[str, Any]) -> Statistics | None:
         if isinstance(scaler, Mapping) and "running_variance" in scaler:
             mean, variance = _pair(scaler)
             count = scaler.get("current_count")
-            return statistics(mean, np.sqrt(variance) + 1e-8, 5.0, count)
+            return statistics(mean, np.sqrt(variance) + np.float32(1e-8), 5.0, count)
     return None
