@@ -93,8 +93,8 @@ def _halves(content: Mapping[str, Any]) -> tuple[Keys, Keys | None]:
             raise refuse(f"{LIBRARY}: unknown part {key} in its state dict (recurrent networks?)")
     shared = content.get("obs_norm_state_dict")
     names = ("privileged_obs_norm_state_dict", "critic_obs_norm_state_dict")
-    own = next((content[n] for n in names if isinstance(content.get(n), Mapping)), shared)
-    for part, norm in ((parts["actor"], shared), (parts["critic"], own)):
+    other = next((content[n] for n in names if isinstance(content.get(n), Mapping)), shared)
+    for part, norm in ((parts["actor"], shared), (parts["critic"], other)):
         if isinstance(norm, Mapping):
             part.update({f"obs_normalizer.{k}": v for k, v in norm.items()})
     return Keys(parts["actor"], LIBRARY), Keys(parts["critic"], LIBRARY)
