@@ -27,6 +27,7 @@ from pgcore.importers.check import compute, draw_observations
 from pgcore.importers.export_snippet import exporter
 from pgcore.importers.parts import Options
 from pgcore.importers.table import READERS, import_agent, read_parts
+from pgcore.importers.task_ids import find_task
 
 HOPPER = "Hopper-v4"
 PENDULUM = "InvertedPendulum-v4"
@@ -294,6 +295,34 @@ def test_actions_mapped_to_the_range_of_the_controls(maker, tmp_path):
     np.testing.assert_allclose(compute(agent, obs).means, 3 * means.numpy(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(agent.policy.log_std.detach(), -0.5 + np.log(3), rtol=1e-6)
     assert "action_scale" in agent.origin["notes"] and agent.actions == "clip"
+
+
+def test_statistics_of_the_critic_of_old_rsl_rl(tmp_path):
+    """Privileged ones of its own, folded into its first layer."""
+    path, _, critic = foreign.rsl_rl(tmp_path / "m.pt", 3)
+    content = torch.load(path, weights_only=True)
+    own = {k: 3.0 * v for k, v in content["obs_norm_state_dict"].items()}
+    path = foreign.save(path, {**content, "privileged_obs_norm_state_dict": own})
+    agent = import_agent(path, HOPPER, trajectories=2)
+    obs = draw_observations(agent, 50)
+    x = torch.as_tensor((obs - 3.0) / 6.01, dtype=torch.float32)
+    expected = critic(x).detach().reshape(-1)
+    np.testing.assert_allclose(compute(agent, obs).values, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_options_that_nothing_uses_are_refused(sb3, tmp_path, capsys):
+    path, _, _ = foreign.skrl(tmp_path / "agent_1.pt")
+    out = ("--task", HOPPER, "--out", "x")
+    assert "--normalizer" in refused(capsys, path, "--normalizer", sb3.folder / "ppo.pkl", *out)
+    assert "not for skrl" in refused(capsys, path, "--check-with-library", *out)
+    assert "--library" in refused(capsys, path, "--library", "brax", *out)
+
+
+def test_old_ids_of_tasks():
+    task, note = find_task("Walker2d-v3")
+    assert task.id == "Walker2d-v4" and "stands for Walker2d-v3" in note
+    assert find_task("InvertedPendulum-v2")[0].id == "InvertedPendulum-v4"
+    assert find_task("Hopper-v2") == (pgcore.make_task("Hopper-v2"), None)  # there is one
 
 
 def test_torchrl_is_read_and_its_squash_refused(tmp_path, capsys):

@@ -60,6 +60,8 @@ def read(path: Path, content: Any, options: Options) -> Parts:
     options = Options(options.normalizer, options.activation or found, options.library)
     parts = of_state(state, options)
     notes = dict(parts.notes)
+    if parts.policy.activation != found:
+        notes["activation"] = f"{parts.policy.activation} as asked for; the file says {found}"
     optimizer = {}
     if "policy.optimizer.pth" in files:
         optimizer = read_tensors(path, content=files["policy.optimizer.pth"])

@@ -63,6 +63,9 @@ READERS: dict[str, Reader] = {
 }
 
 
+WITH_NORMALIZER_FILE = ("sb3", "cleanrl", "tianshou", "rllib")  # statistics in a file of their own
+
+
 def read_parts(path: Path, options: Options) -> tuple[str, Parts]:
     """The library of a file or folder, and what is in it.
 
@@ -74,12 +77,16 @@ def read_parts(path: Path, options: Options) -> tuple[str, Parts]:
     if options.library is not None:
         check_choice("--library", options.library, list(READERS))
     try:
-        return _read(path, options)
+        name, parts = _read(path, options)
     except ValueError as error:
         raise error if isinstance(error, CheckpointError) else refused(path, error) from error
     except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         # its tables are not as its library makes them
         raise refused(path, f"{type(error).__name__}: {error}") from error
+    own = path.suffix == ".npz" or name not in WITH_NORMALIZER_FILE
+    if options.normalizer is not None and own:
+        raise refuse(f"--normalizer: the files of {name} bring their statistics, or have none")
+    return name, parts
 
 
 def _read(path: Path, options: Options) -> tuple[str, Parts]:
