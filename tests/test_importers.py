@@ -514,6 +514,8 @@ def test_the_exporter_of_sb3(sb3, tmp_path, monkeypatch, capsys):
         assert agent.origin["check"]["by"] == "sb3, by the exporter"
     np.testing.assert_array_equal(whole.policy.flat, beside.policy.flat)
     np.testing.assert_array_equal(whole.normalizer.m2, beside.normalizer.m2)
+    assert whole.reward_std == pytest.approx(beside.reward_std, rel=1e-14)
+    assert "algorithm" in whole.origin["notes"]
     wrong = ["--activation", "relu", "--reference", file, "--task", task, "--out", "x"]
     line = refused(capsys, sb3.folder / "ppo.zip", "--normalizer", sb3.folder / "ppo.pkl", *wrong)
     assert "differ from those of sb3" in line

@@ -68,7 +68,7 @@ def forward(obs):
 rms = vec.obs_rms
 export("agent.npz", "sb3", model.policy.state_dict(), forward, rms.mean,
        np.sqrt(rms.var + vec.epsilon), vec.clip_obs,
-       reward_std=float(np.sqrt(vec.ret_rms.var + vec.epsilon)))
+       reward_std=float(np.sqrt(vec.ret_rms.var + vec.epsilon)) if vec.norm_reward else None)
 """,
     "cleanrl": """# agent, envs: as at the end of ppo_continuous_action.py
 def find(wrapper, name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,9 @@ def read(path: Path, of_state: Reader, options: Options) -> Parts:
         changed["observations"] = statistics(arrays["mean"], arrays["scale"], bound, count)
         changed["observations_missing"] = None
     if "reward_std" in arrays:
-        changed |= {"reward_std": float(arrays["reward_std"]), "reward_clip": 10.0}
+        changed |= {"reward_std": float(arrays["reward_std"]) - 1e-8, "reward_clip": 10.0}
         changed["notes"] = {k: v for k, v in parts.notes.items() if k != "reward_scale"}
-    return Parts(**{**_fields(parts), **changed})
-
-
-def _fields(parts: Parts) -> Mapping[str, Any]:
-    return vars(parts)
+    if parts.algorithm is None:
+        told = {"algorithm": "the exporter's file has neither algorithm nor settings"}
+        changed["notes"] = {**changed.get("notes", parts.notes), **told}
+    return Parts(**{**vars(parts), **changed})
