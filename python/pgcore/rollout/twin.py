@@ -22,6 +22,7 @@ from pgcore.policies.normalize import Normalizer
 from pgcore.policies.stack import GaussianPolicy
 from pgcore.rollout import reference
 from pgcore.rollout.batch import RolloutBatch, merge_observations
+from pgcore.rollout.engine_watch import EngineWatch, is_finite_input
 from pgcore.tasks.task import Task
 
 _NOISE_BLOCK = 256  # steps whose action noise is drawn together
@@ -105,9 +106,12 @@ class _Stream:
         self.trajectory = -1
         self.step = 0
         self.noise = np.zeros((0, act_dim))
+        self.watch = EngineWatch(env)
+        self.lost = False  # no observation can be made of the state: its step is not simulated
 
     def reset(self) -> F64:
         """Begin the next trajectory; built-in tasks start where the native path would."""
+        self.watch.keep()
         self.trajectory += 1
         self.step = 0
         first = np.zeros(1, dtype=np.int64)
@@ -127,13 +131,29 @@ class _Stream:
             )
             inner.set_state(qpos, qvel)
             obs = inner._get_obs()
-        return self.observation(obs)
+        return self.observation(obs if self.watch.is_sound() else np.full_like(obs, np.nan))
 
     def observation(self, obs: Any) -> F64:
-        """An observation of the environment as the task has it."""
+        """An observation of the environment as the task has it; zeros where it is not finite."""
         values = np.array(obs, dtype=np.float64)
         values[len(values) - self.zeros :] = 0.0
-        return values
+        self.lost = not is_finite_input(values)
+        return np.zeros_like(values) if self.lost else values
+
+    def take(self, action: F64) -> tuple[Any, float, bool, bool, bool]:
+        """One step: observation, reward, terminated, truncated, diverged."""
+        if self.lost:
+            return None, *self.diverge(), False, True
+        listed = self.watch.listed()
+        seen, reward, terminated, truncated, _ = self.env.step(action)
+        if self.watch.has_diverged(listed):
+            return None, 0.0, True, truncated, True
+        return seen, float(reward), bool(terminated), bool(truncated), False
+
+    def diverge(self) -> tuple[float, bool]:
+        """Reward and terminated where the engine itself has said nothing yet."""
+        self.watch.erased += 1
+        return 0.0, True
 
     def next_noise(self) -> F64:
         """The noise of the next action [A]."""
@@ -160,6 +180,9 @@ class _Recorder:
             "rewards": np.zeros((streams, steps)),
             "terminated": np.zeros((streams, steps), dtype=np.bool_),
             "truncated": np.zeros((streams, steps), dtype=np.bool_),
+            "diverged": np.zeros((streams, steps), dtype=np.bool_),
+            "warnings": np.zeros(streams, dtype=np.int64),
+            "reward_fault": np.full(streams, -1, dtype=np.int64),
         }
         self.bootstrap: list[tuple[F64, F32, tuple[int, int]]] = []
 
@@ -188,19 +211,20 @@ def collect(
     one_each = len(np.unique(member)) == len(member)
     recorder = _Recorder(len(member), steps, policy.obs_dim, policy.act_dim)
     env = make_env(task)
+    _core.keep_quiet(True)  # MuJoCo's warnings are counted
     try:
-        with one_torch_thread(), torch.no_grad():
+        with one_torch_thread(), torch.no_grad(), np.errstate(over="ignore", invalid="ignore"):
             for s in range(len(member)):
                 stream = _Stream(env, task, seed, int(stream_ids[s]), policy.act_dim)
                 m = int(member[s])
                 _run_stream(recorder, s, stream, policy, m, steps, normalizer, live and one_each)
     finally:
+        _core.keep_quiet(False)
         env.close()
     batch = RolloutBatch(
         **recorder.finish(policy.obs_dim),
         member=member,
         stream_ids=stream_ids,
-        warnings=np.zeros(len(member), dtype=np.int64),
         normalizer=normalizer,
     )
     if live and not one_each:
@@ -231,7 +255,7 @@ def _run_stream(
     std = np.exp(own[-1][0].numpy().astype(np.float64))
     scale = float(own[-1].sum()) + 0.5 * math.log(2 * math.pi) * policy.act_dim
     obs = stream.reset()
-    x = _network_input(obs, normalizer, m, live)
+    x = _network_input(obs, normalizer, m, live and not stream.lost)
     for t in range(steps):
         # observe, act
         out["obs"][s, t], out["inputs"][s, t] = obs, x
@@ -241,15 +265,34 @@ def _run_stream(
         out["actions"][s, t] = action
         out["log_probs"][s, t] = -0.5 * float(z @ z) - scale
         # step; float64 actions, so that control costs are not rounded to float32
-        seen, reward, terminated, truncated, _ = stream.env.step(action.astype(np.float64))
-        obs = stream.observation(seen)
-        out["rewards"][s, t] = reward
-        out["terminated"][s, t], out["truncated"][s, t] = terminated, truncated
-        x = _network_input(obs, normalizer, m, live)
+        seen, reward, terminated, truncated, diverged = stream.take(action.astype(np.float64))
+        if not diverged:  # else there is nothing to see
+            obs = stream.observation(seen)
+            x = _network_input(obs, normalizer, m, live and not stream.lost)
         # bootstrap and reset
         last = t + 1 == steps
         if not terminated and (truncated or last):
-            recorder.bootstrap.append((obs, x, (s, t)))
+            if stream.lost:
+                (reward, terminated), diverged = stream.diverge(), True
+            else:
+                recorder.bootstrap.append((obs, x, (s, t)))
+        _write_step(out, s, t, reward, terminated, truncated, diverged)
         if (terminated or truncated) and not last:
             obs = stream.reset()
-            x = _network_input(obs, normalizer, m, live)
+            x = _network_input(obs, normalizer, m, live and not stream.lost)
+    out["warnings"][s] = stream.watch.erased + stream.watch.listed()
+
+
+def _write_step(
+    out: dict[str, NDArray[Any]],
+    s: int,
+    t: int,
+    reward: float,
+    terminated: bool,
+    truncated: bool,
+    diverged: bool,
+) -> None:
+    out["rewards"][s, t], out["diverged"][s, t] = reward, diverged
+    out["terminated"][s, t], out["truncated"][s, t] = terminated, truncated
+    if not math.isfinite(reward):
+        out["reward_fault"][s] = 0

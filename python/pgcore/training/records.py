@@ -33,6 +33,7 @@ METRICS = (
     "cg_residual",
     "step_fraction",
     "warnings",
+    "diverged",
 )
 TIMES = ("rollout_seconds", "update_seconds", "iteration_seconds")
 
@@ -41,12 +42,17 @@ class Table:
     """A CSV file that rows are added to, keyed by its first column, the iteration."""
 
     def __init__(self, path: Path, columns: tuple[str, ...], first_iteration: int) -> None:
-        """Open a table; rows of ``first_iteration`` and later, and a torn last row, are dropped."""
+        """Open a table; rows of ``first_iteration`` and later, and a torn last row, are dropped.
+
+        Columns that an older pgcore did not write are NaN in its rows.
+        """
         kept = [list(columns)]
         if path.exists() and first_iteration > 0:
             with path.open(newline="") as f:
-                rows = list(csv.reader(f))
-            kept += [r for r in rows[1:] if len(r) == len(columns) and int(r[0]) < first_iteration]
+                header, *rows = csv.reader(f)
+            whole = [dict(zip(header, r, strict=True)) for r in rows if len(r) == len(header)]
+            early = [r for r in whole if int(r[header[0]]) < first_iteration]
+            kept += [[r.get(name, "nan") for name in columns] for r in early]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(kept)
         write_atomically(path, text.getvalue().encode())
