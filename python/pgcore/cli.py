@@ -128,6 +128,9 @@ def train(arguments: Sequence[str]) -> None:
             if len(known_mean):
                 bar.set_postfix_str(f"return {known_mean.mean():.1f}", refresh=False)
             bar.update()
+            ended = run.trainer.divergences()
+            for divergence in record.diverged if len(ended) < config.trials else ():
+                bar.write(f"{divergence}; the other trials go on without it", file=sys.stderr)
             if stop:
                 run.save()
                 bar.close()
@@ -137,8 +140,11 @@ def train(arguments: Sequence[str]) -> None:
                     file=sys.stderr,
                 )
                 raise SystemExit(130)
+    ended = run.trainer.divergences()
+    lost = f"; {len(ended)} of {config.trials} trials diverged, see diverged.csv" if ended else ""
     print(
-        f"{config.iterations} iterations in {options.out}: metrics.csv, checkpoints/, tensorboard/"
+        f"{config.iterations} iterations in {options.out}: metrics.csv, checkpoints/, "
+        f"tensorboard/{lost}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
 from pgcore.training.checkpoint import write_atomically
+from pgcore.training.divergence import Divergence
 
 METRICS = (
     "return_mean",
@@ -84,6 +86,7 @@ class Records:
     def __init__(self, run: Path, first_iteration: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        self._diverged = run / "diverged.csv"
         self.metrics = Table(run / "metrics.csv", ("iteration", "trial", *METRICS), first_iteration)
         self.timing = Table(run / "timing.csv", ("iteration", *TIMES), first_iteration)
         self.board = SummaryWriter(str(run / "tensorboard"), purge_step=first_iteration)
@@ -104,6 +107,16 @@ class Records:
                 self.board.add_scalar(f"mean/{name}", known.mean(), iteration)
         for trial, value in enumerate(values["return_mean"]):
             self.board.add_scalar(f"trial/{trial}/return", value, iteration)
+
+    def write_diverged(self, ended: Sequence[Divergence]) -> None:
+        """Write ``diverged.csv``, a row per trial that has diverged; no file where none has."""
+        if not ended and not self._diverged.exists():
+            return
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["trial", "iteration", "cause"])
+        writer.writerows([d.trial, d.iteration, d.cause] for d in ended)
+        write_atomically(self._diverged, text.getvalue().encode())
 
     def sync(self) -> None:
         """Make sure that everything recorded is on disk."""
