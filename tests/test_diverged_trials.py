@@ -2,12 +2,19 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from conftest import small_config
+import pgcore
+from conftest import make_policy, small_config
 from pgcore import cli
+from pgcore.studies.engine.checkpoints import Agent, Checkpoints
+from pgcore.studies.landscape.surfaces import reward_sums
+from pgcore.studies.measures.divergence import divergence_note
+from pgcore.studies.pairs.estimates import sum_gradients
+from pgcore.studies.pairs.sampling import Sampling
 from pgcore.training.block import Agents
 from pgcore.training.checkpoint import load_checkpoint
-from pgcore.training.divergence import DivergedError
+from pgcore.training.divergence import CAUSES, DivergedError
 from pgcore.training.records import read_metrics
 from pgcore.training.run import Run
 from test_diverged import hinges
@@ -137,9 +144,6 @@ def agents_on(task, **changes):
 
 def test_causes(tmp_path):
     """What was first not finite, with the term of a reward."""
-    import pgcore
-    from pgcore.training.divergence import CAUSES
-
     plain = hinges(tmp_path)
     terms = (pgcore.Term.of("coordinate_velocity"), pgcore.Term.of("control_cost", weight=1e308))
     costly = hinges(tmp_path, reward=terms)
@@ -161,3 +165,33 @@ def test_causes(tmp_path):
 def test_no_trial_left_is_an_error_of_its_own(tmp_path):
     with pytest.raises(DivergedError), Run(tmp_path, small_config(policy_lr=300.0)) as opened:
         list(opened.iterations())
+
+
+def test_studies_take_the_trials_that_are_left(tmp_path):
+    config = small_config(iterations=2, keep=(0,))
+    run(tmp_path, config, 1)
+    kept = Checkpoints.of(tmp_path, [0, 2], None)
+    assert kept.dims["trial"] == [0, 2] and kept.trials == 2
+    assert kept.provenance()["trials_left_out"] == "trial 1 diverged at iteration 1 (parameter)"
+    assert Checkpoints.of(tmp_path, [0], None).dims["trial"] == [0, 1, 2], "it was fine until then"
+    assert Checkpoints.of(tmp_path, [2], 1).dims["trial"] == [0]
+    with pytest.raises(ValueError, match=r"at most 2.*got 3; left out: trial 1 diverged at itera"):
+        Checkpoints.of(tmp_path, [2], 3)
+
+
+def test_tables_and_titles_tell_what_blew_up():
+    data = xr.Dataset({"diverged": ("n", [1.0, 2.0]), "trajectories": ("n", [100.0, 100.0])})
+    note = divergence_note(data)
+    assert note == "1.5 % of the trajectories ended because the simulation blew up"
+    data["diverged"] *= 0.5
+    assert divergence_note(data) == "" == divergence_note(data.drop_vars("diverged"))
+
+
+def test_studies_count_what_blew_up(tmp_path):
+    task = hinges(tmp_path)
+    agent = Agent(task, make_policy(task, 1), pgcore.ValueNet(4))
+    sums = sum_gradients(agent, 200, np.array([0, 1000]), 1, Sampling(stream_steps=100), 1)
+    assert (sums.diverged > 5).all() and (sums.diverged <= sums.trajectories).all()
+    policies = agent.policy.with_members(agent.policy.flat.repeat(2, 1))
+    rewards = reward_sums(agent, policies, 200, 1, True, 0, 1)
+    assert (rewards.diverged > 5).all() and (rewards.diverged <= rewards.count).all()

@@ -130,6 +130,15 @@ class Records:
         self.board.close()
 
 
+def read_diverged(run: Path) -> list[Divergence]:
+    """The trials of a run that have diverged."""
+    path = run / "diverged.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as f:
+        return [Divergence(int(t), int(i), cause) for t, i, cause in list(csv.reader(f))[1:]]
+
+
 def read_metrics(run: Path) -> dict[str, F64]:
     """The metrics table of a run as arrays [iterations, trials] by column."""
     path = run / "metrics.csv"

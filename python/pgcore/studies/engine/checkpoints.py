@@ -20,6 +20,7 @@ from pgcore.policies.stack import GaussianPolicy, ValueNet
 from pgcore.tasks.task import Task
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.config import TrainConfig
+from pgcore.training.divergence import NONE, Divergence, divergences, finite_rows, no_marks
 from pgcore.training.run import checkpoint_path
 
 
@@ -82,6 +83,22 @@ def _cached_checkpoint(path: str, digest: str) -> Checkpoint:
     return checkpoint
 
 
+def sound_trials(checkpoints: Sequence[Checkpoint]) -> tuple[tuple[int, ...], str]:
+    """The trials that every checkpoint has and none has lost, and what is said of the lost ones."""
+    lost: dict[int, Divergence] = {}
+    for checkpoint in checkpoints:
+        M, state = checkpoint.config.trials, checkpoint.state
+        marks = state.get("diverged", no_marks(M))
+        if (marks[:, 0] != NONE).any():
+            terms = [term.kind for term in checkpoint.task().spec.reward]
+            lost |= {d.trial: d for d in divergences(marks, terms)}
+        for trial in np.flatnonzero(~finite_rows([state["policy.flat"]], M)):  # of an older pgcore
+            lost.setdefault(int(trial), Divergence(int(trial), checkpoint.iteration, "parameter"))
+    available = range(min(c.config.trials for c in checkpoints))
+    named = "; ".join(str(lost[trial]) for trial in sorted(lost))
+    return tuple(t for t in available if t not in lost), named
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one or several runs on one task; small, so that a worker can have it.
@@ -89,8 +106,10 @@ class Checkpoints:
     Attributes:
         task_id: the runs' task.
         algorithms, iterations: what there is of them.
-        trials: how many trials are looked at, from the first.
+        trials: how many trials are looked at, from the first that has not diverged.
         entries: (algorithm, iteration, path, digest) of each.
+        numbers: the trials themselves.
+        left_out: what is said of trials that have diverged.
     """
 
     task_id: str
@@ -98,6 +117,8 @@ class Checkpoints:
     iterations: tuple[int, ...]
     trials: int
     entries: tuple[tuple[str, int, str, str], ...]
+    numbers: tuple[int, ...]
+    left_out: str = ""
 
     @staticmethod
     def of(
@@ -123,11 +144,12 @@ class Checkpoints:
         shapes = {c.state["policy.flat"].shape[1:] for c in found}
         if len(shapes) != 1:
             raise ValueError("runs: expected policies of one size, got several")
-        available = min(c.config.trials for c in found)
-        count = available if trials is None else check_count("trials", trials)
-        if count > available:
+        sound, left_out = sound_trials(found)
+        count = len(sound) if trials is None else check_count("trials", trials)
+        if count > len(sound) or not sound:
             raise ValueError(
-                f"trials: expected at most {available}, which the runs have, got {count}"
+                f"trials: expected at most {len(sound)}, which the runs have, got {count}"
+                + (f"; left out: {left_out}" if left_out else "")
             )
         return Checkpoints(
             tasks[0],
@@ -135,6 +157,8 @@ class Checkpoints:
             tuple(wanted),
             count,
             tuple((c.config.algorithm, c.iteration, str(c.path), c.digest) for c in found),
+            sound[:count],
+            left_out,
         )
 
     def task(self) -> Task:
@@ -145,7 +169,8 @@ class Checkpoints:
         """What is simulated, for a dataset's attributes."""
         task = self.task()
         passes = ", ".join(task.passes) or "none"
-        return {"model_sha256": task.model_hash(), "engine_passes": passes}
+        made = {"model_sha256": task.model_hash(), "engine_passes": passes}
+        return made | ({"trials_left_out": self.left_out} if self.left_out else {})
 
     def agent(self, algorithm: str, iteration: int, trial: int) -> Agent:
         """One agent."""
@@ -178,5 +203,5 @@ class Checkpoints:
         return {
             "algorithm": list(self.algorithms),
             "iteration": list(self.iterations),
-            "trial": list(range(self.trials)),
+            "trial": list(self.numbers),
         }

@@ -135,8 +135,9 @@ class Store:
                 f"cell: expected {sorted(self.schema.variables)}, got {sorted(values)}"
             )
         for name in reversed(list(self.schema.variables)):
-            variable: Any = self.group[name]
-            variable[cell] = values[name]
+            variable: Any = self.group.get(name)
+            if variable is not None:  # a store that an older pgcore began has fewer
+                variable[cell] = values[name]
 
     def add_seconds(self, seconds: float) -> None:
         """Add to the wall time that the study took."""

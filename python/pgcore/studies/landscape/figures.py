@@ -10,6 +10,7 @@ import xarray as xr
 from scipy import stats
 
 from pgcore.base.arrays import F64
+from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.style import STYLE, new_figure, spec_of
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ def _what(data: xr.Dataset, algorithm: str, trial: int, source: int | None = Non
     step = f"; step from {source} pairs" if source is not None else ""
     task = spec_of(data).get("task", "")
     first = f"{task}, {algorithm.upper()}, trial {trial}{step}"
-    return f"{first}\n{noise_text(data)}; random direction of norm 2"
+    note = f"\n{blown}" if (blown := divergence_note(data)) else ""
+    return f"{first}\n{noise_text(data)}; random direction of norm 2{note}"
 
 
 def filled_panel(ax: Axes, surface: xr.DataArray, cmap: str) -> Axes:

@@ -120,7 +120,8 @@ class ValueErrors:
                 target, mask = targets[name]
                 errors[i, j] = error_measures(values[mask], target[mask])
                 known[i, j] = mask.mean()
-        return {"error": errors, "share": known}
+        diverged = np.array([float(b.diverged.sum()) for b in (batch, held_out)])
+        return {"error": errors, "share": known, "diverged": diverged}
 
     def _trainer(self, algorithm: str, iteration: int, trial: int) -> Agents:
         """The training of one trial, as it was at a checkpoint."""
