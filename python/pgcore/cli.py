@@ -15,6 +15,7 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
+from pgcore.tasks.gymnasium import GymnasiumTask
 from pgcore.training.config import TrainConfig
 from pgcore.training.presets import FAMILIES, preset_config, preset_differences
 
@@ -151,13 +152,13 @@ def tasks(arguments: Sequence[str]) -> None:
         """List the tasks, or describe one."""
 
         id: Annotated[str | None, tyro.conf.Positional] = None
-        """Task id."""
+        """Task id; gym:ID is any Gymnasium environment."""
 
     wanted = tyro.cli(Command, prog="pgcore tasks", args=list(arguments)).id
     if wanted is None:
         print(f"{'id':<20}{'obs':>5}{'act':>5}{'dt (s)':>9}{'limit':>7}  note")
         for name in task_ids():
-            task = make_task(name)
+            task: Any = make_task(name)
             print(
                 f"{name:<20}{task.obs_dim:>5}{task.act_dim:>5}{task.dt:>9.3f}"
                 f"{task.time_limit or '-':>7}  {task.spec.note}"
@@ -168,6 +169,8 @@ def tasks(arguments: Sequence[str]) -> None:
 
 def describe_task(task: Any) -> str:
     """A task's tables and rules, as `pgcore tasks ID` prints them."""
+    if isinstance(task, GymnasiumTask):
+        return task.describe()
     native = task.native
     lines = [
         f"{task.id}: {task.spec.note}",

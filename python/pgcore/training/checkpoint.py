@@ -18,8 +18,8 @@ from safetensors.numpy import save
 from pgcore.base.errors import CheckpointError
 from pgcore.policies.normalize import Normalizer
 from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.tasks.make import make_task
-from pgcore.tasks.task import Task
 from pgcore.training.config import TrainConfig
 
 FORMAT = 1
@@ -43,7 +43,7 @@ class Checkpoint:
     digest: str
     path: Path
 
-    def task(self) -> Task:
+    def task(self) -> AnyTask:
         """The task that the agents were trained on."""
         return make_task(self.config.task, lowered=self.config.lowered)
 

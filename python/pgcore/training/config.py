@@ -16,7 +16,7 @@ class TrainConfig:
     """Train a stack of agents. Defaults are correct practice; presets say what a source did."""
 
     task: str = "Hopper-v2"
-    """Task id; `pgcore tasks` lists them."""
+    """Task id; `pgcore tasks` lists them. gym:ID is any Gymnasium environment with Box spaces."""
     algorithm: Algorithm = "ppo"
     """Policy update: ppo, or trpo."""
     trials: int = 1

@@ -17,7 +17,7 @@ from pgcore.base.errors import CheckpointError, check_count
 from pgcore.learning.optimizer import SLOTS
 from pgcore.policies.normalize import Normalizer
 from pgcore.policies.stack import GaussianPolicy, ValueNet
-from pgcore.tasks.task import Task
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.config import TrainConfig
 from pgcore.training.run import checkpoint_path
@@ -36,7 +36,7 @@ class Agent:
             gives it; empty: from the start.
     """
 
-    task: Task
+    task: AnyTask
     policy: GaussianPolicy
     value: ValueNet
     normalizer: Normalizer | None = None
@@ -137,7 +137,7 @@ class Checkpoints:
             tuple((c.config.algorithm, c.iteration, str(c.path), c.digest) for c in found),
         )
 
-    def task(self) -> Task:
+    def task(self) -> AnyTask:
         """The runs' task."""
         return self.checkpoint(self.algorithms[0], self.iterations[0]).task()
 

@@ -30,7 +30,7 @@ from pgcore.studies.value.baselines import (
 )
 from pgcore.studies.value.errors import MEASURES, SETS, TARGETS, ValueErrors
 from pgcore.studies.value.monte_carlo import MONTE_CARLO, MonteCarlo
-from pgcore.tasks.task import Task
+from pgcore.tasks.gymnasium import AnyTask
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class ValueStudy:
             plans["variance.zarr"] = self._variance_plan(some, shared, store)
         return plans
 
-    def _check_known(self, task: Task) -> None:
+    def _check_known(self, task: AnyTask) -> None:
         """A true value cannot be fitted where no return is known."""
         _, steps = self.sampling.streams(self.true_value_pairs)
         limit, tail = task.time_limit or steps, resolved_steps(self.sampling.gamma)
