@@ -86,9 +86,15 @@ class Controls:
     def __call__(self, actions: F32) -> NDArray[Any]:
         """Controls [B, A] for sampled actions [B, A]."""
         controls = actions.astype(np.float64)
-        if self.low is not None:
-            controls = np.clip(controls, self.low, self.high)
+        if self.low is not None and self.high is not None:
+            # np.clip, at half its price for arrays of a few numbers
+            controls = np.minimum(np.maximum(controls, self.low), self.high)
         return controls.astype(self.dtype, copy=False)
+
+
+def where(rows: I64, count: int) -> I64 | slice:
+    """The index of ``rows``, in order and each once, of ``count``: all of them without a copy."""
+    return slice(None) if len(rows) == count else rows
 
 
 class Means(Protocol):
@@ -116,7 +122,7 @@ class NativeMeans:
     def __call__(self, inputs: F32, rows: I64) -> F32:
         """See :class:`Means`."""
         one = len(self.params) == 1
-        params = self.params if one or len(rows) == len(self.params) else self.params[rows]
+        params = self.params if one else self.params[where(rows, len(self.params))]
         stacked = inputs[None] if one else inputs[:, None]
         means = _core.policy_mean(
             params=params, sizes=self.sizes, activation=self.activation, inputs=stacked
@@ -192,16 +198,16 @@ class Streams:
 
     def act(self, rows: I64) -> tuple[F32, F32]:
         """Sampled actions [B', A] of ``rows`` and their log-probabilities [B']."""
-        head = self.head
-        mean = head.means(self.inputs[rows], rows).astype(np.float64)
-        std = head.std[rows]
+        head, own = self.head, where(rows, len(self.streams))
+        mean = head.means(self.inputs[own], rows).astype(np.float64)
+        std = head.std[own]
         if head.deterministic:
             actions = mean.astype(np.float32)
         else:
             noise = np.array([self.streams[i].noise() for i in rows])
             actions = (mean + std * noise).astype(np.float32)
         z = (actions - mean) / std
-        log_probs = -0.5 * (z * z).sum(axis=1) - head.log_scale[rows]
+        log_probs = -0.5 * (z * z).sum(axis=1) - head.log_scale[own]
         return actions, log_probs.astype(np.float32)
 
     def step(self, rows: I64, actions: F32) -> I64:
@@ -219,13 +225,14 @@ class Streams:
         """Those of ``rows`` that have not failed; their inputs follow their observations."""
         if self.errors:
             rows = np.array([i for i in rows if i not in self.errors], dtype=np.int64)
-        obs = self.obs[rows]
+        own = where(rows, len(self.streams))
+        obs = self.obs[own]
         if self.normalizer is None:
-            self.inputs[rows] = obs
+            self.inputs[own] = obs
         else:
             if self.live:
                 self.normalizer.push(obs, rows)
-            self.inputs[rows] = self.normalizer.inputs(obs, rows)
+            self.inputs[own] = self.normalizer.inputs(obs, rows)
         return rows
 
     def _checked(self, obs: Any) -> Any:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pgcore.base.arrays import F32, F64, I64
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.environments import Controls, Head, Stream, Streams
+from pgcore.rollout.environments import Controls, Head, Stream, Streams, where
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ class Recorder:
 
     def keep(self, t: int, rows: I64, **values: NDArray[Any]) -> None:
         """Values [B', ...] of step ``t`` of the streams ``rows``, by their names."""
+        own = where(rows, len(self.arrays["obs"]))
         for name, value in values.items():
-            self.arrays[name][rows, t] = value
+            self.arrays[name][own, t] = value
 
     def finish(self) -> dict[str, NDArray[Any]]:
         """All arrays; what follows truncations and cuts stream by stream."""
@@ -115,32 +116,30 @@ class Recorder:
 
 def collect_streams(streams: Streams, steps: int, act_dim: int) -> dict[str, NDArray[Any]]:
     """Run every stream for ``steps`` steps, with resets inside; the arrays of a batch."""
-    recorder = Recorder(len(streams.streams), steps, streams.obs_dim, act_dim)
-    rows = streams.begin(np.arange(len(streams.streams)))
+    count = len(streams.streams)
+    recorder = Recorder(count, steps, streams.obs_dim, act_dim)
+    rows = streams.begin(np.arange(count))
     for t in range(steps):
         if not len(rows):  # every one has failed
             break
         # observe, act, step
+        own = where(rows, count)
         actions, log_probs = streams.act(rows)
-        recorder.keep(
-            t,
-            rows,
-            obs=streams.obs[rows],
-            inputs=streams.inputs[rows],
-            actions=actions,
-            log_probs=log_probs,
-        )
+        obs, inputs = streams.obs[own], streams.inputs[own]
+        recorder.keep(t, rows, obs=obs, inputs=inputs, actions=actions, log_probs=log_probs)
         rows = streams.step(rows, actions)
-        terminated, truncated = streams.terminated[rows], streams.truncated[rows]
-        recorder.keep(
-            t, rows, rewards=streams.rewards[rows], terminated=terminated, truncated=truncated
-        )
+        own = where(rows, count)
+        rewards = streams.rewards[own]
+        terminated, truncated = streams.terminated[own], streams.truncated[own]
+        recorder.keep(t, rows, rewards=rewards, terminated=terminated, truncated=truncated)
         # what to bootstrap from, then reset
         last = t + 1 == steps
+        ended = terminated | truncated
+        if not (last or ended.any()):
+            continue
         for i in rows[~terminated & (truncated | last)]:
             recorder.bootstrap.append((int(i), t, streams.obs[i].copy(), streams.inputs[i].copy()))
-        if not last and (terminated | truncated).any():
-            ended = terminated | truncated
+        if not last:
             rows = np.sort(np.concatenate([rows[~ended], streams.begin(rows[ended])]))
     return recorder.finish()
 
