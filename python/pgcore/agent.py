@@ -26,6 +26,7 @@ from pgcore.policies.normalize import Normalizer
 from pgcore.policies.stack import GaussianPolicy, ValueNet
 from pgcore.rollout.batch import RolloutBatch, Scores
 from pgcore.rollout.collect import collect, evaluate
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.tasks.make import make_task
 from pgcore.tasks.task import Task, TaskSpec
 
@@ -57,7 +58,7 @@ class Agent:
         origin: where it came from, plain values.
     """
 
-    task: Task
+    task: AnyTask
     policy: GaussianPolicy
     value: ValueNet | None = None
     normalizer: Normalizer | None = None
@@ -152,12 +153,27 @@ class Agent:
     def collect(self, steps: int, streams: int = 1, seed: int = 0, **options: Any) -> RolloutBatch:
         """Transitions of its policy; see :func:`pgcore.collect`."""
         return collect(
-            self.task, self.policy, steps, streams, seed, normalizer=self.normalizer, **options
+            self.task,
+            self.policy,
+            steps,
+            streams,
+            seed,
+            normalizer=self.normalizer,
+            actions=self.actions,
+            **options,
         )
 
     def evaluate(self, pairs: int = 100_000, seed: int = 0, **options: Any) -> Scores:
         """Returns of whole trajectories; see :func:`pgcore.evaluate`."""
-        return evaluate(self.task, self.policy, pairs, seed, normalizer=self.normalizer, **options)
+        return evaluate(
+            self.task,
+            self.policy,
+            pairs,
+            seed,
+            normalizer=self.normalizer,
+            actions=self.actions,
+            **options,
+        )
 
     def updated(self, data: TrainingData, seed: int, label: int = 0) -> F64:
         """θ' - θ [P] after one policy update of one trial, from its optimiser's state.

@@ -17,8 +17,9 @@ from pgcore.base.arrays import F32, F64, I64
 from pgcore.base.errors import SimulationError, check_count
 from pgcore.policies.normalize import Normalizer
 from pgcore.policies.stack import GaussianPolicy
-from pgcore.rollout.collect import check_call, native_arguments
-from pgcore.tasks.task import Task
+from pgcore.rollout.call import check_call
+from pgcore.rollout.collect import native_arguments
+from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def default_tail(gamma: float) -> int:
 
 
 def monte_carlo_values(
-    task: Task,
+    task: AnyTask,
     policy: GaussianPolicy,
     at: I64,
     continuations: int = 20,
@@ -80,6 +81,10 @@ def monte_carlo_values(
     """
     from pgcore.base.seeds import derive_seed
 
+    if isinstance(task, GymnasiumTask):
+        raise ValueError(
+            f"monte_carlo_values: needs to restore a simulator's state, which {task.id} cannot"
+        )
     K = check_count("continuations", continuations)
     if not isinstance(at, np.ndarray) or at.dtype != np.int64 or at.ndim != 1 or (at < 0).any():
         raise ValueError("at: expected an int64 array [B] of steps >= 0")

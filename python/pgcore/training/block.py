@@ -20,7 +20,7 @@ from pgcore.policies.normalize import Normalizer, RewardScaler
 from pgcore.policies.stack import GaussianPolicy, ValueNet
 from pgcore.rollout.batch import RolloutBatch, trajectory_metrics
 from pgcore.rollout.collect import collect
-from pgcore.tasks.task import Task
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.training.config import TrainConfig
 
 
@@ -34,7 +34,7 @@ class Block:
         scaler: reward statistics, or None.
     """
 
-    def __init__(self, task: Task, config: TrainConfig, trials: list[int]) -> None:
+    def __init__(self, task: AnyTask, config: TrainConfig, trials: list[int]) -> None:
         self.task, self.config, self.trials = task, config, trials
         members = len(trials)
         networks: dict[str, Any] = {"activation": config.activation, "init": config.init}
