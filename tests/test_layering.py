@@ -117,7 +117,7 @@ def includes(path):
     return set(re.findall(r'#include [<"]([^>"]+)[>"]', path.read_text()))
 
 
-@pytest.mark.parametrize("name", ["random", "policy", "returns", "normalizer"])
+@pytest.mark.parametrize("name", ["random", "activation", "policy", "returns", "normalizer"])
 def test_mathematics_knows_no_mujoco(name):
     for suffix in (".hpp", ".cpp"):
         found = includes(CPP / "pgcore" / (name + suffix))

@@ -8,7 +8,7 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from pgcore.learning import objectives
-from pgcore.policies.mlp import mlp_backward, mlp_forward, mlp_tangent, tanh
+from pgcore.policies.mlp import ACTIVATIONS, mlp_backward, mlp_forward, mlp_tangent, tanh
 from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
 
 
@@ -40,7 +40,7 @@ def test_value_loss_gradient_equals_autograd(generator, clip):
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "silu"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_network_backward_equals_autograd(generator, activation):
     policy = GaussianPolicy(5, 2, (7, 6), 3, activation=activation, seed=1)
     inputs = torch.randn(3, 40, 5, generator=generator)
@@ -55,7 +55,7 @@ def test_network_backward_equals_autograd(generator, activation):
     torch.testing.assert_close(out, policy.mean(inputs).detach())
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "silu"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_network_tangent_is_the_derivative_along_a_line(generator, activation):
     policy = GaussianPolicy(5, 2, (7, 6), 3, activation=activation, seed=1)
     inputs = torch.randn(3, 40, 5, generator=generator)

@@ -32,7 +32,7 @@ py::array_t<float> activate_array(const std::string& activation, const py::array
   const auto x = checked<const float>(values, "values", "[N]", {values.size()});
   py::array_t<float> out(values.size());
   std::copy(x.begin(), x.end(), out.mutable_data());
-  activate(parse_activation(activation), {out.mutable_data(), x.size()});
+  parse_activation(activation)(out.mutable_data(), x.size());
   return out;
 }
 

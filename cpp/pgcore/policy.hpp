@@ -6,22 +6,12 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
-#include "pgcore/random.hpp"
+#include "pgcore/activation.hpp"
 
 namespace pgcore {
-
-enum class Activation : std::uint8_t { kTanh, kRelu, kElu, kSilu };
-
-// Throws std::invalid_argument for an unknown name.
-Activation parse_activation(std::string_view name);
-
-// Apply the activation in place; float32, relative error below 1e-6.
-void activate(Activation activation, std::span<float> values) noexcept;
 
 class PolicyStack {
  public:

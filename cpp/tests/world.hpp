@@ -113,7 +113,7 @@ struct World {
       : task(make_ball(memory, drop)),
         pool(task->model()),
         params(make_params()),
-        policy({4, 5, 1}, Activation::kTanh, params, 2),
+        policy({4, 5, 1}, parse_activation("tanh"), params, 2),
         member(streams),
         ids(streams) {
     std::iota(ids.begin(), ids.end(), 0);
