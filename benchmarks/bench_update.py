@@ -19,7 +19,8 @@ from torch import Tensor
 
 from pgcore.learning import objectives
 from pgcore.learning.ppo import Minibatches, TrainingData
-from pgcore.policies.stack import StackedMlp, gaussian_log_prob
+from pgcore.policies.distribution import Gaussian
+from pgcore.policies.stack import StackedMlp
 from pgcore.tasks.make import make_task
 from pgcore.training.block import POLICY_ORDER, VALUE_ORDER, Agents, minibatches
 from pgcore.training.config import TrainConfig
@@ -53,7 +54,8 @@ def plain_update(agents: Agents, data: TrainingData, config: TrainConfig) -> Non
 
     def policy_loss(parameters: list[Tensor], chosen: Tensor) -> Tensor:
         mean = plain_mlp(parameters[:-1], rows(data.inputs, chosen))
-        log_prob = gaussian_log_prob(rows(data.actions, chosen), mean, parameters[-1])
+        there = Gaussian(mean, parameters[-1].unsqueeze(1))
+        log_prob = there.log_prob(rows(data.actions, chosen))
         old = data.log_probs.gather(1, chosen.squeeze(-1))
         a = objectives.normalize_advantages(data.advantages.gather(1, chosen.squeeze(-1)))
         return -objectives.clipped_surrogate(torch.exp(log_prob - old), a, config.clip).sum()

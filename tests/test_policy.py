@@ -21,10 +21,10 @@ def test_mean_equals_torch(obs_dim, hidden, act_dim, activation):
     generator = torch.Generator().manual_seed(1)
     policy.load_flat(policy.flat + 0.1 * torch.randn(policy.flat.shape, generator=generator))
     inputs = 3 * torch.randn(3, 50, obs_dim, generator=generator)
-    native = _core.policy_mean(
+    native, _ = _core.policy_outputs(
         params=policy.flat.numpy(),
         sizes=policy.sizes,
-        activation=activation,
+        kind=policy.kind(),
         inputs=inputs.numpy(),
     )
     exact = [t.double() for t in policy.tensors]

@@ -45,19 +45,37 @@ void dense(const float* weight, const float* bias, const float* x, int in, int o
   }
 }
 
+double softplus(double x) noexcept {
+  return std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
+}
+
 }  // namespace
 
-PolicyStack::PolicyStack(std::vector<int> sizes, Activation activation,
+StdMap parse_std(std::string_view std, std::string_view map) {
+  if (std == "free") return StdMap::kFree;
+  if (std != "state")
+    throw std::invalid_argument("std: expected free or state; got '" + std::string(std) + "'");
+  if (map == "clamp") return StdMap::kClamp;
+  if (map == "softplus") return StdMap::kSoftplus;
+  throw std::invalid_argument("std_map: expected clamp or softplus; got '" + std::string(map) +
+                              "'");
+}
+
+PolicyStack::PolicyStack(std::vector<int> sizes, const PolicyKind& kind,
                          std::span<const float> params, int members)
-    : sizes_(std::move(sizes)), activation_(activation), params_(params.data()), members_(members) {
+    : sizes_(std::move(sizes)), kind_(kind), params_(params.data()), members_(members) {
   if (sizes_.size() < 2 || std::ranges::any_of(sizes_, [](int n) { return n < 1; })) {
     throw std::invalid_argument("sizes: expected at least [obs_dim, act_dim], all positive");
+  }
+  if (!free_std() && sizes_.back() % 2 != 0) {
+    throw std::invalid_argument("sizes: expected 2 act_dim outputs, got " +
+                                std::to_string(sizes_.back()));
   }
   for (std::size_t l = 0; l + 1 < sizes_.size(); ++l) {
     parameter_count_ +=
         static_cast<std::size_t>(sizes_[l] + 1) * static_cast<std::size_t>(sizes_[l + 1]);
   }
-  parameter_count_ += static_cast<std::size_t>(act_dim());
+  if (free_std()) parameter_count_ += static_cast<std::size_t>(act_dim());
   widest_ = *std::ranges::max_element(sizes_);
   if (members < 1 || params.size() != parameter_count_ * static_cast<std::size_t>(members)) {
     throw std::invalid_argument("params: expected [members, " + std::to_string(parameter_count_) +
@@ -67,7 +85,7 @@ PolicyStack::PolicyStack(std::vector<int> sizes, Activation activation,
   }
 }
 
-void PolicyStack::mean(int member, const float* input, float* scratch, float* out) const noexcept {
+void PolicyStack::run(int member, const float* input, float* scratch, float* out) const noexcept {
   const float* p = params_ + static_cast<std::size_t>(member) * parameter_count_;
   const float* x = input;
   const std::size_t layers = sizes_.size() - 1;
@@ -78,21 +96,33 @@ void PolicyStack::mean(int member, const float* input, float* scratch, float* ou
     float* y = last ? out : scratch + (l % 2) * static_cast<std::size_t>(widest_);
     const float* bias = p + static_cast<std::ptrdiff_t>(in) * width;
     dense(p, bias, x, in, width, y);
-    if (!last) activation_(y, static_cast<std::size_t>(width));
+    if (!last) kind_.activation(y, static_cast<std::size_t>(width));
     p = bias + width;
     x = y;
   }
+  kind_.mean_map(out, static_cast<std::size_t>(act_dim()));
 }
 
 const float* PolicyStack::log_std(int member) const noexcept {
   return params_ + (static_cast<std::size_t>(member) + 1) * parameter_count_ - act_dim();
 }
 
-void GaussianHead::load(const float* log_std) noexcept {
+void GaussianHead::load(const PolicyKind& kind, const float* raw) noexcept {
   log_scale = 0.5 * act_dim * std::log(2.0 * std::numbers::pi);
   for (int j = 0; j < act_dim; ++j) {
-    std[j] = std::exp(static_cast<double>(log_std[j]));
-    log_scale += log_std[j];
+    double log_std = raw[j];
+    switch (kind.std_map) {
+      case StdMap::kFree:
+        break;
+      case StdMap::kClamp:
+        log_std = std::clamp(log_std, kind.log_std_low, kind.log_std_high);
+        break;
+      case StdMap::kSoftplus:
+        log_std = std::log(softplus(log_std) + kind.min_std);
+        break;
+    }
+    std[j] = std::exp(log_std);
+    log_scale += log_std;
   }
 }
 

@@ -6,7 +6,6 @@ with a Box observation and a Box action, so the studies work on tasks that are n
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64
 from pgcore.base.threads import one_torch_thread
+from pgcore.policies.gaussian import Actor, GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy
 from pgcore.rollout import reference
 from pgcore.rollout.batch import RolloutBatch, merge_observations
 from pgcore.tasks.task import Task
@@ -227,19 +226,14 @@ def _run_stream(
     live: bool,
 ) -> None:
     out = recorder.arrays
-    own = [t[m : m + 1] for t in policy.tensors]
-    std = np.exp(own[-1][0].numpy().astype(np.float64))
-    scale = float(own[-1].sum()) + 0.5 * math.log(2 * math.pi) * policy.act_dim
+    actor = Actor(policy, m)
     obs = stream.reset()
     x = _network_input(obs, normalizer, m, live)
     for t in range(steps):
         # observe, act
         out["obs"][s, t], out["inputs"][s, t] = obs, x
-        mean = policy.mean(torch.from_numpy(x)[None, None], own)[0, 0].numpy().astype(np.float64)
-        action = (mean + std * stream.next_noise()).astype(np.float32)
-        z = (action - mean) / std
-        out["actions"][s, t] = action
-        out["log_probs"][s, t] = -0.5 * float(z @ z) - scale
+        action, log_prob = actor.act(x, stream.next_noise())
+        out["actions"][s, t], out["log_probs"][s, t] = action, log_prob
         # step; float64 actions, so that control costs are not rounded to float32
         seen, reward, terminated, truncated, _ = stream.env.step(action.astype(np.float64))
         obs = stream.observation(seen)

@@ -15,8 +15,9 @@ from pgcore.base.seeds import derive_seed
 from pgcore.learning import objectives, ppo, trpo
 from pgcore.learning.optimizer import SLOTS, Adam
 from pgcore.learning.ppo import Minibatches, TrainingData
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer, RewardScaler
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch, trajectory_metrics
 from pgcore.rollout.collect import collect
 from pgcore.rollout.returns import discounted_returns, gae, successor_values

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pgcore.base.arrays import F64
 from pgcore.base.errors import CheckpointError, check_count
 from pgcore.learning.optimizer import SLOTS
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.tasks.task import Task
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.config import TrainConfig

@@ -19,7 +19,7 @@ from pgcore.base.seeds import derive_seed
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning.optimizer import Adam
 from pgcore.policies.mlp import mlp_backward, mlp_forward
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.collect import collect
 from pgcore.rollout.returns import discounted_returns
