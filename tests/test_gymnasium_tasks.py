@@ -19,7 +19,7 @@ import pgcore
 from conftest import assert_same_batch, make_policy, small_config
 from environments import Broken, Crane, Fatal, Growing, Slow, Troubled, limited
 from pgcore.cli import main
-from pgcore.rollout.environments import NativeMeans
+from pgcore.rollout.environments import NativeOutputs
 from pgcore.tasks.gymnasium import GymnasiumSpec, GymnasiumTask
 from pgcore.training import Run, Trainer
 
@@ -179,15 +179,15 @@ def test_native_means_are_those_of_torch():
     policy.load_flat(policy.flat + 0.2 * torch.randn(policy.flat.shape))
     member = np.array([0, 1, 2, 1, 0, 0])
     x = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
-    means = NativeMeans(policy.flat.numpy()[member], policy.sizes, policy.activation)
-    found = means(x, np.arange(6))
+    means = NativeOutputs(policy.flat.numpy()[member], policy.sizes, policy.kind())
+    found = means(x, np.arange(6))[0]
     with torch.no_grad():
         expected = policy.mean(torch.from_numpy(x).expand(3, 6, 5))[member, np.arange(6)]
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
     for rows in ([3], [5, 0], [1, 2, 4]):
-        np.testing.assert_array_equal(means(x[rows], np.array(rows)), found[rows])
-    alone = NativeMeans(policy.flat.numpy()[1:2], policy.sizes, policy.activation)
-    np.testing.assert_array_equal(alone(x, np.arange(6))[[1, 3]], found[[1, 3]])
+        np.testing.assert_array_equal(means(x[rows], np.array(rows))[0], found[rows])
+    alone = NativeOutputs(policy.flat.numpy()[1:2], policy.sizes, policy.kind())
+    np.testing.assert_array_equal(alone(x, np.arange(6))[0][[1, 3]], found[[1, 3]])
 
 
 # What a batch holds

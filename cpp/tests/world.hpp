@@ -113,11 +113,15 @@ struct World {
       : task(make_ball(memory, drop)),
         pool(task->model()),
         params(make_params()),
-        policy({4, 5, 1}, Activation::kTanh, params, 2),
+        policy({4, 5, 1}, kind(), params, 2),
         member(streams),
         ids(streams) {
     std::iota(ids.begin(), ids.end(), 0);
     for (std::size_t s = 0; s < streams; ++s) member[s] = static_cast<std::int64_t>(s % 2);
+  }
+
+  static PolicyKind kind() {
+    return {parse_activation("tanh"), parse_activation("linear"), StdMap::kFree, 0.0, 0.0, 0.0};
   }
 
   static std::vector<float> make_params() {

@@ -48,14 +48,16 @@ def keep_quiet(quiet: bool) -> None: ...
 def philox4x32(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
 def uniform(seed: int, stream_id: int, trajectory: int, step: int, purpose: int, n: int) -> F64: ...
 def normal(seed: int, stream_id: int, trajectory: int, step: int, purpose: int, n: int) -> F64: ...
-def policy_mean(*, params: F32, sizes: Sequence[int], activation: str, inputs: F32) -> F32: ...
+def policy_outputs(
+    *, params: F32, sizes: Sequence[int], kind: dict[str, Any], inputs: F32
+) -> tuple[F32, F64]: ...
 def activate(activation: str, values: F32) -> F32: ...
 def collect(
     *,
     task: Task,
     params: F32,
     sizes: Sequence[int],
-    activation: str,
+    kind: dict[str, Any],
     member: NDArray[Any],
     stream_ids: NDArray[Any],
     seed: int,
@@ -69,7 +71,7 @@ def evaluate(
     task: Task,
     params: F32,
     sizes: Sequence[int],
-    activation: str,
+    kind: dict[str, Any],
     member: NDArray[Any],
     stream_ids: NDArray[Any],
     seed: int,
@@ -84,7 +86,7 @@ def branch(
     task: Task,
     params: F32,
     sizes: Sequence[int],
-    activation: str,
+    kind: dict[str, Any],
     member: NDArray[Any],
     stream_ids: NDArray[Any],
     seed: int,

@@ -22,8 +22,9 @@ from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import Algorithm, find_algorithm
 from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import Adam
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch, Scores
 from pgcore.rollout.collect import collect, evaluate
 from pgcore.tasks.gymnasium import AnyTask
@@ -236,8 +237,8 @@ class Agent:
             "format": FORMAT,
             "task": _task_data(self.task),
             "model": self.task.model_hash(),
-            "policy": _kind(self.policy),
-            "value": None if value is None else _kind(value),
+            "policy": self.policy.kind(),
+            "value": None if value is None else _value_kind(value),
             "obs_clip": None if normalizer is None else normalizer.clip,
             "actions": self.actions,
             "reward_clip": self.reward_clip,
@@ -251,7 +252,7 @@ class Agent:
         write_arrays(Path(path), header, self._arrays())
 
 
-def _kind(network: GaussianPolicy | ValueNet) -> dict[str, Any]:
+def _value_kind(network: ValueNet) -> dict[str, Any]:
     """What a network is, but for its sizes and parameters."""
     return {"hidden": list(network.hidden), "activation": network.activation}
 

@@ -9,8 +9,8 @@ import numpy as np
 from pgcore.base.arrays import I64
 from pgcore.base.errors import check_choice, check_count
 from pgcore.base.threads import chosen_threads
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 ACTIONS = ("none", "clip")  # maps from the sampled action to what the task gets

@@ -10,8 +10,8 @@ import numpy as np
 from pgcore import _core
 from pgcore.base.arrays import I64
 from pgcore.base.errors import SimulationError, check_choice, check_count
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy
 from pgcore.rollout.batch import RolloutBatch, Scores, merge_observations
 from pgcore.rollout.call import Call, check_call, check_streams, chosen_actions
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
@@ -28,7 +28,7 @@ def native_arguments(
         "task": task.native,
         "params": policy.flat.numpy(),
         "sizes": list(policy.sizes),
-        "activation": policy.activation,
+        "kind": policy.kind(),
         "member": call.member,
         "stream_ids": call.stream_ids,
         "seed": call.seed,

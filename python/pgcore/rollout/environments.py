@@ -97,61 +97,50 @@ def where(rows: I64, count: int) -> I64 | slice:
     return slice(None) if len(rows) == count else rows
 
 
-class Means(Protocol):
-    """The means [B, A] that a policy gives some streams ``rows`` [B] for their inputs [B, O]."""
+class Outputs(Protocol):
+    """Mean and std [B, A] that a policy gives some streams ``rows`` [B] for their inputs [B, O]."""
 
-    def __call__(self, inputs: F32, rows: I64) -> F32: ...
+    def __call__(self, inputs: F32, rows: I64) -> tuple[F32, F64]: ...
 
 
 @dataclass(frozen=True)
-class NativeMeans:
-    """Means from the native core, without torch.
+class NativeOutputs:
+    """Means and stds from the native core, without torch.
 
     It takes one input after the other, so that a stream's mean has the same bits whichever
     streams share the call; a library's matrix product would not promise that.
 
     Attributes:
         params: [B, P], the policy of each stream; or [1, P], one policy for all of them.
-        sizes, activation: of the network.
+        sizes, kind: of the policy.
     """
 
     params: F32
     sizes: tuple[int, ...]
-    activation: str
+    kind: dict[str, Any]
 
-    def __call__(self, inputs: F32, rows: I64) -> F32:
-        """See :class:`Means`."""
+    def __call__(self, inputs: F32, rows: I64) -> tuple[F32, F64]:
+        """See :class:`Outputs`."""
         one = len(self.params) == 1
         params = self.params if one else self.params[where(rows, len(self.params))]
         stacked = inputs[None] if one else inputs[:, None]
-        means = _core.policy_mean(
-            params=params, sizes=self.sizes, activation=self.activation, inputs=stacked
+        mean, std = _core.policy_outputs(
+            params=params, sizes=self.sizes, kind=self.kind, inputs=stacked
         )
-        return means.reshape(len(rows), -1)
+        return mean.reshape(len(rows), -1), std.reshape(len(rows), -1)
 
 
 @dataclass(frozen=True)
 class Head:
-    """Diagonal Gaussians around the means of B streams.
+    """Diagonal Gaussians of the actions of B streams.
 
     Attributes:
-        means: where the means come from.
-        std: [B, A] float64.
-        log_scale: [B] float64, Σ log_std + A/2 log 2π.
+        outputs: where their means and stds come from.
         deterministic: act by the mean.
     """
 
-    means: Means
-    std: F64
-    log_scale: F64
+    outputs: Outputs
     deterministic: bool = False
-
-    @staticmethod
-    def of(means: Means, log_std: F32, deterministic: bool = False) -> Head:
-        """The head of streams with ``log_std`` [B, A]."""
-        wide = log_std.astype(np.float64)
-        log_scale = 0.5 * log_std.shape[1] * np.log(2 * np.pi) + wide.sum(axis=1)
-        return Head(means, np.exp(wide), log_scale, deterministic)
 
 
 @dataclass
@@ -199,15 +188,16 @@ class Streams:
     def act(self, rows: I64) -> tuple[F32, F32]:
         """Sampled actions [B', A] of ``rows`` and their log-probabilities [B']."""
         head, own = self.head, where(rows, len(self.streams))
-        mean = head.means(self.inputs[own], rows).astype(np.float64)
-        std = head.std[own]
+        outputs, std = head.outputs(self.inputs[own], rows)
+        mean = outputs.astype(np.float64)
         if head.deterministic:
             actions = mean.astype(np.float32)
         else:
             noise = np.array([self.streams[i].noise() for i in rows])
             actions = (mean + std * noise).astype(np.float32)
         z = (actions - mean) / std
-        log_probs = -0.5 * (z * z).sum(axis=1) - head.log_scale[own]
+        scale = np.log(std).sum(axis=1) + 0.5 * mean.shape[1] * np.log(2 * np.pi)
+        log_probs = -0.5 * (z * z).sum(axis=1) - scale
         return actions, log_probs.astype(np.float32)
 
     def step(self, rows: I64, actions: F32) -> I64:

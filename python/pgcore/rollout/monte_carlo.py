@@ -15,8 +15,8 @@ import numpy as np
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64
 from pgcore.base.errors import SimulationError, check_count
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy
 from pgcore.rollout.call import check_call
 from pgcore.rollout.collect import native_arguments
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask

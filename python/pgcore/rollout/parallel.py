@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from pgcore.base.arrays import I64
 from pgcore.base.errors import SimulationError
-from pgcore.policies.stack import GaussianPolicy
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.rollout.batch import RolloutBatch, Scores, merge_observations
 from pgcore.rollout.call import Call
-from pgcore.rollout.environments import Controls, Head, NativeMeans
+from pgcore.rollout.environments import Controls, Head, NativeOutputs
 from pgcore.rollout.loops import Block, Part, Recorder, collect_block, evaluate_block, score_arrays
 from pgcore.rollout.processes import JobError, run_jobs
 from pgcore.tasks.gymnasium import GymnasiumTask
@@ -153,17 +153,16 @@ def _block(
 ) -> Block:
     member = call.member[piece]
     one = bool((member == member[0]).all())
-    means = NativeMeans(
-        policy.flat.numpy()[member[:1] if one else member], policy.sizes, policy.activation
+    outputs = NativeOutputs(
+        policy.flat.numpy()[member[:1] if one else member], policy.sizes, policy.kind()
     )
-    log_std = policy.log_std.detach().numpy()[member]
     return Block(
         make=task.make,
         act_dim=task.act_dim,
         obs_dim=task.obs_dim,
         seed=call.seed,
         stream_ids=call.stream_ids[piece],
-        head=Head.of(means, log_std, deterministic),
+        head=Head(outputs, deterministic),
         controls=controls_of(task, actions),
         normalizer=None if call.normalizer is None else call.normalizer.select(member),
         live=call.live,

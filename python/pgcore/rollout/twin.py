@@ -15,7 +15,7 @@ import torch
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64
 from pgcore.base.threads import one_torch_thread
-from pgcore.policies.stack import GaussianPolicy
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.rollout import reference
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.call import Call
@@ -157,16 +157,16 @@ def _run(
     m = call.member[s]
     own = [t[torch.from_numpy(m)] for t in policy.tensors]
 
-    def means(inputs: F32, rows: I64) -> F32:
-        mean: F32 = policy.mean(torch.from_numpy(inputs)[None], own)[0].numpy()
-        return mean
+    def outputs(inputs: F32, rows: I64) -> tuple[F32, F64]:
+        mean, std = policy.moments(torch.from_numpy(inputs)[None], own)
+        return mean[0], std[0]
 
     stream = _TwinStream(task, call.seed, int(call.stream_ids[s[0]]))
     # float64 actions for a native task's environment, so that control costs are not rounded
     controls = Controls(np.float64) if isinstance(task, Task) else controls_of(task, actions)
     streams = Streams(
         [stream],
-        Head.of(means, own[-1].numpy(), deterministic),
+        Head(outputs, deterministic),
         controls,
         policy.obs_dim,
         None if call.normalizer is None else call.normalizer.select(m),

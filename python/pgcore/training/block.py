@@ -16,8 +16,9 @@ from pgcore.learning.advantages import batch_values
 from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import SLOTS, Adam
 from pgcore.learning.value import VALUE_ORDER, update_value
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer, RewardScaler
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch, trajectory_metrics
 from pgcore.rollout.collect import collect
 from pgcore.tasks.gymnasium import AnyTask

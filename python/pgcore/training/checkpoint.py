@@ -15,8 +15,9 @@ from pgcore.agent import Agent
 from pgcore.base.errors import CheckpointError
 from pgcore.base.files import read_arrays, write_arrays
 from pgcore.learning.optimizer import SLOTS
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.tasks.gymnasium import AnyTask
 from pgcore.tasks.make import make_task
 from pgcore.training.config import VERSION, TrainConfig

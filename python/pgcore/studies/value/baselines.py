@@ -10,7 +10,7 @@ import torch
 
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.sources import Agents

@@ -10,7 +10,7 @@ import torch
 
 from pgcore.base.arrays import F32, F64
 from pgcore.base.threads import one_torch_thread
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.monte_carlo import monte_carlo_values
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.sources import Agents
