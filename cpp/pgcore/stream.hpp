@@ -105,6 +105,7 @@ struct Stream {
 
   StepResult step(const float* action) noexcept {
     std::copy(action, action + head.act_dim, space->action.data());
+    if (plan->clip_actions) plan->task->clip(space->action.data());
     const StepResult result = plan->task->step(*data, space->action.data(), space->task.data());
     ++address.step;
     return result;

@@ -64,6 +64,14 @@ void Task::observe(const mjData& d, double* obs) const noexcept {
   }
 }
 
+void Task::clip(double* action) const noexcept {
+  const mjModel& m = model();
+  for (int i = 0; i < m.nu; ++i) {
+    if (m.actuator_ctrllimited[i] == 0) continue;
+    action[i] = std::clamp(action[i], m.actuator_ctrlrange[2 * i], m.actuator_ctrlrange[2 * i + 1]);
+  }
+}
+
 StepResult Task::step(mjData& d, const double* action, double* scratch) const noexcept {
   // what the reward compares with, before the simulator moves on
   for (std::size_t i = 0; i < reward_.size(); ++i) scratch[i] = reward_[i]->before(model(), d);

@@ -57,6 +57,9 @@ class Task {
 
   void observe(const mjData& d, double* obs) const noexcept;
 
+  // Clip an action [A] to the control range, where there is one.
+  void clip(double* action) const noexcept;
+
   // One environment step (frame_skip simulator steps) with an action [A].
   StepResult step(mjData& d, const double* action, double* scratch) const noexcept;
 

@@ -133,7 +133,7 @@ struct World {
   }
 
   StreamPlan plan(int threads) const {
-    return {task.get(), &policy, {}, member, ids, 5, false, threads};
+    return {task.get(), &policy, {}, member, ids, 5, false, false, threads};
   }
 
   std::vector<StreamError> run(Batch& batch, int threads) {

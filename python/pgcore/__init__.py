@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pgcore.base.errors import CheckpointError as CheckpointError
     from pgcore.base.errors import SimulationError as SimulationError
     from pgcore.policies.gaussian import GaussianPolicy as GaussianPolicy
+    from pgcore.policies.modules import policy_from_module as policy_from_module
+    from pgcore.policies.modules import value_from_module as value_from_module
     from pgcore.policies.normalize import Normalizer as Normalizer
     from pgcore.policies.value import ValueNet as ValueNet
     from pgcore.rollout.batch import RolloutBatch as RolloutBatch
@@ -52,6 +54,8 @@ _HOMES: Final[dict[str, str]] = {
     "GaussianPolicy": "pgcore.policies.gaussian",
     "ValueNet": "pgcore.policies.value",
     "Normalizer": "pgcore.policies.normalize",
+    "policy_from_module": "pgcore.policies.modules",
+    "value_from_module": "pgcore.policies.modules",
     "discounted_returns": "pgcore.rollout.returns",
     "gae": "pgcore.rollout.returns",
     "gymnasium_task": "pgcore.tasks.gymnasium_suite.options",

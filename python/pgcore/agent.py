@@ -35,7 +35,7 @@ FORMAT = 1
 ACTION_MAPS = ("none", "clip")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Agent:
     """Everything of an agent at one moment, frozen: M trials as the members of stacks.
 

@@ -21,7 +21,7 @@ BACKENDS = ("native", "python")
 
 
 def native_arguments(
-    task: Task, policy: GaussianPolicy, call: Call, live: bool, deterministic: bool
+    task: Task, policy: GaussianPolicy, call: Call, live: bool, deterministic: bool, actions: str
 ) -> dict[str, Any]:
     """The keyword arguments that every native run of streams takes."""
     return {
@@ -33,15 +33,16 @@ def native_arguments(
         "stream_ids": call.stream_ids,
         "seed": call.seed,
         "deterministic": deterministic,
+        "action_map": actions,
         "num_threads": call.num_threads,
         "normalizer": None if call.normalizer is None else call.normalizer.native(live),
     }
 
 
 def _native_batch(
-    task: Task, policy: GaussianPolicy, call: Call, steps: int, deterministic: bool
+    task: Task, policy: GaussianPolicy, call: Call, steps: int, deterministic: bool, actions: str
 ) -> RolloutBatch:
-    arguments = native_arguments(task, policy, call, call.live, deterministic)
+    arguments = native_arguments(task, policy, call, call.live, deterministic, actions)
     raw = _core.collect(**arguments, steps=check_count("steps", steps))
     used = np.arange(raw["bootstrap_step"].shape[1]) < raw["bootstrap_count"][:, None]
     stream = np.nonzero(used)[0]
@@ -106,8 +107,9 @@ def collect(
             else frozen during the call and merged after it. ``batch.normalizer`` has the result.
         deterministic: act by the mean.
         actions: what the task gets of a sampled action, which is recorded as it is: "none", the
-            action itself; "clip", clipped to the action space. Default: "clip" for a Gymnasium
-            task; for a :class:`Task` "none", and no other.
+            action itself (MuJoCo clamps it, but costs see it whole); "clip", clipped to the control
+            range or action space, for costs, too. Default: "clip" for a Gymnasium task, "none"
+            for a :class:`Task`.
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
@@ -121,7 +123,7 @@ def collect(
     steps = check_count("steps", steps)
     call = check_call(policy, streams, stream_ids, seed, num_threads, normalizer, update_normalizer)
     if backend != "python" and isinstance(known, Task):
-        return _native_batch(known, policy, call, steps, deterministic)
+        return _native_batch(known, policy, call, steps, deterministic, control)
     from pgcore.rollout import parallel, twin
 
     check_streams(known, policy, call)
@@ -201,7 +203,7 @@ def evaluate(
         share = _share(pairs, call)
         return parallel.evaluate(task, policy, call, share, gamma, control, deterministic)
     raw = _core.evaluate(
-        **native_arguments(task, policy, call, False, deterministic),
+        **native_arguments(task, policy, call, False, deterministic, control),
         pairs=_share(pairs, call),
         gamma=gamma,
     )

@@ -17,7 +17,7 @@ from pgcore.base.arrays import F32, F64, I64
 from pgcore.base.errors import SimulationError, check_count
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.call import check_call
+from pgcore.rollout.call import check_call, chosen_actions
 from pgcore.rollout.collect import native_arguments
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
@@ -58,6 +58,7 @@ def monte_carlo_values(
     branch_seeds: I64 | None = None,
     gamma: float = 0.99,
     tail: int | None = None,
+    actions: str | None = None,
 ) -> MonteCarloValues:
     """Continue from states of a policy's own streams, many times from each.
 
@@ -73,6 +74,7 @@ def monte_carlo_values(
         gamma: discount.
         tail: most steps of a continuation; it ends at a termination, never at the time limit.
             Default: where gamma^k falls below 0.1 %.
+        actions: see :func:`pgcore.collect`.
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
@@ -96,7 +98,7 @@ def monte_carlo_values(
     members = np.zeros(B, dtype=np.int64)
     call = check_call(policy, members, ids, seed, num_threads, normalizer, False)
     raw = _core.branch(
-        **native_arguments(task, policy, call, False, False),
+        **native_arguments(task, policy, call, False, False, chosen_actions(task, actions)),
         at=np.ascontiguousarray(at),
         seeds=branch_seeds.astype(np.uint64),
         tail=_checked_tail(gamma, tail),

@@ -144,6 +144,14 @@ def collect(
     return batch_of(call, pieces, parts)
 
 
+def _native_controls(task: Task, actions: str) -> Controls:
+    """What a native task's environment sees of sampled actions."""
+    if actions == "none":
+        return Controls(np.float64)
+    _, low, high = zip(*task.native.action_table(), strict=True)
+    return Controls(np.float64, np.array(low), np.array(high))
+
+
 def _run(
     task: AnyTask,
     policy: GaussianPolicy,
@@ -163,7 +171,9 @@ def _run(
 
     stream = _TwinStream(task, call.seed, int(call.stream_ids[s[0]]))
     # float64 actions for a native task's environment, so that control costs are not rounded
-    controls = Controls(np.float64) if isinstance(task, Task) else controls_of(task, actions)
+    controls = (
+        _native_controls(task, actions) if isinstance(task, Task) else controls_of(task, actions)
+    )
     streams = Streams(
         [stream],
         Head(outputs, deterministic),

@@ -109,6 +109,7 @@ class Block:
             normalizer=self.normalizer,
             stream_ids=ids.reshape(-1),
             update_normalizer=True,
+            actions=config.actions,
         )
         self.normalizer = batch.normalizer
         return batch

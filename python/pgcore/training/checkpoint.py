@@ -68,6 +68,7 @@ class Checkpoint:
             policy=policy,
             value=value,
             normalizer=self._normalizer(),
+            actions=config.actions,
             reward_std=self._reward_std(),
             reward_clip=config.reward_clip if config.normalize_rewards else None,
             judgement=config.judgement(),

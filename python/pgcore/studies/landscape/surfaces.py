@@ -112,6 +112,7 @@ def reward_sums(
         normalizer.select(np.zeros(M, dtype=np.int64)) if normalizer is not None else None,
         streams=member,
         stream_ids=ids,
+        actions=agent.actions,
     )
 
     def summed(weights: F64 | None = None) -> F64:

@@ -105,6 +105,7 @@ def sample_blocks(
             num_threads=num_threads,
             normalizer=agent.normalizer,
             stream_ids=ids,
+            actions=agent.actions,
         )
 
     with ThreadPoolExecutor(1) as ahead:

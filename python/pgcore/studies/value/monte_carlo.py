@@ -51,6 +51,7 @@ class MonteCarlo:
             num_threads,
             agent.normalizer,
             gamma=self.sampling.gamma,
+            actions=agent.actions,
         )
         scale = 1.0 if agent.reward_std is None else float(agent.reward_std[0])
         value = agent.check_value()
