@@ -18,7 +18,7 @@ from scipy import stats
 from timing import header
 
 import pgcore
-from pgcore.studies.engine.checkpoints import Agent
+from pgcore.agent import Agent
 from pgcore.studies.landscape.spending import error_bound
 from pgcore.studies.measures import statistics
 from pgcore.studies.measures.surfaces import (

@@ -16,9 +16,10 @@ import time
 from timing import check, header
 
 import pgcore
-from pgcore.studies.engine.checkpoints import Agent
+from pgcore.agent import Agent
+from pgcore.studies.measures.value import MEASURES
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.studies.value.errors import MEASURES, fit_value
+from pgcore.studies.value.fit import fit_value
 
 OBSERVATIONS, LIMIT_GIB = 376, 3.0
 

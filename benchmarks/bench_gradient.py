@@ -17,7 +17,7 @@ import numpy as np
 from timing import check, header
 
 import pgcore
-from pgcore.studies.engine.checkpoints import Agent
+from pgcore.agent import Agent
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
 

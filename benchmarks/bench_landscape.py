@@ -16,7 +16,8 @@ import numpy as np
 from timing import check, header
 
 import pgcore
-from pgcore.studies.engine.checkpoints import Agent, Checkpoints
+from pgcore.agent import Agent
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.landscape.maps import random_direction
 from pgcore.studies.landscape.surfaces import plane, reward_sums
 
@@ -31,8 +32,8 @@ def cpu_seconds() -> float:
 def chosen_agent() -> Agent:
     """The first trial of the run that was named, or an untrained agent."""
     if len(sys.argv) == 3:
-        checkpoints = Checkpoints.of(sys.argv[1], [int(sys.argv[2])], 1)
-        return checkpoints.agent(checkpoints.algorithms[0], int(sys.argv[2]), 0)
+        agents = Agents.of(sys.argv[1], [int(sys.argv[2])], 1)
+        return agents.probe()
     task = pgcore.make_task("Hopper-v2")
     policy = pgcore.GaussianPolicy(task.obs_dim, task.act_dim)
     return Agent(task, policy, pgcore.ValueNet(task.obs_dim))

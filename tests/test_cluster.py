@@ -1,5 +1,6 @@
 """Studies on Dask: a real scheduler and real workers on this machine."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -15,8 +16,8 @@ from distributed import LocalCluster
 
 import pgcore
 from conftest import assert_same_dataset
+from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import run_plan
-from pgcore.studies.gradient.study import GradientStudy
 from test_landscape import SMALL as SMALL_MAP
 from test_studies import SMALL
 from test_value import SMALL as SMALL_VALUE
@@ -87,7 +88,7 @@ def test_a_worker_that_dies_has_its_cells_redone(runs, tmp_path):
     workers = [_start("-m", "distributed.cli.dask_worker", address, *options) for _ in range(2)]
     settings = SMALL | {"true_pairs": 20_000}  # seconds per cell
     try:
-        plan = GradientStudy(**settings).plans(runs, tmp_path)["true.zarr"]
+        plan = STUDIES["gradient"].plan(runs, tmp_path, None, settings)[1]["true.zarr"]
         store = tmp_path / "cut"
 
         def kill_one():
@@ -164,7 +165,10 @@ def test_bad_addresses(runs, tmp_path, address, text):
 
 
 def test_a_cluster_without_dask_is_refused_before_any_work(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "distributed" else find(name)
+    )
     with pytest.raises(ValueError, match="cluster: needs Dask"):
         pgcore.studies.landscape(runs, tmp_path / "x", cluster="local:2", **SMALL_MAP)
     assert not (tmp_path / "x").exists()

@@ -7,12 +7,12 @@ import xarray as xr
 import pgcore
 from conftest import make_policy, small_config
 from pgcore import cli
-from pgcore.studies.engine.checkpoints import Agent, Checkpoints
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.landscape.surfaces import reward_sums
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.training.block import Agents
+from pgcore.training.block import Block
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.divergence import CAUSES, DivergedError
 from pgcore.training.records import read_metrics
@@ -139,7 +139,7 @@ def test_the_command_line_names_the_lost_trial_once(tmp_path, capfd, monkeypatch
 
 
 def agents_on(task, **changes):
-    return Agents(task, small_config(trials=2, normalize_rewards=False, **changes), [4, 5])
+    return Block(task, small_config(trials=2, normalize_rewards=False, **changes), [4, 5])
 
 
 def test_causes(tmp_path):
@@ -170,13 +170,31 @@ def test_no_trial_left_is_an_error_of_its_own(tmp_path):
 def test_studies_take_the_trials_that_are_left(tmp_path):
     config = small_config(iterations=2, keep=(0,))
     run(tmp_path, config, 1)
-    kept = Checkpoints.of(tmp_path, [0, 2], None)
-    assert kept.dims["trial"] == [0, 2] and kept.trials == 2
-    assert kept.provenance()["trials_left_out"] == "trial 1 diverged at iteration 1 (parameter)"
-    assert Checkpoints.of(tmp_path, [0], None).dims["trial"] == [0, 1, 2], "it was fine until then"
-    assert Checkpoints.of(tmp_path, [2], 1).dims["trial"] == [0]
-    with pytest.raises(ValueError, match=r"at most 2.*got 3; left out: trial 1 diverged at itera"):
-        Checkpoints.of(tmp_path, [2], 3)
+    kept = Agents.of(tmp_path, [0, 2])
+    at = [{"agent": "ppo", "iteration": i, "trial": t} for i in (0, 2) for t in range(3)]
+    assert [kept.has(a) for a in at] == [True, True, True, True, False, True]
+    named = "ppo: trial 1 diverged at iteration 1 (parameter)"
+    assert kept.provenance()["trials_left_out"] == named
+    assert Agents.of(tmp_path, [2]).dims["trial"] == [0, 2]
+    first = Agents.of(tmp_path, [0])
+    assert first.dims["trial"] == [0, 1, 2] and not first.left_out, "it was fine until then"
+    assert Agents.of(tmp_path, [2], 1).dims["trial"] == [0]
+    with pytest.raises(ValueError, match=r"at most 2.*got 3; left out: ppo: trial 1 diverged"):
+        Agents.of(tmp_path, [2], 3)
+
+
+def test_an_adaptive_landscape_goes_around_a_lost_trial(tmp_path):
+    run(tmp_path / "run", small_config(iterations=3, keep=(0, 2)), 1)
+    data = pgcore.studies.landscape(
+        tmp_path / "run", tmp_path / "out", iterations=(0, 2), trials=3, sources=(100,),
+        points=(2, 2), pairs=(400,), part_pairs=100, budget=6000,
+    )  # fmt: skip
+    there = (data["pairs_used"] > 0).all(["step_scale", "random_scale"]).squeeze(drop=True)
+    assert there.transpose("iteration", "trial").values.tolist() == [
+        [True] * 3,
+        [True, False, True],
+    ]
+    assert data["reward"].notnull().sum() == 5 * 4
 
 
 def test_tables_and_titles_tell_what_blew_up():
@@ -189,7 +207,7 @@ def test_tables_and_titles_tell_what_blew_up():
 
 def test_studies_count_what_blew_up(tmp_path):
     task = hinges(tmp_path)
-    agent = Agent(task, make_policy(task, 1), pgcore.ValueNet(4))
+    agent = pgcore.Agent(task, make_policy(task, 1), pgcore.ValueNet(4))
     sums = sum_gradients(agent, 200, np.array([0, 1000]), 1, Sampling(stream_steps=100), 1)
     assert (sums.diverged > 5).all() and (sums.diverged <= sums.trajectories).all()
     policies = agent.policy.with_members(agent.policy.flat.repeat(2, 1))

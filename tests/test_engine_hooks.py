@@ -66,15 +66,22 @@ def test_ctrl_c_puts_the_clock_back(clock, hopper):
 def test_overlapping_calls_put_it_back_once_all_have_ended(clock, hopper):
     def several():
         for i in range(4):
-            pgcore.evaluate(*hopper, pairs=1000 * (i + 1), num_threads=1)
+            pgcore.evaluate(*hopper, pairs=500 * (i + 1), num_threads=1)
 
+    long = threading.Thread(target=lambda: pgcore.evaluate(*hopper, pairs=100_000, num_threads=1))
+    long.start()
+    while _core.clock_address() != 0:
+        time.sleep(0.001)
     threads = [threading.Thread(target=several) for _ in range(4)]
     for thread in threads:
         thread.start()
-    long = seen_during(lambda: pgcore.evaluate(*hopper, pairs=30_000, num_threads=1))
-    assert long == {0}, "no call that ends gives the clock to one that goes on"
-    for thread in threads:
-        thread.join()
+    seen = set()
+    while any(thread.is_alive() for thread in threads):
+        seen.add(_core.clock_address())
+        time.sleep(0.001)
+    assert long.is_alive(), "it overlaps all of the short ones"
+    assert seen == {0}, "no call that ends gives the clock to one that goes on"
+    long.join()
 
 
 def test_a_thread_of_mujoco_alone_goes_on_beside_a_call(clock, hopper):

@@ -23,7 +23,7 @@ def test_running_means():
 def landscape_in_parts():
     """Maps of two sources; the most pairs were measured at the second iteration only."""
     dims = {
-        "algorithm": ["trpo"],
+        "agent": ["trpo"],
         "iteration": [0, 150],
         "trial": [0],
         "source": [2000, 100_000],
@@ -111,9 +111,7 @@ def test_a_point_of_few_trajectories_has_no_band():
 
 def test_the_page_says_of_every_point_its_own_numbers():
     """The surfaces are [random][step]; nothing of a neighbour or of the transposed point."""
-    data = landscape_in_parts().sel(
-        algorithm="trpo", iteration=150, trial=0, source=2000, pairs=20_000
-    )
+    data = landscape_in_parts().sel(agent="trpo", iteration=150, trial=0, source=2000, pairs=20_000)
     own = data.assign(reward_error=data["reward"] / 100, trajectories=data["reward"] + 7)
     texts = point_texts(own, "reward")
     assert len(texts) == 2 and len(texts[0]) == 3

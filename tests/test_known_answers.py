@@ -8,7 +8,7 @@ import torch
 
 import linear_quadratic as lq
 import pgcore
-from pgcore.studies.engine.checkpoints import Agent
+from pgcore.agent import Agent
 from pgcore.studies.measures import statistics
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling

@@ -1,5 +1,6 @@
 """Landscapes: closed forms, laws at the centre, and the same bits however they are computed."""
 
+import dataclasses
 import multiprocessing
 import time
 from functools import partial
@@ -12,14 +13,15 @@ from scipy import stats
 import linear_quadratic as lq
 import pgcore
 from conftest import assert_same_dataset, small_config
-from pgcore.base.seeds import derive_seed
-from pgcore.studies.engine.checkpoints import Agent
+from pgcore.agent import Agent
+from pgcore.studies.catalog import STUDIES
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import open_study
 from pgcore.studies.landscape.maps import centre_of, random_direction
-from pgcore.studies.landscape.study import LandscapeStudy, describe_landscape
+from pgcore.studies.landscape.study import LandscapeStudy
 from pgcore.studies.landscape.surfaces import plane, reward_sums, surrogate_surface
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.studies.pairs.steps import computed_step, step_data
+from pgcore.studies.pairs.steps import step_data
 from pgcore.studies.value.study import ValueStudy
 from pgcore.training.run import Run
 
@@ -60,7 +62,7 @@ def _agents(runs):
     from pgcore.training.checkpoint import load_checkpoint
     from pgcore.training.run import checkpoint_path
 
-    return [Agent.of(load_checkpoint(checkpoint_path(r, 2)), 0) for r in runs]
+    return [load_checkpoint(checkpoint_path(r, 2)).agent().select(0) for r in runs]
 
 
 def test_surrogate_at_the_centre(runs):
@@ -68,22 +70,22 @@ def test_surrogate_at_the_centre(runs):
     for agent in _agents(runs):
         sampling = Sampling(conventions="agent")
         data = step_data(agent, 1000, [0], 3, sampling, 1)
-        step = computed_step(agent, data, 3, 0)
+        step = agent.updated(data, 3, 0)
         random = random_direction(len(step), 7)
         h = 1e-2
         for direction in (step / np.linalg.norm(step), random / 2):
             stack = plane(agent, direction, random, np.array([0.0, h, -h]), np.array([0.0]))
             gradient = _surrogate_gradient(agent, data)
-            own = agent.config.clip if agent.config.algorithm == "ppo" else None
-            for clip in {None, own}:  # no ratio leaves 1 ± ε so near
-                values, kl = surrogate_surface(stack, agent, data, clip, 2)
+            for algorithm in ("ppo", "trpo"):  # no ratio leaves 1 ± ε so near
+                judge = dataclasses.replace(agent, algorithm=algorithm, settings=None)
+                values, kl = surrogate_surface(stack, judge, data, 2)
                 assert abs(values[0]) < 1e-6 and abs(kl[0]) < 1e-7
                 slope = (values[1] - values[2]) / (2 * h)
                 assert abs(slope - gradient @ direction) < 1e-4 * max(1, np.linalg.norm(gradient))
-        if agent.config.algorithm == "trpo":
+        if agent.algorithm.name == "trpo":
             full = plane(agent, step, random, np.array([1.0]), np.array([0.0]))
-            _, kl = surrogate_surface(full, agent, data, None, 1)
-            assert 0 < kl[0] <= agent.config.kl * (1 + 1e-4)
+            _, kl = surrogate_surface(full, agent, data, 1)
+            assert 0 < kl[0] <= agent.settings.kl * (1 + 1e-4)
 
 
 def _surrogate_gradient(agent, data):
@@ -99,7 +101,7 @@ def test_the_clipped_surrogate_far_from_the_centre(runs):
     data = step_data(agent, 500, [0], 3, Sampling(), 1)
     random = random_direction(agent.policy.flat.shape[1], 7)
     stack = plane(agent, random, random, np.array([0.7]), np.array([0.0]))
-    value, _ = surrogate_surface(stack, agent, data, 0.2, 1)
+    value, _ = surrogate_surface(stack, agent, data, 1)
 
     def log_prob(policy):
         with torch.no_grad():
@@ -119,8 +121,8 @@ def test_surrogate_blocks_do_not_change_the_bits_with_threads(runs):
     data = step_data(agent, 9000, list(range(5)), 3, Sampling(), 1)
     random = random_direction(agent.policy.flat.shape[1], 7)
     stack = plane(agent, random / 10, random, np.linspace(0, 1, 5), np.linspace(0, 1, 4))
-    one = surrogate_surface(stack, agent, data, 0.2, 1)
-    three = surrogate_surface(stack, agent, data, 0.2, 3)
+    one = surrogate_surface(stack, agent, data, 1)
+    three = surrogate_surface(stack, agent, data, 3)
     for a, b in zip(one, three, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -156,7 +158,7 @@ def test_same_bits_for_threads_pieces_and_kills(runs, tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pgcore.studies.landscape.study"])
     finished = []
-    for store, number in (("surrogate.zarr/surrogate", 1), ("reward.zarr/count", 2)):
+    for store, number in (("surrogate.zarr/finished", 1), ("reward.zarr/finished", 2)):
         process = context.Process(target=_study, args=(runs, tmp_path / "b"))
         process.start()
         chunks = tmp_path / "b" / store / "c"
@@ -180,13 +182,14 @@ def test_the_stored_maps_are_those_of_the_agents(runs, tmp_path):
     data = pgcore.studies.landscape(runs, tmp_path, **settings)
     stored = open_study(tmp_path / "surrogate.zarr")
     steps, randoms = (data[d].values for d in ("step_scale", "random_scale"))
+    seeds = Agents.of(runs, (2,), 1)
     for agent, algorithm in zip(_agents(runs), ("ppo", "trpo"), strict=True):
-        where = {"algorithm": algorithm, "iteration": 2, "trial": 0}
+        where = {"agent": algorithm, "iteration": 2, "trial": 0}
         directions = stored.sel(where | {"source": 256})
         step, random = (directions[n].values for n in ("step", "random"))
-        seed = derive_seed(0, "step", *where.values(), 256)
+        seed = seeds.seed(where, 0, "step", 256)
         batch = step_data(agent, 256, [0], seed, Sampling(), 1)
-        np.testing.assert_array_equal(step, computed_step(agent, batch, seed, 0))
+        np.testing.assert_array_equal(step, agent.updated(batch, seed, 0))
         flat = agent.policy.flat[0].double().numpy() + steps[2] * step + randoms[1] * random
         point = agent.policy.with_members(torch.from_numpy(flat.astype(np.float32))[None])
         expected, kl = _surrogate_by_hand(agent, point, batch, algorithm == "ppo")
@@ -198,10 +201,10 @@ def test_the_stored_maps_are_those_of_the_agents(runs, tmp_path):
         both = agent.policy.with_members(torch.cat([agent.policy.flat, point.flat]))
         returns = [[], []]
         for part, pairs in enumerate((200, 100)):
-            key = ("reward", *where.values(), 256, 300, part)
+            key = seeds.seed(where, 0, "reward", 256, 300, part)
             normalizer = agent.normalizer.select(np.zeros(2, dtype=np.int64))
             scores = pgcore.evaluate(
-                agent.task, both, pairs, derive_seed(0, *key), 1, normalizer,
+                agent.task, both, pairs, key, 1, normalizer,
                 streams=np.array([0, 1]), stream_ids=np.array([0, 0]),
             )  # fmt: skip
             for member in (0, 1):
@@ -233,7 +236,7 @@ def _surrogate_by_hand(agent, point, data, clipped):
     a = (a - a.mean()) / a.std()
     gain = ratio * a
     if clipped:
-        clip = agent.config.clip
+        clip = agent.settings.clip
         assert (ratio < 1 - clip).any() and (ratio > 1 + clip).any()
         gain = torch.minimum(gain, ratio.clamp(1 - clip, 1 + clip) * a)
     kl = torch.distributions.kl_divergence(old, new).sum(-1)
@@ -255,13 +258,15 @@ def test_an_agent_that_has_stopped_learning_takes_no_step(tmp_path):
     with Run(tmp_path / "run", small_config(iterations=2, keep=(1,), anneal=True)) as run:
         list(run.iterations())
     for study in (LandscapeStudy, partial(ValueStudy, variance_iterations=())):
-        with pytest.raises(ValueError, match="PPO's learning rate is 0 at 2, the end of its run"):
-            study(iterations=(1, 2)).plans(tmp_path / "run", tmp_path)
-        study(iterations=(1,)).plans(tmp_path / "run", tmp_path)
+        with pytest.raises(
+            ValueError, match="the learning rate of ppo is 0 at 2, the end of its run"
+        ):
+            study(iterations=(1, 2)).plans(Agents.of(tmp_path / "run", (1, 2)), tmp_path)
+        study(iterations=(1,)).plans(Agents.of(tmp_path / "run", (1,)), tmp_path)
 
 
 def test_dry_run_and_bad_settings(runs, tmp_path):
-    text = describe_landscape(runs, tmp_path / "x", **SMALL)
+    text = STUDIES["landscape"].describe(runs, tmp_path / "x", **SMALL)
     assert "3 x 4 points" in text and "6 of 6 cells" in text
     assert "up to 1000 pairs more per point and part of 100" in text  # Hopper's time limit
     for change, match in (
@@ -285,9 +290,11 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
         ({"out": tmp_path / "file"}, "out: expected a folder, got the file"),
         ({"num_threads": 0}, "num_threads: expected an integer >= 1, got 0"),
         ({"iterations": ()}, "iterations: expected at least one, got none"),
-        ({"runs": []}, "runs: expected at least one, got none"),
+        ({"runs": []}, "agents: expected at least one run, file or agent, got none"),
     ):
-        for function in (describe_landscape, pgcore.studies.landscape):
+        for function in (STUDIES["landscape"].describe, pgcore.studies.landscape):
+            own = {"runs": runs, "out": tmp_path / "x"} | SMALL | bad
+            agents, out = own.pop("runs"), own.pop("out")
             with pytest.raises(ValueError, match=match):
-                function(**({"runs": runs, "out": tmp_path / "x"} | SMALL | bad))
+                function(agents, out, **own)
     assert not (tmp_path / "x").exists()

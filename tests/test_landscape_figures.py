@@ -6,6 +6,7 @@ import xarray as xr
 
 import pgcore
 from pgcore.studies import command_line, figures
+from pgcore.studies.landscape.figures import along_the_step
 from pgcore.studies.landscape.maps import open_landscape
 from pgcore.studies.landscape.table import _kl_at_one_step, reward_change
 from test_landscape import SMALL
@@ -58,9 +59,9 @@ def test_the_cut_follows_the_step_on_any_grid(runs, tmp_path):
         "pairs": (100,),
     }
     data = pgcore.studies.landscape(runs[:1], tmp_path, **settings)
-    cut = figures.landscape.along_the_step(data)
+    cut = along_the_step(data)
     assert float(data["random_scale"][cut]) == 0
-    one = data.isel(algorithm=0, iteration=0, trial=0, source=0, pairs=0)
+    one = data.isel(agent=0, iteration=0, trial=0, source=0, pairs=0)
     change, low, high = reward_change(one.isel(random_scale=cut))
     rewards, errors = one["reward"].values, one["reward_error"].values
     assert change == pytest.approx(rewards[1, 1] - rewards[0, 1])

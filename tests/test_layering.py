@@ -33,14 +33,17 @@ def uses(names, package):
 
 
 # Which rooms a room may use. Nothing points up, and so there is no circle between rooms.
+_BELOW = {"base", "tasks", "policies", "rollout", "learning"}
 ARROWS = {
     "base": set(),
     "tasks": {"base"},
     "policies": {"base"},
     "rollout": {"base", "tasks", "policies"},
     "learning": {"base", "tasks", "policies", "rollout"},
-    "training": {"base", "tasks", "policies", "rollout", "learning"},
-    "studies": {"base", "tasks", "policies", "rollout", "learning", "training"},
+    "agent": _BELOW,
+    "agent_file": {*_BELOW, "agent"},
+    "training": {*_BELOW, "agent"},
+    "studies": {*_BELOW, "agent", "agent_file", "training"},
 }
 FACE = {"__init__", "__main__", "cli"}  # may name everything, and nothing names them
 
@@ -113,11 +116,19 @@ def test_figures_read_datasets_only():
                 )
 
 
+def test_the_gaussian_stays_in_its_room():
+    """Other rooms ask a policy for distributions and gradients; they know no log_std of its."""
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent.name != "policies":
+            text = path.read_text().replace("config.log_std", "")
+            assert not re.search(r"tensors\[-1\]|\.log_std\b|_log_std|2 \* math\.pi", text), path
+
+
 def includes(path):
     return set(re.findall(r'#include [<"]([^>"]+)[>"]', path.read_text()))
 
 
-@pytest.mark.parametrize("name", ["random", "policy", "returns", "normalizer"])
+@pytest.mark.parametrize("name", ["random", "activation", "policy", "returns", "normalizer"])
 def test_mathematics_knows_no_mujoco(name):
     for suffix in (".hpp", ".cpp"):
         found = includes(CPP / "pgcore" / (name + suffix))

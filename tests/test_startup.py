@@ -40,7 +40,6 @@ def loaded(code):
         COMMAND.format(arguments=["--help"], text="usage: pgcore COMMAND"),
         COMMAND.format(arguments=["tasks"], text="Hopper-v2"),
         COMMAND.format(arguments=["tasks", "Humanoid-v5"], text="observation (348)"),
-        COMMAND.format(arguments=["presets"], text="Walker2d"),
         COMMAND.format(arguments=["info"], text="torch"),
     ],
 )

@@ -6,12 +6,12 @@ import torch
 
 import pgcore
 from conftest import assert_same_dataset
+from pgcore.policies.gaussian import gradient_sums
 from pgcore.studies import figures
-from pgcore.studies.engine.checkpoints import Agent
 from pgcore.studies.gradient.study import open_gradient
 from pgcore.studies.measures import statistics
 from pgcore.studies.pairs.estimates import sum_gradients
-from pgcore.studies.pairs.sampling import Sampling, gradient_sums, sample_blocks
+from pgcore.studies.pairs.sampling import Sampling, sample_blocks
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.run import checkpoint_path
 
@@ -27,7 +27,7 @@ SMALL = {
 
 def test_gradient_of_a_batch_equals_float64_autograd(runs):
     checkpoint = load_checkpoint(checkpoint_path(runs[0], 2))
-    agent = Agent.of(checkpoint, 1)
+    agent = checkpoint.agent().select(1)
     batch = pgcore.collect(
         agent.task, agent.policy, 200, streams=3, normalizer=agent.normalizer, seed=1
     )
@@ -48,7 +48,7 @@ def test_gradient_of_a_batch_equals_float64_autograd(runs):
 
 def test_estimates_do_not_depend_on_each_other(runs):
     """The first estimates are the same when more are asked for."""
-    agent = Agent.of(load_checkpoint(checkpoint_path(runs[0], 2)), 0)
+    agent = load_checkpoint(checkpoint_path(runs[0], 2)).agent().select(0)
     groups = np.arange(5) * 1000
     few = sum_gradients(agent, 100, groups[:2], 7, Sampling(), 1).gradients
     many = sum_gradients(agent, 100, groups, 7, Sampling(), 1).gradients
@@ -58,8 +58,8 @@ def test_estimates_do_not_depend_on_each_other(runs):
 
 def test_advantages_are_on_the_scale_of_the_value_network(runs):
     """An agent that was trained on scaled rewards is judged on scaled rewards."""
-    agent = Agent.of(load_checkpoint(checkpoint_path(runs[0], 2)), 0)
-    assert agent.config.normalize_rewards and agent.reward_std != 1.0
+    agent = load_checkpoint(checkpoint_path(runs[0], 2)).agent().select(0)
+    assert agent.reward_std is not None and agent.reward_std[0] != 1.0
     batch = pgcore.collect(agent.task, agent.policy, 50, normalizer=agent.normalizer)
     np.testing.assert_allclose(
         agent.rewards(batch.rewards), np.clip(batch.rewards / agent.reward_std, -10, 10), rtol=1e-6
@@ -73,7 +73,6 @@ def test_advantages_are_on_the_scale_of_the_value_network(runs):
 
 def test_a_step_is_the_update_that_training_makes(runs):
     """From the same pairs and minibatch order, a computed step equals the trainer's own."""
-    from pgcore.studies.pairs.steps import computed_step
     from pgcore.training.run import Trainer
 
     for run in runs:
@@ -86,7 +85,7 @@ def test_a_step_is_the_update_that_training_makes(runs):
         before = block.policy.flat.clone()
         block.update(data, 2)
         one = type(data)(*(getattr(data, f)[:1] for f in data.__dataclass_fields__))
-        step = computed_step(Agent.of(checkpoint, trial), one, checkpoint.config.seed, trial)
+        step = checkpoint.agent().select(trial).updated(one, checkpoint.config.seed, trial)
         expected = (block.policy.flat - before)[0].numpy()
         np.testing.assert_allclose(step, expected, atol=2e-6)  # float32, another batch size
         assert np.linalg.norm(step) > 1e-3
@@ -108,7 +107,7 @@ def test_same_bits_for_any_threads_and_after_a_stop(runs, tmp_path):
 
 def test_noise_scale_of_normalized_advantages(runs):
     """The streams' squares are those of the normalised gradient, as an independent sum says."""
-    agent = Agent.of(load_checkpoint(checkpoint_path(runs[0], 2)), 0)
+    agent = load_checkpoint(checkpoint_path(runs[0], 2)).agent().select(0)
     sampling = Sampling(advantages="normalized", stream_steps=64)
     groups = np.arange(2) * (1 << 20)
     sums = sum_gradients(agent, 256, groups, 5, sampling, 1)

@@ -13,10 +13,11 @@ import pytest
 
 import pgcore
 from conftest import assert_same_dataset
+from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import StudyError, describe_plan, run_plan, run_plans
-from pgcore.studies.engine.checkpoints import Checkpoints
-from pgcore.studies.engine.store import open_study
-from pgcore.studies.gradient.study import GradientStudy, describe_gradient
+from pgcore.studies.engine.sources import Agents
+from pgcore.studies.engine.store import missing_cells, open_study
+from pgcore.studies.gradient.study import GradientStudy
 from pgcore.studies.landscape.maps import open_landscape
 from pgcore.studies.landscape.study import LandscapeStudy
 from pgcore.studies.value.study import ValueStudy
@@ -46,7 +47,7 @@ def test_a_killed_study_resumes_with_the_same_bits(runs, tmp_path):
 
 
 def test_a_finished_cell_is_not_computed_again(runs, tmp_path):
-    plan = GradientStudy(**SMALL).plans(runs, tmp_path)["true.zarr"]
+    plan = STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]["true.zarr"]
     run_plan(plan, tmp_path / "true.zarr")
 
     def never(at, threads):
@@ -69,9 +70,9 @@ class Flaky:
 
 
 def test_a_failing_cell_is_named_and_the_rest_completes(runs, tmp_path):
-    plan = GradientStudy(**SMALL).plans(runs, tmp_path)["true.zarr"]
+    plan = STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]["true.zarr"]
     flaky = dataclasses.replace(plan, function=Flaky(plan.function, fail=True))
-    with pytest.raises(StudyError, match="2 of 8 cells failed: algorithm=ppo, iteration=0") as info:
+    with pytest.raises(StudyError, match="2 of 8 cells failed: agent=ppo, iteration=0") as info:
         run_plan(flaky, tmp_path / "a")
     assert str(info.value).count("ArithmeticError: on purpose") == 2
     assert "2 of 8 cells to compute" in describe_plan(plan, tmp_path / "a")
@@ -81,7 +82,7 @@ def test_a_failing_cell_is_named_and_the_rest_completes(runs, tmp_path):
 
 def test_a_failing_cell_stops_no_later_store(runs, tmp_path):
     """What needs the failed cell fails by name; the rest of both stores is there."""
-    plans = GradientStudy(**SMALL).plans(runs, tmp_path)
+    plans = STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]
     true = plans["true.zarr"]
     flaky = dataclasses.replace(true, function=Flaky(true.function, fail=True))
     with pytest.raises(StudyError, match="6 of 24 cells failed") as info:
@@ -91,11 +92,38 @@ def test_a_failing_cell_stops_no_later_store(runs, tmp_path):
     assert_same_dataset(pgcore.studies.gradient_quality(runs, tmp_path, **SMALL), whole)
 
 
-def test_a_study_in_another_order_is_refused(runs, tmp_path):
-    """Cells are found by their place: with other coordinates it is another study."""
-    pgcore.studies.gradient_quality(runs, tmp_path, **SMALL)
-    with pytest.raises(ValueError, match="other coordinates of algorithm"):
-        pgcore.studies.gradient_quality(runs[::-1], tmp_path, **SMALL)
+def test_order_and_labels_change_no_bit(runs, tmp_path):
+    """Cells are found by their coordinates, and their random numbers follow from the agents."""
+    whole = pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
+    assert_same_dataset(pgcore.studies.gradient_quality(runs[::-1], tmp_path / "a", **SMALL), whole)
+    named = {"second": runs[1], "first": runs[0]}
+    other = pgcore.studies.gradient_quality(named, tmp_path / "b", **SMALL)
+    for old, new in (("ppo", "first"), ("trpo", "second")):
+        assert_same_dataset(
+            whole.sel(agent=old).drop_vars("agent"), other.sel(agent=new).drop_vars("agent")
+        )
+
+
+def test_a_study_is_extended(runs, tmp_path):
+    """More iterations, trials, agents and n: finished cells are not computed again."""
+    whole = pgcore.studies.gradient_quality(runs, tmp_path / "whole", **SMALL)
+    out = tmp_path / "grown"
+    few = SMALL | {"iterations": (2,), "trials": 1, "pairs": SMALL["pairs"][1:]}
+    pgcore.studies.gradient_quality(runs[1:], out, **few)
+    steps = (SMALL | {"pairs": few["pairs"]}, SMALL)
+    for sources, settings in zip((runs[1:], runs), steps, strict=True):
+        plans = STUDIES["gradient"].plan(sources, out, None, settings)[1]
+        plan = plans["dataset.zarr"]
+        missing = len(missing_cells(out / "dataset.zarr", plan.schema))
+        assert 0 < missing < len(plan.cells())
+        before = {c: c.read_bytes() for c in (out / "dataset.zarr" / "gram" / "c").rglob("*/0")
+                  if c.is_file()}  # fmt: skip
+        pgcore.studies.gradient_quality(sources, out, **settings)
+        assert all(c.read_bytes() == held for c, held in before.items())
+    grown = pgcore.open(out)
+    assert_same_dataset(whole, grown.sel(agent=whole["agent"]))
+    with pytest.raises(ValueError, match="holds another agent as trpo/2"):
+        pgcore.studies.gradient_quality({"trpo": runs[0]}, out, **SMALL)
 
 
 def test_torch_threads_change_no_bit(runs, tmp_path):
@@ -132,7 +160,7 @@ pgcore.studies.landscape(runs, out + "/map", sources=(4000,), pairs=(100,), poin
 
 
 def test_dry_run_says_what_it_would_cost(runs, tmp_path):
-    text = describe_gradient(runs, tmp_path / "x", **SMALL)
+    text = STUDIES["gradient"].describe(runs, tmp_path / "x", **SMALL)
     assert "8 of 8 cells" in text and "16 of 16 cells" in text and "min" in text
     assert not (tmp_path / "x").exists()
 
@@ -150,7 +178,8 @@ def test_cells_find_their_files_from_any_folder(runs, tmp_path, monkeypatch):
     ]  # fmt: skip
     plans = {}
     for i, study in enumerate(studies):
-        found = study.plans(own, out / str(i))
+        agents = Agents.of(own, study.iterations, study.trials)
+        found = study.plans(agents, out / str(i))
         plans |= {out / str(i) / name: plan for name, plan in found.items()}
     for path, plan in plans.items():
         sent = pickle.dumps(plan.function)
@@ -165,12 +194,14 @@ def test_cells_find_their_files_from_any_folder(runs, tmp_path, monkeypatch):
 
 def test_another_study_is_not_overwritten(runs, tmp_path):
     pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
-    with pytest.raises(ValueError, match="other settings of pairs"):
-        pgcore.studies.gradient_quality(runs, tmp_path / "a", **(SMALL | {"pairs": (64,)}))
+    with pytest.raises(ValueError, match="other settings of true_pairs"):
+        pgcore.studies.gradient_quality(runs, tmp_path / "a", **(SMALL | {"true_pairs": 600}))
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="exists and is no study"):
-        run_plan(GradientStudy(**SMALL).plans(runs, tmp_path)["true.zarr"], tmp_path / "b")
+        run_plan(
+            STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]["true.zarr"], tmp_path / "b"
+        )
 
 
 @pytest.mark.parametrize(
@@ -204,4 +235,4 @@ def test_the_dataset_says_what_made_it(runs, tmp_path):
 def test_what_is_no_run_is_named_as_such(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ValueError, match=f"runs: expected a training run, got {path}, which"):
-            Checkpoints.of(path, [0], 1)
+            Agents.of(path, [0], 1)

@@ -3,17 +3,19 @@
 import inspect
 import pickle
 import re
+from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
 
 import pgcore
-from conftest import make_policy
+from conftest import make_policy, small_config
 from parity import assert_equal_pieces, replay_env
 from pgcore.rollout.twin import make_env
 from pgcore.tasks.gymnasium_suite.families import ENVIRONMENTS
 from pgcore.tasks.gymnasium_suite.options import gymnasium_spec, parse_id
+from pgcore.training.run import Run
 
 # A value of every option that is not its default, where one fits every family.
 VALUES = {
@@ -186,6 +188,7 @@ def test_ids_name_the_options_and_are_understood():
     )
     assert "healthy_z_range=(0.3, inf)" in task.spec.note
     assert pgcore.make_task("Ant-v5()").id == "Ant-v5"
+    assert gymnasium_spec("Ant-v5", xml_file=Path("./my/ant.xml")).xml == "./my/ant.xml"
     negative = "Humanoid-v5(contact_cost_range=(-inf, 3.0))"
     assert pgcore.make_task(negative).id == negative
 
@@ -228,7 +231,17 @@ def test_bad_options(env_id, options, text):
         pgcore.gymnasium_task(env_id, **options)
 
 
-def test_the_python_twin_has_the_options(tmp_path):
+def test_a_run_and_its_checkpoints_keep_the_options(tmp_path):
+    task_id = "Hopper-v5(healthy_z_range=(0.9, inf), max_episode_steps=50)"
+    with Run(tmp_path / "run", small_config(task=task_id)) as run:
+        list(run.iterations())
+    path = next((tmp_path / "run").rglob("*.safetensors"))
+    checkpoint = pgcore.load_checkpoint(path)
+    assert checkpoint.task() is pgcore.make_task(task_id)
+    assert checkpoint.task().time_limit == 50
+
+
+def test_the_python_twin_has_the_options():
     options = {"frame_skip": 3, "exclude_current_positions_from_observation": False}
     task = pgcore.gymnasium_task("Walker2d-v5", healthy_z_range=(1.1, 1.4), **options)
     policy = make_policy(task, 2, (16,), spread=0.05)

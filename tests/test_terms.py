@@ -118,7 +118,7 @@ BAD_TERMS = [
     ("observation", Term.of("cfrc_ext", low=np.nan), "low: expected a number, got nan"),
     ("observation", Term.of("body_position", body="hand"), "body: expected the name or number of a "
      "body of the model (world, body0, body1, fingertip, target), got 'hand'"),
-    ("observation", Term.of("body_position"), "body: expected a number, got nothing"),
+    ("observation", Term.of("body_position"), "(world, body0, body1, fingertip, target), got no"),
     ("observation", Term.of("body_position", body=5), "body: expected an integer from 0 to 4"),
     ("observation", Term.of("body_position", body=1, relative_to="x"), "relative_to: expected the"),
     ("observation", Term.of("body_position", body=1, axes="yx"), "axes: expected some of xyz, in"),
@@ -157,7 +157,7 @@ def test_bad_terms_say_what_is_expected(group, term, text):
 def test_formulas_and_rules():
     for task_id, formula in [
         ("HumanoidStandup-v5", "1 * root (z) / 0.003 (simulator timestep)"),
-        ("HumanoidStandup-v4", "-clip(5e-07 * sum(cfrc_ext^2), -inf, 10)"),
+        ("HumanoidStandup-v4", "-min(5e-07 * sum(cfrc_ext^2), 10)"),
         ("Ant-v5", "-5e-04 * sum(cfrc_ext clipped to (-1, 1)^2)"),
         ("Ant-v5", "1 while healthy"),
         ("Ant-v4", "1 on every step"),

@@ -126,7 +126,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_loads(tmp_path):
     assert "Traceback" not in error
     checkpoint = load_checkpoint(out / "checkpoints" / "latest.safetensors", "Hopper-v2")
     assert checkpoint.iteration == len(read_metrics(out)["kl"])
-    assert pgcore.evaluate(checkpoint.task(), checkpoint.policy(), 10).lengths.sum() >= 20
+    assert pgcore.evaluate(checkpoint.task(), checkpoint.agent().policy, 10).lengths.sum() >= 20
 
 
 def test_checkpoints_are_checked(tmp_path):
@@ -156,10 +156,11 @@ def test_checkpoints_are_checked(tmp_path):
 def test_checkpoint_round_trip(tmp_path):
     trainer = Trainer(small_config(iterations=1))
     list(trainer.run())
-    save_checkpoint(tmp_path / "c", trainer.config, 1, trainer.state())
+    save_checkpoint(tmp_path / "c", trainer.config, 1, trainer.state(), trainer.task.model_hash())
     loaded = load_checkpoint(tmp_path / "c")
     assert loaded.config == trainer.config and loaded.iteration == 1
-    policy, value, normalizer = loaded.policy(), loaded.value(), loaded.normalizer()
+    agent = loaded.agent()
+    policy, value, normalizer = agent.policy, agent.value, agent.normalizer
     assert np.array_equal(policy.flat.numpy()[1], trainer.blocks[1].policy.flat.numpy()[0]) or (
         np.array_equal(policy.flat.numpy()[1], trainer.blocks[0].policy.flat.numpy()[1])
     )

@@ -8,9 +8,9 @@ import torch
 
 from pgcore import GaussianPolicy, ValueNet
 from pgcore.learning import objectives, ppo, trpo
+from pgcore.learning.data import Minibatches, TrainingData, permutations
 from pgcore.learning.optimizer import Adam
-from pgcore.learning.ppo import Minibatches, TrainingData
-from pgcore.policies.stack import gaussian_log_prob
+from pgcore.learning.value import update_value
 
 
 def make_data(policy, value, n=256, seed=0):
@@ -18,10 +18,9 @@ def make_data(policy, value, n=256, seed=0):
     members = policy.members
     inputs = torch.randn(members, n, policy.obs_dim, generator=generator)
     with torch.no_grad():
-        mean = policy.mean(inputs)
-        noise = torch.randn(mean.shape, generator=generator)
-        actions = mean + noise * policy.log_std.exp().unsqueeze(1)
-        log_probs = gaussian_log_prob(actions, mean, policy.log_std)
+        there = policy.distribution(inputs)
+        actions = there.sample(torch.randn(there.mean.shape, generator=generator))
+        log_probs = there.log_prob(actions)
         values = value(inputs)
     advantages = torch.randn(members, n, generator=generator) + actions[..., 0]
     return TrainingData(
@@ -49,7 +48,7 @@ def stack():
 
 
 def orders(members, epochs=2, n=256):
-    return Minibatches(epochs, 8, ppo.permutations(0, list(range(members)), 0, 0, epochs, n))
+    return Minibatches(epochs, 8, permutations(0, list(range(members)), 0, 0, epochs, n))
 
 
 def test_surrogate_gradient_at_the_old_policy_is_the_policy_gradient(stack):
@@ -76,7 +75,7 @@ def test_a_stack_gives_each_member_what_it_gets_alone(stack, algorithm):
             ppo.update_policy(p, adam(p), d, minibatches, clip=0.2)
         else:
             trpo.update_policy(p, d, kl=0.02)
-        ppo.update_value(v, adam(v), d, minibatches, clip=0.2)
+        update_value(v, adam(v), d, minibatches, clip=0.2)
 
     alone = []
     for m in range(3):
@@ -119,7 +118,7 @@ def test_ppo_equals_stable_baselines3_arithmetic(stack):
     flat = torch.cat([g[:1].reshape(1, -1) for g in expected], dim=1)
     torch.testing.assert_close(single.flat_grad, flat, rtol=1e-4, atol=1e-5 * flat.abs().max())
     v = value.with_members(value.flat[:1])
-    stats = ppo.update_value(v, adam(v, lr=0.0), shifted, order)
+    stats = update_value(v, adam(v, lr=0.0), shifted, order)
     mse = torch.nn.functional.mse_loss(one.targets, one.values)
     torch.testing.assert_close(stats["value_loss"][0], mse, rtol=1e-5, atol=1e-6)
 
@@ -143,7 +142,7 @@ def test_pairs_of_weight_zero_do_not_move_the_value_network(stack):
             targets,
             weights,
         )
-        ppo.update_value(net, adam(net), masked, orders(3))
+        update_value(net, adam(net), masked, orders(3))
         results.append(net.flat)
     assert torch.equal(*results)
 
@@ -186,9 +185,7 @@ def test_trpo_step_stays_inside_the_trust_region_and_raises_the_surrogate(stack)
     old = policy.with_members(policy.flat)
     stats = trpo.update_policy(policy, data, kl=0.02)
     with torch.no_grad():
-        kl = objectives.gaussian_kl(
-            old.mean(data.inputs), old.log_std, policy.mean(data.inputs), policy.log_std
-        )
+        kl = old.distribution(data.inputs).kl(policy.distribution(data.inputs))
     assert (kl <= 0.02).all() and (kl > 0.002).all()
     torch.testing.assert_close(stats["kl"], kl)
     assert (stats["surrogate_gain"] > 0).all() and (stats["step_fraction"] > 0).all()

@@ -10,16 +10,17 @@ import torch
 
 import pgcore
 from conftest import assert_same_dataset, small_config
-from pgcore.base.seeds import derive_seed
+from pgcore.learning.advantages import batch_values
 from pgcore.rollout.returns import successor_values
 from pgcore.studies import figures
-from pgcore.studies.engine.checkpoints import Checkpoints
+from pgcore.studies.catalog import STUDIES
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import open_study
+from pgcore.studies.measures.value import error_measures
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.studies.value.errors import ValueErrors, error_measures
-from pgcore.studies.value.study import ValueStudy, describe_value
-from pgcore.training.block import batch_values
+from pgcore.studies.value.errors import ValueErrors
+from pgcore.studies.value.study import ValueStudy
 from pgcore.training.records import read_metrics
 from pgcore.training.run import Run
 
@@ -56,9 +57,9 @@ def test_the_study_is_the_same_on_any_threads(runs, studied, tmp_path):
 def test_the_iteration_that_is_judged_is_the_one_that_training_ran(runs):
     """From the checkpoint, one trial alone: the losses and returns of the run's own metrics."""
     for run in runs:
-        checkpoints = Checkpoints.of(run, (2,), None)
+        checkpoints = Agents.of(run, (2,), None)
         errors = ValueErrors(checkpoints, 100, "resolved", 0, Sampling())
-        agents = errors._trainer(checkpoints.algorithms[0], 2, 1)
+        agents = errors._trainer({"agent": checkpoints.labels[0], "iteration": 2, "trial": 1})
         metrics, _, _ = agents.iterate(2, 1)
         recorded = read_metrics(run)
         for name in ("value_loss", "policy_loss", "return_mean", "explained_variance"):
@@ -70,10 +71,11 @@ def test_the_iteration_that_is_judged_is_the_one_that_training_ran(runs):
 def test_the_errors_are_those_of_the_iteration_s_targets(runs, studied):
     """The cell against V, V_old + A and cut returns, put together from primitives."""
     for run in runs:
-        checkpoints = Checkpoints.of(run, (2,), None)
-        algorithm = checkpoints.algorithms[0]
+        checkpoints = Agents.of(run, (2,), None)
+        algorithm = checkpoints.labels[0]
         own = ValueErrors(checkpoints, 300, "cut", 0, Sampling())
-        agents = own._trainer(algorithm, 2, 1)
+        at = {"agent": algorithm, "iteration": 2, "trial": 1}
+        agents = own._trainer(at)
         old, policy = (n.with_members(n.flat) for n in (agents.value, agents.policy))
         batch = agents.rollout(2, 1)
         training = agents.training_data(batch)
@@ -83,7 +85,7 @@ def test_the_errors_are_those_of_the_iteration_s_targets(runs, studied):
         scale = np.sqrt(squares / (count - 1))
         held_out = pgcore.collect(
             checkpoints.task(), policy, 100,  # 300 in streams no longer than the agent's 128
-            np.zeros(3, dtype=np.int64), seed=derive_seed(0, "held-out", algorithm, 2, 1),
+            np.zeros(3, dtype=np.int64), seed=checkpoints.seed(at, 0, "held-out"),
             normalizer=agents.normalizer, stream_ids=np.arange(3) + (1 << 30),
         )  # fmt: skip
         expected = {}
@@ -105,7 +107,7 @@ def test_the_errors_are_those_of_the_iteration_s_targets(runs, studied):
             returns = pgcore.discounted_returns(rewards, zeros, one.terminated, one.truncated, 0.99)
             expected[name, "gae"] = error_measures(after.ravel(), targets.ravel())
             expected[name, "returns"] = error_measures(after.ravel(), returns.ravel())
-        stored = studied[1]["errors"]["error"].sel(algorithm=algorithm, iteration=2, trial=1)
+        stored = studied[1]["errors"]["error"].sel(agent=algorithm, iteration=2, trial=1)
         for (name, target), measures in expected.items():
             got = stored.sel(set=name, target=target).values
             np.testing.assert_allclose(got, measures, rtol=1e-5, err_msg=f"{name} {target}")
@@ -114,12 +116,13 @@ def test_the_errors_are_those_of_the_iteration_s_targets(runs, studied):
 def test_baselines_are_what_they_are_called(runs, studied):
     """Grams from agents that have the stored network, their own and none; Monte Carlo values."""
     _, data = studied
-    agent = Checkpoints.of(runs[0], (2,), None).agent("ppo", 2, 1)
-    where = {"algorithm": "ppo", "iteration": 2, "trial": 1}
+    where = {"agent": "ppo", "iteration": 2, "trial": 1}
+    agents = Agents.of(runs[0], (2,), None)
+    agent = agents.agent(where)
     parameters = data["true_value"]["parameters"].sel(where).values.astype(np.float32)
     assert np.abs(parameters - agent.value.flat[0].numpy()).max() > 1e-3  # it was fitted
     fitted = agent.value.with_members(torch.from_numpy(parameters)[None])
-    seed = derive_seed(0, "variance", *where.values(), 128)
+    seed = agents.seed(where, 0, "variance", 128)
     groups = np.arange(4) * (1 << 20)
     for baseline, value in (("true value", fitted), ("value net", agent.value), ("zero", None)):
         sampling = Sampling(baseline="zero" if value is None else "value")
@@ -129,14 +132,14 @@ def test_baselines_are_what_they_are_called(runs, studied):
         np.testing.assert_allclose(gram, g @ g.T, rtol=1e-9, err_msg=baseline)
     values = pgcore.monte_carlo_values(
         agent.task, agent.policy, np.arange(6) * 2048 // 6, 3,
-        derive_seed(0, "monte carlo", *where.values()), 1, agent.normalizer,
+        agents.seed(where, 0, "monte carlo"), 1, agent.normalizer,
     )  # fmt: skip
     own = data["monte_carlo"].sel(where)
     np.testing.assert_array_equal(own["value"].values, values.values)
     with torch.no_grad():
         inputs = torch.from_numpy(values.inputs)[None]
         for name, network in (("value_net", agent.value), ("fitted", fitted)):
-            predicted = agent.reward_std * network(inputs)[0].numpy()
+            predicted = agent.reward_std[0] * network(inputs)[0].numpy()
             np.testing.assert_allclose(own[name].values, predicted, rtol=1e-5)
 
 
@@ -145,7 +148,7 @@ def test_a_lost_cell_of_every_store_is_computed_again(runs, studied):
     for name in data:
         store = out / f"{name}.zarr"
         first = next(iter(open_study(store).data_vars))  # any variable; all are written anew
-        for variable in open_study(store).data_vars:
+        for variable in open_study(store, whole=True).data_vars:
             chunks = [c for c in (store / variable / "c").rglob("*") if c.is_file()]
             sorted(chunks)[-1].unlink()
         assert np.isnan(open_study(store)[first].values).any()
@@ -159,8 +162,8 @@ def test_held_out_pairs_are_cut_where_the_agent_s_are(tmp_path):
     config = small_config(trials=1, iterations=3, pairs=256, streams=4)
     with Run(tmp_path / "run", config) as run:
         list(run.iterations())
-    checkpoints = Checkpoints.of(tmp_path / "run", (2,), None)
-    at = {"algorithm": "ppo", "iteration": 2, "trial": 0}
+    checkpoints = Agents.of(tmp_path / "run", (2,), None)
+    at = {"agent": "ppo", "iteration": 2, "trial": 0}
     long = ValueErrors(checkpoints, 256, "cut", 0, Sampling())(at, 1)
     same = ValueErrors(checkpoints, 256, "cut", 0, Sampling(stream_steps=64))(at, 1)
     np.testing.assert_array_equal(long["error"], same["error"])
@@ -171,9 +174,9 @@ def test_held_out_pairs_are_cut_where_the_agent_s_are(tmp_path):
 def test_what_does_not_change_is_kept_and_the_rest_is_named_before_any_work(
     runs, studied, tmp_path
 ):
-    """Another n, or another lambda, changes the estimates, not the fit that they use."""
+    """Another lambda, or number of estimates, changes these, not the fit that they use."""
     out, _ = studied
-    for change in ({"pairs": (64, 256)}, {"sampling": Sampling(lam=0.5)}, {"estimates": 5}):
+    for change in ({"sampling": Sampling(lam=0.5)}, {"estimates": 5}):
         more = tmp_path / "more"
         shutil.copytree(out, more)
         shutil.rmtree(more / "errors.zarr")
@@ -181,7 +184,7 @@ def test_what_does_not_change_is_kept_and_the_rest_is_named_before_any_work(
             pgcore.studies.value_prediction(runs, more, **(SMALL | change))
         assert not (more / "errors.zarr").exists()
         shutil.rmtree(more / "variance.zarr")
-        text = describe_value(runs, more, **(SMALL | change))
+        text = STUDIES["value"].describe(runs, more, **(SMALL | change))
         assert len(re.findall(r": 0 of \d+ cells", text)) == 2  # the fits, the values of states
         shutil.rmtree(more)
 
@@ -189,7 +192,7 @@ def test_what_does_not_change_is_kept_and_the_rest_is_named_before_any_work(
 def test_a_true_value_without_known_returns_is_refused(runs, tmp_path):
     for change in ({"true_value_pairs": 400}, {"sampling": Sampling(gamma=0.999)}):
         with pytest.raises(ValueError, match=r"variance_iterations: with gamma .* which is never"):
-            ValueStudy(**(SMALL | change)).plans(runs, tmp_path)
+            STUDIES["value"].plan(runs, tmp_path, None, (SMALL | change))[1]
 
 
 def test_figures_and_table(studied, tmp_path):
@@ -201,7 +204,7 @@ def test_figures_and_table(studied, tmp_path):
 
 
 def test_dry_run_and_bad_settings(runs, tmp_path):
-    text = describe_value(runs, tmp_path / "x", **SMALL)
+    text = STUDIES["value"].describe(runs, tmp_path / "x", **SMALL)
     assert "value errors" in text and "true value" in text and "variance" in text
     for change, match in (
         ({"returns": "full"}, "returns: expected one of resolved, cut"),
@@ -211,8 +214,8 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
     ):
         with pytest.raises(ValueError, match=match):
             ValueStudy(**change)
-    with pytest.raises(ValueError, match=r"PPO's value network was trained with 0.99, and would"):
-        ValueStudy(**(SMALL | {"sampling": Sampling(gamma=0.98)})).plans(runs, tmp_path)
+    with pytest.raises(ValueError, match=r"value network of ppo was trained with 0.99, and would"):
+        STUDIES["value"].plan(runs, tmp_path, None, SMALL | {"sampling": Sampling(gamma=0.98)})
     for gamma in (0.0, 1.0, float("nan")):
         with pytest.raises(ValueError, match="gamma: expected a number between 0 and 1"):
             Sampling(gamma=gamma)

@@ -9,12 +9,13 @@ import torch
 
 import linear_quadratic as lq
 import pgcore
-from pgcore.studies import figures
-from pgcore.studies.engine.checkpoints import Agent
+from pgcore.agent import Agent
+from pgcore.learning.advantages import batch_values
+from pgcore.studies.measures.value import MEASURES, error_measures, variance_ratio
 from pgcore.studies.pairs.estimates import compare_judges
-from pgcore.studies.pairs.sampling import Sampling, resolved_returns
-from pgcore.studies.value.errors import MEASURES, error_measures, fit_value
-from pgcore.training.block import batch_values
+from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.value.fit import fit_value
+from pgcore.studies.value.returns import resolved_returns
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_a_better_baseline_removes_more_variance(linear):
     sums = compare_judges(linear, 200, groups, 2, sampling, judges, 2)
     grams = [s.gradients @ s.gradients.T for s in sums]
     for better, worse in itertools.pairwise(grams):
-        assert figures.value._variance_ratio(better, worse)[2] < 0.8  # the interval's upper end
+        assert variance_ratio(better, worse)[2] < 0.8  # the interval's upper end
     expected = lq.policy_gradient(flat, gamma)  # the baseline does not bias the estimate
     for s in sums:
         error = s.gradients.std(0, ddof=1) / 10

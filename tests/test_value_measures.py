@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 import pgcore
-from pgcore.studies import figures
 from pgcore.studies.measures import statistics
-from pgcore.studies.pairs.sampling import resolved_returns
-from pgcore.studies.value.errors import MEASURES, error_measures
+from pgcore.studies.measures.value import MEASURES, error_measures, variance_ratio
+from pgcore.studies.value.returns import resolved_returns
 
 
 def test_error_measures_of_known_errors():
@@ -58,10 +57,10 @@ def test_the_ratio_of_variances_covers_the_truth():
         shared = generator.standard_normal((10, 40)) * scale
         noisy, quiet = 1 + shared, 1 + 0.5 * shared
         other = quiet + 0.3 * generator.standard_normal((10, 40))
-        middle, low, high = figures.value._variance_ratio(other @ other.T, noisy @ noisy.T)
+        middle, low, high = variance_ratio(other @ other.T, noisy @ noisy.T)
         assert 0 < low < middle < high
         hits += low <= truth <= high
-        exact = figures.value._variance_ratio(quiet @ quiet.T, noisy @ noisy.T)
+        exact = variance_ratio(quiet @ quiet.T, noisy @ noisy.T)
         np.testing.assert_allclose(exact, 0.25, rtol=1e-6)  # paired: the noise cancels
     assert hits >= repeats * (0.95 - 3 * 0.0126)  # less three binomial errors
 

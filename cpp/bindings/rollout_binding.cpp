@@ -8,6 +8,7 @@
 #include "checks.hpp"
 #include "interruptible.hpp"
 #include "pgcore/rollout.hpp"
+#include "policy_binding.hpp"
 #include "task_binding.hpp"
 
 namespace pgcore::bindings {
@@ -21,13 +22,10 @@ struct Call {
   StreamPlan plan;
 
   Call(TaskHandle& handle, const py::array& params, const std::vector<int>& sizes,
-       const std::string& activation, const py::array& member, const py::array& stream_ids,
-       std::uint64_t seed, bool deterministic, int num_threads)
+       const py::dict& kind, const py::array& member, const py::array& stream_ids,
+       std::uint64_t seed, bool deterministic, const std::string& action_map, int num_threads)
       : task(&handle),
-        policy(sizes, parse_activation(activation),
-               checked<const float>(params, "params", "[M, P]",
-                                    {params.shape(0), params.ndim() == 2 ? params.shape(1) : 0}),
-               static_cast<int>(params.shape(0))),
+        policy(make_policy(params, sizes, kind)),
         plan{&handle.task,
              &policy,
              {},
@@ -35,6 +33,7 @@ struct Call {
              checked<const std::int64_t>(stream_ids, "stream_ids", "[S]", {member.size()}),
              seed,
              deterministic,
+             action_map == "clip",
              num_threads} {
     check("obs_dim", policy.obs_dim(), handle.task.obs_dim());
     check("act_dim", policy.act_dim(), handle.task.act_dim());
@@ -96,10 +95,11 @@ py::array_t<T> zeros(std::vector<py::ssize_t> shape) {
 }
 
 py::dict collect(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
-                 const std::string& activation, const py::array& member,
-                 const py::array& stream_ids, std::uint64_t seed, bool deterministic,
+                 const py::dict& kind, const py::array& member, const py::array& stream_ids,
+                 std::uint64_t seed, bool deterministic, const std::string& action_map,
                  int num_threads, const Normalizer& normalizer, py::ssize_t steps) {
-  Call call(task, params, sizes, activation, member, stream_ids, seed, deterministic, num_threads);
+  Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
+            num_threads);
   use_normalizer(call, normalizer);
   if (steps < 1)
     throw py::value_error("steps: expected a count >= 1, got " + std::to_string(steps));
@@ -161,11 +161,12 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
 }
 
 py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
-                          const std::string& activation, const py::array& member,
+                          const py::dict& kind, const py::array& member,
                           const py::array& stream_ids, std::uint64_t seed, bool deterministic,
-                          int num_threads, const Normalizer& normalizer, std::int64_t pairs,
-                          double gamma) {
-  Call call(task, params, sizes, activation, member, stream_ids, seed, deterministic, num_threads);
+                          const std::string& action_map, int num_threads,
+                          const Normalizer& normalizer, std::int64_t pairs, double gamma) {
+  Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
+            num_threads);
   use_normalizer(call, normalizer);
   if (pairs < 1) throw py::value_error("pairs: expected a count >= 1 per stream");
   const auto streams = static_cast<std::size_t>(member.size());
@@ -202,11 +203,12 @@ py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::
 }
 
 py::dict branch_streams(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
-                        const std::string& activation, const py::array& member,
-                        const py::array& stream_ids, std::uint64_t seed, bool deterministic,
+                        const py::dict& kind, const py::array& member, const py::array& stream_ids,
+                        std::uint64_t seed, bool deterministic, const std::string& action_map,
                         int num_threads, const Normalizer& normalizer, const py::array& at,
                         const py::array& seeds, std::int64_t tail, double gamma) {
-  Call call(task, params, sizes, activation, member, stream_ids, seed, deterministic, num_threads);
+  Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
+            num_threads);
   use_normalizer(call, normalizer);
   const py::ssize_t S = member.size();
   const py::ssize_t O = task.task.obs_dim();
@@ -277,16 +279,17 @@ py::dict replay_streams(TaskHandle& task, const py::array& qpos, const py::array
 
 void bind_rollout(py::module_& m) {
   m.def("collect", &collect, py::kw_only(), py::arg("task"), py::arg("params"), py::arg("sizes"),
-        py::arg("activation"), py::arg("member"), py::arg("stream_ids"), py::arg("seed"),
-        py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"), py::arg("steps"));
+        py::arg("kind"), py::arg("member"), py::arg("stream_ids"), py::arg("seed"),
+        py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
+        py::arg("normalizer"), py::arg("steps"));
   m.def("evaluate", &evaluate_streams, py::kw_only(), py::arg("task"), py::arg("params"),
-        py::arg("sizes"), py::arg("activation"), py::arg("member"), py::arg("stream_ids"),
-        py::arg("seed"), py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"),
-        py::arg("pairs"), py::arg("gamma"));
+        py::arg("sizes"), py::arg("kind"), py::arg("member"), py::arg("stream_ids"),
+        py::arg("seed"), py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
+        py::arg("normalizer"), py::arg("pairs"), py::arg("gamma"));
   m.def("branch", &branch_streams, py::kw_only(), py::arg("task"), py::arg("params"),
-        py::arg("sizes"), py::arg("activation"), py::arg("member"), py::arg("stream_ids"),
-        py::arg("seed"), py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"),
-        py::arg("at"), py::arg("seeds"), py::arg("tail"), py::arg("gamma"));
+        py::arg("sizes"), py::arg("kind"), py::arg("member"), py::arg("stream_ids"),
+        py::arg("seed"), py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
+        py::arg("normalizer"), py::arg("at"), py::arg("seeds"), py::arg("tail"), py::arg("gamma"));
   m.def("replay", &replay_streams, py::kw_only(), py::arg("task"), py::arg("qpos"), py::arg("qvel"),
         py::arg("actions"), py::arg("num_threads"));
 }

@@ -61,6 +61,13 @@ py::list action_table(const TaskHandle& h) {
   return rows;
 }
 
+// The compiled model as MuJoCo saves it.
+py::bytes model_bytes(const TaskHandle& h) {
+  std::string buffer(static_cast<std::size_t>(mj_sizeModel(&h.task.model())), '\0');
+  mj_saveModel(&h.task.model(), nullptr, buffer.data(), static_cast<mjtSize>(buffer.size()));
+  return buffer;
+}
+
 }  // namespace
 
 void bind_task(py::module_& m) {
@@ -74,6 +81,7 @@ void bind_task(py::module_& m) {
       .def_property_readonly("dt", [](const TaskHandle& h) { return h.task.dt(); })
       .def_property_readonly("nq", [](const TaskHandle& h) { return h.task.model().nq; })
       .def_property_readonly("nv", [](const TaskHandle& h) { return h.task.model().nv; })
+      .def("model_bytes", &model_bytes)
       .def("observation_table", &observation_table)
       .def("action_table", &action_table)
       .def("reward_formula", [](const TaskHandle& h) { return h.task.reward_formula(); })

@@ -37,6 +37,7 @@ struct StreamPlan {
   std::span<const std::int64_t> stream_ids;  // [S], each in [0, 2^32)
   std::uint64_t seed;
   bool deterministic;  // act by the mean
+  bool clip_actions;   // to the control range, ahead of the task, whose costs see that
   int num_threads;
 };
 

@@ -19,7 +19,7 @@ namespace pgcore {
 // simulation with longjmp, and no object with a destructor may be on the stack then.
 struct Workspace {
   std::vector<float> network;
-  std::vector<float> mean;
+  std::vector<float> outputs;  // of the network
   std::vector<float> action32;
   std::vector<float> input;
   std::vector<double> obs;
@@ -34,9 +34,12 @@ struct Workspace {
     obs.resize(obs_dim);
     input.resize(obs_dim);
     for (auto* v : {&noise, &action, &std}) v->resize(act_dim);
-    for (auto* v : {&mean, &action32}) v->resize(act_dim);
+    action32.resize(act_dim);
     task.resize(t.scratch_size());
-    if (policy != nullptr) network.resize(policy->scratch_size());
+    if (policy != nullptr) {
+      network.resize(policy->scratch_size());
+      outputs.resize(policy->output_size());
+    }
   }
 };
 
@@ -71,7 +74,9 @@ struct Stream {
         moments{nullptr, nullptr, nullptr, static_cast<std::size_t>(p.task->obs_dim())},
         warnings(0),
         lost(false) {
-    head.load(p.policy->log_std(static_cast<int>(member)));
+    if (p.policy->free_std()) {
+      head.load(p.policy->kind(), p.policy->log_std(static_cast<int>(member)));
+    }
     if (p.normalizer.count != nullptr) {
       moments.count = p.normalizer.count + member;
       moments.mean = p.normalizer.mean + member * moments.dim;
@@ -98,19 +103,23 @@ struct Stream {
   // Sample an action for a network input; returns its log-probability.
   double act(const float* input, float* action) noexcept {
     auto& w = *space;
-    plan->policy->mean(static_cast<int>(member), input, w.network.data(), w.mean.data());
+    const PolicyStack& policy = *plan->policy;
+    const float* mean = w.outputs.data();
+    policy.run(static_cast<int>(member), input, w.network.data(), w.outputs.data());
+    if (!policy.free_std()) head.load(policy.kind(), mean + head.act_dim);
     if (plan->deterministic) {
       std::ranges::fill(w.noise, 0.0);
     } else {
       fill_normal(address, w.noise);
     }
-    return head.sample(w.mean.data(), w.noise.data(), action);
+    return head.sample(mean, w.noise.data(), action);
   }
 
   StepResult step(const float* action) noexcept {
     ++address.step;
     if (lost) return diverge();
     std::copy(action, action + head.act_dim, space->action.data());
+    if (plan->clip_actions) plan->task->clip(space->action.data());
     const StepResult result = plan->task->step(*data, space->action.data(), space->task.data());
     warnings += result.unlisted;
     return result;

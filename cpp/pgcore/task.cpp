@@ -88,6 +88,14 @@ bool Task::simulate(mjData& d, std::int64_t& unlisted) const noexcept {
   return false;
 }
 
+void Task::clip(double* action) const noexcept {
+  const mjModel& m = model();
+  for (int i = 0; i < m.nu; ++i) {
+    if (m.actuator_ctrllimited[i] == 0) continue;
+    action[i] = std::clamp(action[i], m.actuator_ctrlrange[2 * i], m.actuator_ctrlrange[2 * i + 1]);
+  }
+}
+
 StepResult Task::step(mjData& d, const double* action, double* scratch) const noexcept {
   // what the reward compares with, before the simulator moves on
   for (std::size_t i = 0; i < reward_.size(); ++i) scratch[i] = reward_[i]->before(model(), d);
@@ -104,7 +112,8 @@ StepResult Task::step(mjData& d, const double* action, double* scratch) const no
   for (const auto& term : termination_) {
     if (!term->applies(model(), d)) continue;
     healthy = false;
-    terminated = terminated || term->ends();
+    terminated = term->ends();
+    if (terminated) break;
   }
   StepResult result{0.0, terminated};
   for (std::size_t i = 0; i < reward_.size(); ++i) {

@@ -66,6 +66,9 @@ class Task {
 
   void observe(const mjData& d, double* obs) const noexcept;
 
+  // Clip an action [A] to the control range, where there is one.
+  void clip(double* action) const noexcept;
+
   // One environment step (frame_skip simulator steps) with an action [A]. It diverges where the
   // engine finds the state or the controls bad, or would at its next step.
   StepResult step(mjData& d, const double* action, double* scratch) const noexcept;

@@ -139,11 +139,15 @@ struct World {
       : task(std::move(made)),
         pool(task->model()),
         params(make_params(task->act_dim())),
-        policy({4, 5, task->act_dim()}, Activation::kTanh, params, 2),
+        policy({4, 5, task->act_dim()}, kind(), params, 2),
         member(streams),
         ids(streams) {
     std::iota(ids.begin(), ids.end(), 0);
     for (std::size_t s = 0; s < streams; ++s) member[s] = static_cast<std::int64_t>(s % 2);
+  }
+
+  static PolicyKind kind() {
+    return {parse_activation("tanh"), parse_activation("linear"), StdMap::kFree, 0.0, 0.0, 0.0};
   }
 
   static std::vector<float> make_params(int act_dim) {
@@ -156,7 +160,7 @@ struct World {
   }
 
   StreamPlan plan(int threads) const {
-    return {task.get(), &policy, {}, member, ids, 5, false, threads};
+    return {task.get(), &policy, {}, member, ids, 5, false, false, threads};
   }
 
   std::vector<StreamError> run(Batch& batch, int threads) {

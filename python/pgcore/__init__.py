@@ -12,11 +12,15 @@ from pgcore.base.version import check_mujoco
 
 if TYPE_CHECKING:
     from pgcore import studies as studies
+    from pgcore.agent import Agent as Agent
+    from pgcore.agent_file import load_agent as load_agent
     from pgcore.base.errors import CheckpointError as CheckpointError
     from pgcore.base.errors import SimulationError as SimulationError
+    from pgcore.policies.gaussian import GaussianPolicy as GaussianPolicy
+    from pgcore.policies.modules import policy_from_module as policy_from_module
+    from pgcore.policies.modules import value_from_module as value_from_module
     from pgcore.policies.normalize import Normalizer as Normalizer
-    from pgcore.policies.stack import GaussianPolicy as GaussianPolicy
-    from pgcore.policies.stack import ValueNet as ValueNet
+    from pgcore.policies.value import ValueNet as ValueNet
     from pgcore.rollout.batch import RolloutBatch as RolloutBatch
     from pgcore.rollout.batch import Scores as Scores
     from pgcore.rollout.collect import collect as collect
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from pgcore.rollout.monte_carlo import monte_carlo_values as monte_carlo_values
     from pgcore.rollout.returns import discounted_returns as discounted_returns
     from pgcore.rollout.returns import gae as gae
+    from pgcore.studies.catalog import open as open
     from pgcore.tasks.gymnasium_suite.options import gymnasium_task as gymnasium_task
     from pgcore.tasks.make import make_task as make_task
     from pgcore.tasks.make import task_ids as task_ids
@@ -38,15 +43,19 @@ check_mujoco()
 # Where each public name is; a module of the package may not be called like one of them. The
 # imports above say the same to type checkers, and a test compares the two.
 _HOMES: Final[dict[str, str]] = {
+    "Agent": "pgcore.agent",
+    "load_agent": "pgcore.agent_file",
     "RolloutBatch": "pgcore.rollout.batch",
     "Scores": "pgcore.rollout.batch",
     "load_checkpoint": "pgcore.training.checkpoint",
     "CheckpointError": "pgcore.base.errors",
     "SimulationError": "pgcore.base.errors",
     "monte_carlo_values": "pgcore.rollout.monte_carlo",
-    "GaussianPolicy": "pgcore.policies.stack",
-    "ValueNet": "pgcore.policies.stack",
+    "GaussianPolicy": "pgcore.policies.gaussian",
+    "ValueNet": "pgcore.policies.value",
     "Normalizer": "pgcore.policies.normalize",
+    "policy_from_module": "pgcore.policies.modules",
+    "value_from_module": "pgcore.policies.modules",
     "discounted_returns": "pgcore.rollout.returns",
     "gae": "pgcore.rollout.returns",
     "gymnasium_task": "pgcore.tasks.gymnasium_suite.options",
@@ -58,6 +67,7 @@ _HOMES: Final[dict[str, str]] = {
     "make_task": "pgcore.tasks.make",
     "task_ids": "pgcore.tasks.make",
     "Trainer": "pgcore.training.run",
+    "open": "pgcore.studies.catalog",
 }
 
 

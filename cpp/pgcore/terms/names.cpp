@@ -31,8 +31,8 @@ constexpr std::array<const char*, 6> kFreeVelocity = {"x", "y", "z", "wx", "wy",
 
 int find_object(const Parameters& p, const mjModel& m, mjtObj kind, const std::string& parameter) {
   const int count = kind == mjOBJ_BODY ? m.nbody : m.nsite;
-  if (!p.is_text(parameter)) return p.index(parameter, 0, count);
-  const int id = mj_name2id(&m, kind, p.text(parameter).c_str());
+  if (p.has(parameter) && !p.is_text(parameter)) return p.index(parameter, 0, count);
+  const int id = mj_name2id(&m, kind, p.text(parameter, "").c_str());
   if (id >= 0) return id;
   const std::string word = kind == mjOBJ_BODY ? "body" : "site";
   std::string known;

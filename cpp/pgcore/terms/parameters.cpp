@@ -81,10 +81,9 @@ bool Parameters::is_text(const std::string& name) const {
 void Parameters::check_all_used() const {
   for (const auto& [name, value] : values_) {
     if (used_.contains(name)) continue;
-    std::string known;
-    for (const auto& other : used_) known += (known.empty() ? "" : ", ") + other;
-    throw std::invalid_argument("term '" + kind_ + "': unknown parameter '" + name +
-                                "'; known: " + known);
+    std::string message = "term '" + kind_ + "': unknown parameter '" + name + "'; known:";
+    for (const auto& other : used_) message += (message.back() == ':' ? " " : ", ") + other;
+    throw std::invalid_argument(message);
   }
 }
 

@@ -21,7 +21,7 @@ struct Entries {
   }
   double* of(mjData& d) const noexcept { return velocity ? d.qvel : d.qpos; }
   std::string text() const {
-    const std::string all = velocity ? "qvel" : "qpos";
+    std::string all = velocity ? "qvel" : "qpos";
     if (range.size() == size) return all;
     return all + "[" + std::to_string(range.start) + ":" + std::to_string(range.end) + "]";
   }
@@ -154,7 +154,7 @@ struct BoxOutsideDisc final : Placement {
   }
   Bounds x;
   Bounds y;
-  std::array<double, 2> corner;
+  std::array<double, 2> corner{};  // the one farthest from the disc's centre
 };
 
 }  // namespace

@@ -136,6 +136,9 @@ struct ContactCost final : RewardTerm {
     const std::string clipped = "cfrc_ext clipped to " + format_bounds(force);
     const std::string sum = "sum(" + (unbounded(force) ? "cfrc_ext" : clipped) + "^2)";
     if (unbounded(cost)) return weighted(-weight, sum);
+    if (std::isinf(cost.low)) {
+      return "-min(" + weighted(weight, sum) + ", " + format_number(cost.high) + ")";
+    }
     return "-clip(" + weighted(weight, sum) + ", " + format_number(cost.low) + ", " +
            format_number(cost.high) + ")";
   }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from pgcore.base.errors import check_count
@@ -61,3 +63,26 @@ def one_torch_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+_stopped: ContextVar[threading.Event | None] = ContextVar("stopped", default=None)
+
+
+@contextmanager
+def stoppable(stopped: threading.Event) -> Iterator[None]:
+    """Let native calls of this thread end with KeyboardInterrupt once ``stopped`` is set.
+
+    Ctrl-C reaches the main thread alone, which stops the others so.
+    """
+    token = _stopped.set(stopped)
+    try:
+        yield
+    finally:
+        _stopped.reset(token)
+
+
+def check_stopped() -> None:
+    """KeyboardInterrupt if this thread was stopped; long native calls look here."""
+    stopped = _stopped.get()
+    if stopped is not None and stopped.is_set():
+        raise KeyboardInterrupt

@@ -1,6 +1,8 @@
-"""Studies: plans of cells, their datasets and figures. Only the command line imports this."""
+"""Studies: plans of cells, their datasets and figures."""
 
+from pgcore.studies.catalog import STUDIES as STUDIES
 from pgcore.studies.engine.cells import StudyError as StudyError
-from pgcore.studies.gradient.study import gradient_quality as gradient_quality
-from pgcore.studies.landscape.study import landscape as landscape
-from pgcore.studies.value.study import value_prediction as value_prediction
+
+gradient_quality = STUDIES["gradient"].measure
+value_prediction = STUDIES["value"].measure
+landscape = STUDIES["landscape"].measure

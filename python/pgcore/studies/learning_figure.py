@@ -9,7 +9,7 @@ import numpy as np
 
 from pgcore.base.arrays import F64
 from pgcore.studies.measures.statistics import iqm_interval
-from pgcore.studies.style import AGENT_PAIRS, COLORS, STYLE, new_figure
+from pgcore.studies.style import AGENT_PAIRS, STYLE, look_of, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def learning_curve(
         window: iterations of the running mean; an iteration has a handful of trajectories only.
     """
     algorithm, _, variant = label.partition(",")
-    color, line = COLORS.get(algorithm, "black"), "--" if variant else "-"
+    color, line = look_of(algorithm)["color"], "--" if variant else "-"
     returns, iterations = running_mean(returns, window), np.arange(len(returns))
     ax.plot(iterations, returns, color=color, linewidth=0.4, alpha=0.35)
     known = np.isfinite(returns).all(axis=1)

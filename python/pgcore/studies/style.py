@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# dark and light, so that the two can be told apart in grey, too
-COLORS = {"ppo": "#1f4e9c", "trpo": "#d98200"}
-MARKERS = {"ppo": "o", "trpo": "s"}
-LINES = {"ppo": "-", "trpo": "-."}
+# dark and light by turns, so that neighbours can be told apart in grey, too
+_LOOKS = (
+    ("#1f4e9c", "-", "o"),
+    ("#d98200", "-.", "s"),
+    ("#5b2a86", "--", "^"),
+    ("#3aa6a0", ":", "D"),
+    ("#7a1f1f", (0, (5, 1)), "v"),
+    ("#9aa53a", (0, (3, 1, 1, 1)), "P"),
+)
+_FIRST = {"ppo": 0, "trpo": 1, "a2c": 2}  # the same in every figure
 AGENT_PAIRS = 2048
 STYLE: Any = {
     "font.size": 8,
@@ -35,6 +42,18 @@ def spec_of(data: xr.Dataset) -> dict[str, Any]:
     """The settings that made a study's dataset."""
     spec: dict[str, Any] = json.loads(data.attrs.get("spec", "{}"))
     return spec
+
+
+def look_of(label: str) -> dict[str, Any]:
+    """Colour, line and marker of an agent: of its label alone, so that all figures agree."""
+    place = _FIRST.get(label, zlib.crc32(label.encode()) % len(_LOOKS))
+    color, line, marker = _LOOKS[place]
+    return {"color": color, "line": line, "marker": marker}
+
+
+def shown(label: Any) -> str:
+    """An agent's label as figures write it."""
+    return str(label).upper() if label in _FIRST else str(label)
 
 
 def pairs_axis(ax: Axes, n: F64) -> None:

@@ -18,7 +18,7 @@ from pgcore.tasks.task import TaskSpec, Term
 # The known answer: value and policy gradient of a linear policy have closed forms here.
 _LINEAR_QUADRATIC = TaskSpec(
     id="LinearQuadratic-v0",
-    xml="linear_quadratic.xml",
+    xml="pgcore:linear_quadratic.xml",
     frame_skip=1,
     time_limit=20,
     reset=(

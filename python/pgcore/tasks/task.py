@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+
+import mujoco
 
 from pgcore import _core
 from pgcore.base.errors import check_choice, check_count
@@ -63,13 +66,16 @@ class Term:
         return self.kind, values
 
 
+ROOMS = ("reset", "observation", "reward", "termination")
+
+
 @dataclass(frozen=True)
 class TaskSpec:
     """A definition of a task.
 
     Attributes:
         id: name of the task, e.g. ``"Hopper-v2"``.
-        xml: path of the MJCF file; a bare file name is looked up among Gymnasium's models.
+        xml: path of the MJCF file, or ``gymnasium:NAME`` for a model of the installed gymnasium.
         frame_skip: simulator steps per environment step.
         time_limit: environment steps after which a trajectory is truncated; None: never.
         reset, observation, reward, termination: the terms, in order. Observations are
@@ -96,15 +102,71 @@ class TaskSpec:
 
     def xml_path(self) -> Path:
         """Where the model file is."""
-        if "/" in self.xml:
+        room, _, name = self.xml.rpartition(":")
+        if room == "pgcore":
+            return Path(__file__).parents[1] / "models" / name
+        if room != "gymnasium":
             return Path(self.xml).expanduser()
-        own = Path(__file__).parents[1] / "models" / self.xml
-        if own.is_file():
-            return own
         found = importlib.util.find_spec("gymnasium")  # its folder alone: importing it takes long
         if found is None or not found.submodule_search_locations:
             raise ImportError(f"xml: {self.xml} is a model of gymnasium, which is not installed")
-        return Path(found.submodule_search_locations[0]) / "envs" / "mujoco" / "assets" / self.xml
+        return Path(found.submodule_search_locations[0]) / "envs" / "mujoco" / "assets" / name
+
+    def resolved(self) -> TaskSpec:
+        """The definition with the model's path made absolute, so that it can travel."""
+        if ":" in self.xml:
+            return self
+        return replace(self, xml=str(self.xml_path().resolve()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON takes them; :meth:`from_dict` reads them."""
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for room in ROOMS:
+            values[room] = [{"term": t.kind, **dict(t.parameters)} for t in values[room]]
+        values["gymnasium_options"] = [list(pair) for pair in self.gymnasium_options]
+        return values
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> TaskSpec:
+        """A definition from plain values; fields that are missing take their defaults.
+
+        Raises:
+            ValueError: an unknown or missing field, or a term that is none.
+        """
+        known = {f.name: f for f in fields(TaskSpec)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise ValueError(f"task: unknown field {unknown[0]!r}; known: {', '.join(known)}")
+        needed = [n for n, f in known.items() if f.default is MISSING and n not in values]
+        if needed:
+            raise ValueError(f"task: expected the field {needed[0]!r}, which is missing")
+        chosen = dict(values)
+        for room in ROOMS:
+            chosen[room] = tuple(_term(room, t) for t in chosen.get(room, ()))
+        options = chosen.get("gymnasium_options", ())
+        chosen["gymnasium_options"] = tuple((str(k), _frozen(v)) for k, v in options)
+        return TaskSpec(**chosen)
+
+
+def _frozen(value: Any) -> Any:
+    """A value with tuples for lists."""
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
+
+
+def _term(room: str, values: Any) -> Term:
+    """A term from a table with its kind under "term"."""
+    if not isinstance(values, Mapping) or not isinstance(values.get("term"), str):
+        raise ValueError(
+            f'{room}: expected tables such as {{ term = "qpos", start = 1 }}, got {values!r}'
+        )
+    parameters = {k: v for k, v in values.items() if k != "term"}
+    for name, value in parameters.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError(
+                f"{room}: term {values['term']!r}: {name}: expected a number or a text, "
+                f"got {value!r}"
+            )
+    return Term.of(values["term"], **parameters)
 
 
 class Task:
@@ -129,7 +191,7 @@ class Task:
         path = spec.xml_path()
         if not path.is_file():
             raise ValueError(f"xml: expected a readable MJCF file, got {str(path)!r}")
-        self.spec, self.lowered = spec, lowered
+        self.spec, self.lowered = spec.resolved(), lowered
         self.native = _core.Task(
             xml_path=str(path),
             frame_skip=spec.frame_skip,
@@ -148,19 +210,47 @@ class Task:
         self.act_dim: int = self.native.act_dim
         self.dt: float = self.native.dt
         self.passes: tuple[str, ...] = tuple(self.native.passes)
+        self._model_hash: str | None = None
 
     def model_hash(self) -> str:
-        """SHA-256 of the model file, which provenance records."""
-        return hashlib.sha256(self.spec.xml_path().read_bytes()).hexdigest()
+        """SHA-256 of the compiled model (includes and meshes, too) and of MuJoCo's version."""
+        if self._model_hash is None:
+            version = str(_core.build["mujoco_library"]).encode()
+            self._model_hash = hashlib.sha256(version + self.native.model_bytes()).hexdigest()
+        return self._model_hash
 
     def __repr__(self) -> str:
         return f"Task({self.id!r}, obs_dim={self.obs_dim}, act_dim={self.act_dim}, dt={self.dt:g})"
 
-    def __reduce__(self) -> tuple[Callable[..., Task], tuple[TaskSpec, bool]]:
-        return cached_task, (self.spec, self.lowered)
+    def __reduce__(self) -> tuple[Callable[..., Task], tuple[TaskSpec, bool, str]]:
+        return _same_task, (self.spec, self.lowered, self.model_hash())
+
+
+def cached_task(spec: TaskSpec, lowered: bool) -> Task:
+    """The task of a definition; equal definitions share one until a file of the model changes."""
+    spec = spec.resolved()
+    return _compiled(spec, lowered, _stamp(spec.xml_path()))
 
 
 @functools.lru_cache(maxsize=32)
-def cached_task(spec: TaskSpec, lowered: bool) -> Task:
-    """The task of a definition; equal definitions share one."""
+def _compiled(spec: TaskSpec, lowered: bool, stamp: tuple[tuple[str, int, int], ...]) -> Task:
     return Task(spec, lowered=lowered)
+
+
+def _stamp(xml: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time and size of every file that a model is made of."""
+    if not xml.is_file():
+        return ()  # compiling it says what is wrong
+    try:
+        files = sorted({str(xml), *mujoco.mju_getXMLDependencies(str(xml))})
+        return tuple((f, os.stat(f).st_mtime_ns, os.stat(f).st_size) for f in files)
+    except (OSError, ValueError, mujoco.FatalError):
+        return ()
+
+
+def _same_task(spec: TaskSpec, lowered: bool, model_hash: str) -> Task:
+    """The task that was pickled; ValueError if its model is another one here and now."""
+    task = cached_task(spec, lowered)
+    if task.model_hash() != model_hash:
+        raise ValueError(f"task: the model {spec.xml} of {spec.id} changed meanwhile")
+    return task

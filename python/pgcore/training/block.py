@@ -10,25 +10,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pgcore.base.arrays import F32
 from pgcore.base.seeds import derive_seed
-from pgcore.learning import objectives, ppo, trpo
+from pgcore.learning import objectives
+from pgcore.learning.advantages import batch_values
+from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import SLOTS, Adam
-from pgcore.learning.ppo import Minibatches, TrainingData
+from pgcore.learning.value import VALUE_ORDER, update_value
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer, RewardScaler
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch, trajectory_metrics
 from pgcore.rollout.collect import collect
-from pgcore.rollout.returns import discounted_returns, gae, successor_values
-from pgcore.tasks.task import Task
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.training.config import TrainConfig
 from pgcore.training.divergence import no_marks
 from pgcore.training.freezing import sound_state, stop_diverged
 
-POLICY_ORDER, VALUE_ORDER, FISHER_ORDER = 0, 1, 2  # purposes of minibatch permutations
 
-
-class Agents:
+class Block:
     """The agents of some trials of a run.
 
     Attributes:
@@ -39,7 +38,7 @@ class Agents:
         diverged: marks [M, 3] of the members that stand still, see ``divergence.py``.
     """
 
-    def __init__(self, task: Task, config: TrainConfig, trials: list[int]) -> None:
+    def __init__(self, task: AnyTask, config: TrainConfig, trials: list[int]) -> None:
         self.task, self.config, self.trials = task, config, trials
         members = len(trials)
         self.diverged = no_marks(members)
@@ -117,6 +116,7 @@ class Agents:
             normalizer=self.normalizer,
             stream_ids=ids.reshape(-1),
             update_normalizer=True,
+            actions=config.actions,
         )
         self.normalizer = batch.normalizer
         return batch
@@ -130,18 +130,7 @@ class Agents:
             self.scaler.begin()
             rewards = self.scaler.scale(rewards, batch.terminated | batch.truncated)
         values, bootstrap = batch_values(self.value, batch)
-        after = successor_values(
-            values,
-            bootstrap,
-            batch.bootstrap_index,
-            batch.truncated,
-            time_limit=config.time_limit_rule,
-            cut=config.cut_rule,
-        )
-        flags = (batch.terminated, batch.truncated)
-        advantages, targets = gae(rewards, values, after, *flags, config.gamma, config.lam)
-        if config.baseline == "zero":
-            advantages = discounted_returns(rewards, np.zeros_like(rewards), *flags, config.gamma)
+        advantages, targets = config.judgement().advantages(rewards, batch, values, bootstrap)
         weights = np.ones_like(values)
         if config.value_skip_terminal:
             weights[batch.terminated | batch.truncated] = 0.0
@@ -163,17 +152,18 @@ class Agents:
     def update(self, data: TrainingData, iteration: int) -> dict[str, NDArray[Any]]:
         """Update policies and value networks; returns metrics, one array [M] each."""
         config = self.config
-        remaining = 1 - iteration / config.iterations if config.anneal else 1.0
+        remaining = config.remaining(iteration)
         for name, rate in (("policy", config.policy_lr), ("value", config.value_lr)):
             self.optimizers[name].lr = rate * remaining
-        stats = update_policy(
-            self.policy, self.optimizers["policy"], data, config, self.trials, iteration
+        orders = Orders(config.seed, self.trials, iteration)
+        stats = config.algorithm_entry().update(
+            self.policy, data, config.settings(), self.optimizers["policy"], orders
         )
-        stats |= ppo.update_value(
+        stats |= update_value(
             self.value,
             self.optimizers["value"],
             data,
-            minibatches(config, self.trials, VALUE_ORDER, iteration, config.value_epochs),
+            orders.minibatches(VALUE_ORDER, config.value_epochs, config.minibatches, config.pairs),
             clip=config.value_clip,
             max_grad_norm=config.max_grad_norm,
         )
@@ -209,68 +199,3 @@ class Agents:
                 setattr(self.normalizer, name, state[f"normalizer.{name}"].copy())
         if self.scaler is not None:
             self.scaler.state = state["scaler.state"].reshape(-1, 4).copy()
-
-
-def minibatches(
-    config: TrainConfig, trials: list[int], purpose: int, iteration: int, epochs: int
-) -> Minibatches:
-    """The minibatches of one iteration, from the run's seed."""
-    order = ppo.permutations(config.seed, trials, iteration, purpose, epochs, config.pairs)
-    return Minibatches(epochs, config.minibatches, order)
-
-
-def update_policy(
-    policy: GaussianPolicy,
-    optimizer: Adam,
-    data: TrainingData,
-    config: TrainConfig,
-    trials: list[int],
-    iteration: int,
-) -> dict[str, Tensor]:
-    """The policy update of the run's algorithm, in place; returns statistics, [M] each."""
-    if config.algorithm == "trpo":
-        size = max(1, round(config.fisher_fraction * config.pairs))
-        order = ppo.permutations(config.seed, trials, iteration, FISHER_ORDER, 1, config.pairs)
-        return trpo.update_policy(
-            policy,
-            data,
-            kl=config.kl,
-            fisher_order=order[:, 0, :size] if size < config.pairs else None,
-            cg_steps=config.cg_steps,
-            damping=config.cg_damping,
-            backtracks=config.backtracks,
-            accept_ratio=config.accept_ratio,
-            normalize=config.normalize_advantages,
-        )
-    return ppo.update_policy(
-        policy,
-        optimizer,
-        data,
-        minibatches(config, trials, POLICY_ORDER, iteration, config.policy_epochs),
-        clip=config.clip,
-        entropy=config.entropy,
-        normalize=config.normalize_advantages,
-        max_grad_norm=config.max_grad_norm,
-    )
-
-
-def batch_values(value: ValueNet, batch: RolloutBatch) -> tuple[F32, F32]:
-    """V of every observation [S, T] and of every bootstrap observation [K], float32.
-
-    Streams of a member must be neighbours and equal in number, as :func:`collect` makes them.
-    """
-    S, T, obs_dim = batch.inputs.shape
-    members = value.members
-    with torch.no_grad():
-        inputs = torch.from_numpy(batch.inputs).view(members, -1, obs_dim)
-        values = value(inputs).reshape(S, T).numpy()
-        # bootstrap observations: as many as a stream has at most, the rest is padding
-        owner = batch.member[batch.bootstrap_index[:, 0]]
-        bootstrap = np.zeros(len(owner), dtype=np.float32)
-        counts = np.bincount(owner, minlength=members)
-        padded = np.zeros((members, counts.max(initial=0), obs_dim), dtype=np.float32)
-        slot = np.arange(len(owner)) - np.concatenate([[0], np.cumsum(counts)[:-1]])[owner]
-        padded[owner, slot] = batch.bootstrap_inputs
-        if len(owner):
-            bootstrap = value(torch.from_numpy(padded)).numpy()[owner, slot]
-    return values, bootstrap

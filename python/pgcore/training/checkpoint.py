@@ -1,10 +1,8 @@
-"""Checkpoints: one safetensors file with JSON in its header. Nothing in it is ever executed."""
+"""Checkpoints of a run: everything needed to go on bit-exactly, and the agent that it holds."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
+from pgcore.agent import Agent
 from pgcore.base.errors import CheckpointError
+from pgcore.base.files import read_arrays, write_arrays
+from pgcore.learning.optimizer import SLOTS
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.tasks.make import make_task
-from pgcore.tasks.task import Task
-from pgcore.training.config import TrainConfig
+from pgcore.training.config import VERSION, TrainConfig
 
-FORMAT = 1
+FORMATS = (1, VERSION)
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Checkpoint:
         state: every array, with a leading axis of M = ``config.trials`` members.
         digest: SHA-256 of the arrays.
         path: the file.
+        model: hash of the compiled model that the run simulated; "" if the file does not say.
     """
 
     config: TrainConfig
@@ -42,74 +43,69 @@ class Checkpoint:
     state: dict[str, NDArray[Any]]
     digest: str
     path: Path
+    model: str = ""
 
-    def task(self) -> Task:
-        """The task that the agents were trained on."""
-        return make_task(self.config.task, lowered=self.config.lowered)
+    def task(self) -> AnyTask:
+        """The task that the agents were trained on; CheckpointError if its model is another now."""
+        task = make_task(self.config.task, lowered=self.config.lowered)
+        if self.model and task.model_hash() != self.model:
+            raise CheckpointError(
+                f"checkpoint: {self.path} was trained on another model than {self.config.task_id} "
+                "is now (a changed file, or another version of MuJoCo)"
+            )
+        return task
 
-    def policy(self) -> GaussianPolicy:
-        """The policies, a stack of M members."""
-        task = self.task()
-        policy = GaussianPolicy(
-            task.obs_dim,
-            task.act_dim,
-            self.config.hidden,
-            self.config.trials,
-            activation=self.config.activation,
-        )
+    def agent(self) -> Agent:
+        """All trials at this moment, frozen."""
+        config, task = self.config, self.task()
+        networks: dict[str, Any] = {"members": config.trials, "activation": config.activation}
+        policy = GaussianPolicy(task.obs_dim, task.act_dim, config.hidden, **networks)
         policy.load_flat(torch.from_numpy(self.state["policy.flat"]))
-        return policy
-
-    def value(self) -> ValueNet:
-        """The value networks, a stack of M members."""
-        value = ValueNet(
-            self.task().obs_dim,
-            self.config.value_hidden,
-            self.config.trials,
-            activation=self.config.activation,
-        )
+        value = ValueNet(task.obs_dim, config.value_hidden, **networks)
         value.load_flat(torch.from_numpy(self.state["value.flat"]))
-        return value
+        return Agent(
+            task=task,
+            policy=policy,
+            value=value,
+            normalizer=self._normalizer(),
+            actions=config.actions,
+            reward_std=self._reward_std(),
+            reward_clip=config.reward_clip if config.normalize_rewards else None,
+            judgement=config.judgement(),
+            algorithm=config.algorithm_entry(),
+            settings=config.settings(),
+            rate=config.remaining(self.iteration),
+            optimizer={slot: self.state[f"policy.{slot}"] for slot in SLOTS},
+            iteration=self.iteration,
+            origin={"run": str(self.path.parent.parent), "seed": config.seed},
+        )
 
-    def normalizer(self) -> Normalizer | None:
-        """The observation statistics, or None if the run has none."""
+    def _normalizer(self) -> Normalizer | None:
         if not self.config.normalize_obs:
             return None
         count, mean, m2 = (self.state[f"normalizer.{n}"].copy() for n in ("count", "mean", "m2"))
         return Normalizer(count, mean, m2, self.config.obs_clip)
 
-
-def _digest(state: dict[str, NDArray[Any]]) -> str:
-    sha = hashlib.sha256()
-    for name in sorted(state):
-        array = np.ascontiguousarray(state[name])
-        sha.update(f"{name}:{array.dtype}:{array.shape}".encode())
-        sha.update(array.tobytes())
-    return sha.hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old or the new content whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as f:
-        f.write(content)
-        f.flush()
-        os.fsync(f.fileno())
-    temporary.replace(path)
+    def _reward_std(self) -> NDArray[Any] | None:
+        """What rewards were divided by [M]: the first stream's std; None without scaling."""
+        if not self.config.normalize_rewards:
+            return None
+        state = self.state["scaler.state"].reshape(self.config.trials, -1, 4)[:, 0]
+        stds = [math.sqrt(m2 / (n - 1)) if n > 1 else 1.0 for n, _, m2, _ in state]
+        return np.array(stds)
 
 
 def save_checkpoint(
-    path: Path, config: TrainConfig, iteration: int, state: dict[str, NDArray[Any]]
+    path: Path, config: TrainConfig, iteration: int, state: dict[str, NDArray[Any]], model: str
 ) -> None:
     """Write a checkpoint, whole or not at all."""
     header = {
-        "format": FORMAT,
+        "format": VERSION,
         "config": config.to_dict(),
         "iteration": iteration,
-        "digest": _digest(state),
+        "model": model,
     }
-    arrays = {k: np.ascontiguousarray(v) for k, v in state.items()}
-    write_atomically(path, save(arrays, metadata={"pgcore": json.dumps(header)}))
+    write_arrays(path, header, state)
 
 
 def load_checkpoint(path: str | Path, task: str | None = None) -> Checkpoint:
@@ -123,24 +119,15 @@ def load_checkpoint(path: str | Path, task: str | None = None) -> Checkpoint:
         CheckpointError: missing, truncated, corrupt, of another format or for another task.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint: no file {str(path)!r}")
+    header, state = read_arrays(path, "checkpoint")
+    if header.get("format") not in FORMATS or "config" not in header:
+        got = header.get("format")
+        raise CheckpointError(f"checkpoint: {path} has format {got}, expected {VERSION}")
     try:
-        with safe_open(path, framework="numpy") as f:
-            header = json.loads((f.metadata() or {})["pgcore"])
-            state = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
-        if header["format"] != FORMAT:
-            raise CheckpointError(f"checkpoint: {path} has format {header['format']}, not {FORMAT}")
         config = TrainConfig.from_dict(header["config"])
         iteration, digest = int(header["iteration"]), str(header["digest"])
-    except CheckpointError:
-        raise
-    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
-        raise CheckpointError(
-            f"checkpoint: {path} is truncated or corrupt, or no pgcore checkpoint ({error})"
-        ) from error
-    if _digest(state) != digest:
-        raise CheckpointError(f"checkpoint: {path} is corrupt: its arrays do not match their hash")
-    if task is not None and config.task != task:
-        raise CheckpointError(f"checkpoint: {path} is for task {config.task}, expected {task}")
-    return Checkpoint(config, iteration, state, digest, path)
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"checkpoint: {path} is corrupt ({error})") from error
+    if task is not None and config.task_id != task:
+        raise CheckpointError(f"checkpoint: {path} is for task {config.task_id}, expected {task}")
+    return Checkpoint(config, iteration, state, digest, path, str(header.get("model", "")))

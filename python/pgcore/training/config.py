@@ -6,19 +6,34 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-Algorithm = Literal["ppo", "trpo"]
+import tyro
+
+from pgcore.learning.advantages import Judgement
+from pgcore.learning.algorithms import ALGORITHMS, Algorithm, find_algorithm
+from pgcore.tasks.task import TaskSpec
+
+VERSION = 2  # of the settings' form; files of an older one take defaults for what they lack
+
+
+_TASK_ARGUMENT = tyro.constructors.PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="TASK",
+    instance_from_str=lambda arguments: arguments[0],
+    is_instance=lambda value: isinstance(value, str | TaskSpec),
+    str_from_instance=lambda value: [value if isinstance(value, str) else value.id],
+)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Train a stack of agents. Defaults are correct practice; presets say what a source did."""
 
-    task: str = "Hopper-v2"
-    """Task id; `pgcore tasks` lists them."""
-    algorithm: Algorithm = "ppo"
-    """Policy update: ppo, or trpo."""
+    task: Annotated[str | TaskSpec, _TASK_ARGUMENT] = "Hopper-v2"
+    """Task: an id (`pgcore tasks` lists them), a task file (arm.toml), or gym:ID."""
+    algorithm: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(ALGORITHMS) + "}")] = "ppo"
+    """Policy update: one of the table of algorithms."""
     trials: int = 1
     """Agents trained side by side. Trial i is the same agent in any number of trials."""
     iterations: int = 500
@@ -94,6 +109,10 @@ class TrainConfig:
     reward_clip: float | None = 10.0
     """Bound of normalised rewards."""
 
+    actions: Literal["none", "clip"] | None = None
+    """What the task gets of a sampled action: itself (MuJoCo clamps it, but costs see it whole), or
+    clipped to its range. Default: none, and clip for gym:ID."""
+
     time_limit_rule: Literal["bootstrap", "terminate"] = "bootstrap"
     """At the time limit: bootstrap from the value, or treat it as death (biased)."""
     cut_rule: Literal["next", "current", "zero"] = "next"
@@ -138,12 +157,39 @@ class TrainConfig:
             )
         if self.pairs < self.minibatches:
             raise ValueError(f"minibatches: expected at most pairs ({self.pairs})")
-        if self.algorithm == "trpo" and self.normalize_advantages == "minibatch":
-            raise ValueError("normalize_advantages: trpo has no minibatches; use batch or none")
+        find_algorithm(self.algorithm)
+        if self.algorithm != "ppo" and self.normalize_advantages == "minibatch":
+            raise ValueError(
+                f"normalize_advantages: {self.algorithm} has no minibatches; use batch or none"
+            )
+
+    @property
+    def task_id(self) -> str:
+        """The task's name."""
+        return self.task if isinstance(self.task, str) else self.task.id
+
+    def algorithm_entry(self) -> Algorithm:
+        """The row of the table of algorithms."""
+        return find_algorithm(self.algorithm)
+
+    def settings(self) -> Any:
+        """The algorithm's own settings."""
+        return self.algorithm_entry().make_settings(vars(self))
+
+    def judgement(self) -> Judgement:
+        """How training judges its pairs."""
+        return Judgement(self.gamma, self.lam, self.baseline, self.time_limit_rule, self.cut_rule)
+
+    def remaining(self, iteration: int) -> float:
+        """The share of the learning rates that annealing has left."""
+        return 1 - iteration / self.iterations if self.anneal else 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON takes them."""
-        return dataclasses.asdict(self)
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if isinstance(self.task, TaskSpec):
+            values["task"] = self.task.resolved().to_dict()
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> TrainConfig:
@@ -158,6 +204,8 @@ class TrainConfig:
         lists: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
+        if isinstance(lists.get("task"), dict):
+            lists["task"] = TaskSpec.from_dict(lists["task"])
         return TrainConfig(**lists)
 
     def digest(self) -> str:

@@ -13,10 +13,13 @@ from torch import Tensor
 
 from pgcore.base.arrays import I64, Bool
 from pgcore.learning import objectives
+from pgcore.learning.data import TrainingData
 from pgcore.learning.optimizer import Adam
-from pgcore.learning.ppo import TrainingData
-from pgcore.policies.stack import GaussianPolicy, ValueNet, gaussian_log_prob
+from pgcore.policies.gaussian import GaussianPolicy
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
+from pgcore.tasks.gymnasium import AnyTask
+from pgcore.tasks.task import Task
 
 # In the order in which an iteration computes them; an action has its log-probability with it.
 CAUSES = ("observation", "action", "reward", "advantage", "loss", "gradient", "parameter")
@@ -59,6 +62,11 @@ def divergences(
             text += f": {reward_terms[term]}"
         found.append(Divergence(int(m) if trials is None else trials[int(m)], iteration, text))
     return found
+
+
+def reward_terms(task: AnyTask) -> list[str]:
+    """What a task's reward is the sum of; of an environment that is not known."""
+    return [term.kind for term in task.spec.reward] if isinstance(task, Task) else []
 
 
 def finite_rows(arrays: Iterable[NDArray[Any]], members: int) -> Bool:
@@ -122,15 +130,15 @@ def watches(
     value: ValueNet,
     optimizers: Mapping[str, Adam],
     data: TrainingData,
-    clip: float,
+    objective: Callable[[Tensor, Tensor], Tensor],
     value_clip: float | None,
 ) -> dict[str, Watch]:
     """Watches of both optimisers; their losses are those of all pairs of the iteration."""
 
     def policy_loss() -> Tensor:
-        log_prob = gaussian_log_prob(data.actions, policy.mean(data.inputs), policy.log_std)
+        log_prob = policy.log_prob(data.inputs, data.actions)
         ratio = torch.exp(log_prob - data.log_probs)
-        return objectives.clipped_surrogate(ratio, data.advantages, clip).detach()
+        return objective(ratio, data.advantages).detach()
 
     def value_loss() -> Tensor:
         out = value(data.inputs)

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pgcore.base.arrays import I64, Bool
+from pgcore.learning.data import TrainingData
 from pgcore.learning.optimizer import Adam
-from pgcore.learning.ppo import TrainingData
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.gaussian import GaussianPolicy
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.training.config import TrainConfig
 from pgcore.training.divergence import (
@@ -31,8 +33,8 @@ from pgcore.training.divergence import (
 _ACTING = ("policy.flat", "value.flat", "normalizer.mean", "normalizer.m2")
 
 
-class Agents(Protocol):
-    """What is asked of :class:`pgcore.training.block.Agents`."""
+class Trials(Protocol):
+    """What is asked of :class:`pgcore.training.block.Block`."""
 
     trials: list[int]
     config: TrainConfig
@@ -48,27 +50,27 @@ class Agents(Protocol):
     def update(self, data: TrainingData, iteration: int) -> dict[str, NDArray[Any]]: ...
 
 
-def sound_state(agents: Agents, iteration: int) -> State:
-    """The agents' state; one that cannot act has diverged, and gets zeros to stand still with."""
-    state = agents.state()
+def sound_state(block: Trials, iteration: int) -> State:
+    """The trials' state; one that cannot act has diverged, and gets zeros to stand still with."""
+    state = block.state()
     acting = [array for name, array in state.items() if name in _ACTING]
-    bad = ~finite_rows(acting, len(agents.trials))
+    bad = ~finite_rows(acting, len(block.trials))
     if not bad.any():
         return state
-    _mark(agents, bad, iteration, np.full(len(bad), PARAMETER), np.full(len(bad), NONE))
+    _mark(block, bad, iteration, np.full(len(bad), PARAMETER), np.full(len(bad), NONE))
     zeros = {k: np.nan_to_num(v, nan=0.0, posinf=0.0, neginf=0.0) for k, v in state.items()}
-    agents.load_state(zeros | {"diverged": agents.diverged})
-    return agents.state()
+    block.load_state(zeros | {"diverged": block.diverged})
+    return block.state()
 
 
-def _mark(agents: Agents, bad: Bool, iteration: int, causes: I64, terms: I64) -> None:
-    new = bad & (agents.diverged[:, 0] == NONE)
+def _mark(block: Trials, bad: Bool, iteration: int, causes: I64, terms: I64) -> None:
+    new = bad & (block.diverged[:, 0] == NONE)
     marks = np.stack([np.full(len(bad), iteration), causes, terms], axis=1)
-    agents.diverged[new] = marks[new]
+    block.diverged[new] = marks[new]
 
 
 def stop_diverged(
-    agents: Agents,
+    block: Trials,
     iteration: int,
     before: State,
     batch: RolloutBatch,
@@ -78,40 +80,45 @@ def stop_diverged(
     """Put members that are not finite back to ``before``; the others' bits are not touched.
 
     Args:
-        agents: after the iteration's update.
+        block: after the iteration's update.
         iteration: its number.
         before: their state ahead of it.
         batch, data: what the update was made from.
         metrics: arrays [M], NaN afterwards for members that stand still.
     """
-    after = agents.state()
+    after = block.state()
     losses = [metrics["policy_loss"], metrics["value_loss"]]
     causes = first_causes(batch, data, losses, after)
-    late = (causes >= LOSS) & (agents.diverged[:, 0] == NONE)
+    late = (causes >= LOSS) & (block.diverged[:, 0] == NONE)
     if late.any():
-        traced = _trace(agents, iteration, before, data)
+        traced = _trace(block, iteration, before, data)
         causes = np.where(late & (traced != NONE), traced, causes)
-    faults = batch.reward_fault.reshape(len(agents.trials), -1).max(axis=1)
-    _mark(agents, causes != NONE, iteration, causes, faults)
-    frozen = agents.diverged[:, 0] != NONE
+    faults = batch.reward_fault.reshape(len(block.trials), -1).max(axis=1)
+    _mark(block, causes != NONE, iteration, causes, faults)
+    frozen = block.diverged[:, 0] != NONE
     if frozen.any():
-        marks = {"diverged": agents.diverged}
-        agents.load_state(kept_state(before, after, frozen) | marks)
+        marks = {"diverged": block.diverged}
+        block.load_state(kept_state(before, after, frozen) | marks)
         for array in metrics.values():
             array[frozen] = np.nan
 
 
-def _trace(agents: Agents, iteration: int, before: State, data: TrainingData) -> I64:
+def _trace(block: Trials, iteration: int, before: State, data: TrainingData) -> I64:
     """Update once more, to see which of loss, gradient and parameter [M] failed first, or -1.
 
-    Leaves the agents somewhere else.
+    Leaves the block somewhere else.
     """
-    config, optimizers = agents.config, agents.optimizers
-    agents.load_state(before | {"diverged": agents.diverged})
-    parts = (agents.policy, agents.value, optimizers, data, config.clip, config.value_clip)
+    config, optimizers = block.config, block.optimizers
+    block.load_state(before | {"diverged": block.diverged})
+    rule, settings = config.algorithm_entry().objective, config.settings()
+
+    def objective(ratio: Tensor, advantages: Tensor) -> Tensor:
+        return rule(ratio, advantages, settings)
+
+    parts = (block.policy, block.value, optimizers, data, objective, config.value_clip)
     watched = watches(*parts)
-    agents.optimizers = dict(watched)
-    agents.update(data, iteration)
-    agents.optimizers = optimizers
+    block.optimizers = dict(watched)
+    block.update(data, iteration)
+    block.optimizers = optimizers
     policy, value = (watched[name].causes for name in ("policy", "value"))
     return np.where(policy != NONE, policy, value)

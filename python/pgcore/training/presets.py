@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from pgcore.learning.algorithms import find_algorithm
 from pgcore.training.config import TrainConfig
 
 # What both sources do and Table 1 leaves out, by algorithm.
@@ -46,28 +47,36 @@ PRESETS = ("default", "paper", "companion")
 FAMILIES = ("Humanoid", "Walker2d", "Hopper")
 
 
+def default_preset(task: str, algorithm: str) -> str:
+    """The preset of whoever names none: the paper's for its own tasks, else the defaults."""
+    family, _, version = task.partition("-")
+    papers = family in FAMILIES and version.startswith("v2") and algorithm in _COMMON
+    return "paper" if papers else "default"
+
+
 def preset_config(preset: str, task: str, algorithm: str) -> TrainConfig:
     """The settings of a preset for a task and an algorithm.
 
     Args:
         preset: "paper", "companion", or "default" for the defaults of :class:`TrainConfig`.
         task: an id; the paper's presets exist for every version of Humanoid, Walker2d and Hopper.
-        algorithm: "ppo" or "trpo".
+        algorithm: of the table of algorithms; the paper's presets exist for ppo and trpo.
 
     Raises:
         ValueError: unknown preset, or no such preset for this task.
     """
     if preset not in PRESETS:
         raise ValueError(f"preset: expected one of {', '.join(PRESETS)}; got {preset!r}")
-    if algorithm not in _COMMON:
-        raise ValueError(f"algorithm: expected ppo or trpo, got {algorithm!r}")
+    find_algorithm(algorithm)
     config = TrainConfig(
         task=task,
-        algorithm="trpo" if algorithm == "trpo" else "ppo",
-        normalize_advantages="batch" if algorithm == "trpo" else "minibatch",
+        algorithm=algorithm,
+        normalize_advantages="minibatch" if algorithm == "ppo" else "batch",
     )
     if preset == "default":
         return config
+    if algorithm not in _COMMON:
+        raise ValueError(f"preset: {preset!r} exists for ppo and trpo, not for {algorithm}")
     family = task.split("-")[0]
     if family not in FAMILIES:
         raise ValueError(

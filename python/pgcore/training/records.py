@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
-from pgcore.training.checkpoint import write_atomically
+from pgcore.base.files import write_atomically
 from pgcore.training.divergence import Divergence
 
 METRICS = (

@@ -16,13 +16,16 @@ import torch
 from numpy.typing import NDArray
 
 from pgcore.base.errors import CheckpointError
+from pgcore.base.files import write_atomically
 from pgcore.base.threads import default_threads
 from pgcore.tasks.make import make_task
-from pgcore.training.block import Agents
-from pgcore.training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from pgcore.training.block import Block
+from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
 from pgcore.training.config import TrainConfig
-from pgcore.training.divergence import DivergedError, Divergence, divergences
+from pgcore.training.divergence import DivergedError, Divergence, divergences, reward_terms
 from pgcore.training.records import Records
+
+MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Trainer:
         if config.trials > 1:
             count = max(2, count)  # two halves, so that one simulates while the other updates
         pieces = np.array_split(np.arange(config.trials), count)
-        self.blocks = [Agents(self.task, config, [int(t) for t in piece]) for piece in pieces]
+        self.blocks = [Block(self.task, config, [int(t) for t in piece]) for piece in pieces]
         self.workers = min(count, threads)
         self.native_threads = max(1, threads // self.workers)
 
@@ -95,7 +98,7 @@ class Trainer:
 
     def divergences(self) -> list[Divergence]:
         """The trials that have diverged."""
-        terms = [term.kind for term in self.task.spec.reward]
+        terms = reward_terms(self.task)
         return [d for b in self.blocks for d in divergences(b.diverged, terms, b.trials)]
 
     def _some_are_left(self) -> bool:
@@ -151,11 +154,15 @@ class Run:
         if config_file.exists():
             self._check_same_config(config_file)
         else:
-            text = json.dumps(config.to_dict(), indent=2, sort_keys=True)
-            write_atomically(config_file, text.encode())
+            self._write_config(config_file)
         latest = path / "checkpoints" / "latest.safetensors"
         if latest.exists():
-            checkpoint = load_checkpoint(latest, config.task)
+            checkpoint = load_checkpoint(latest, config.task_id)
+            if checkpoint.iteration > config.iterations:
+                raise ValueError(
+                    f"iterations: the run has made {checkpoint.iteration} already, expected at "
+                    f"least as many, got {config.iterations}"
+                )
             self.trainer.load_state(checkpoint.state, checkpoint.iteration)
         self.records = Records(path, self.trainer.iteration)
         self.records.write_diverged(self.trainer.divergences())
@@ -167,11 +174,23 @@ class Run:
             stored = TrainConfig.from_dict(json.loads(file.read_text()))
         except ValueError as error:
             raise CheckpointError(f"run: {file} is corrupt ({error})") from error
-        if stored != self.config:
-            mine, theirs = self.config.to_dict(), stored.to_dict()
-            names = [k for k in mine if mine[k] != theirs[k]]
-            shown = ", ".join(f"{k}: {theirs[k]} there, {mine[k]} here" for k in names)
+        mine, theirs = self.config.to_dict(), stored.to_dict()
+        names = [k for k in mine if mine[k] != theirs[k]]
+        fixed = [k for k in names if k not in MAY_CHANGE]
+        if fixed:
+            shown = ", ".join(f"{k}: {theirs[k]} there, {mine[k]} here" for k in fixed)
             raise ValueError(f"out: {self.path} holds a run with other settings ({shown})")
+        if "iterations" in names and self.config.anneal:
+            raise ValueError(
+                "iterations: the learning rate falls to 0 over the run's own "
+                f"{stored.iterations}; a run with anneal cannot be made longer or shorter"
+            )
+        if names:
+            self._write_config(file)
+
+    def _write_config(self, file: Path) -> None:
+        text = json.dumps(self.config.to_dict(), indent=2, sort_keys=True)
+        write_atomically(file, text.encode())
 
     def save(self) -> None:
         """Write the newest checkpoint, and keep it if its iteration is to be kept."""
@@ -179,8 +198,12 @@ class Run:
         iteration, state = self.trainer.iteration, self.trainer.state()
         folder = self.path / "checkpoints"
         if iteration in (*self.config.keep, self.config.iterations):
-            save_checkpoint(folder / f"{iteration:06d}.safetensors", self.config, iteration, state)
-        save_checkpoint(folder / "latest.safetensors", self.config, iteration, state)
+            self._write(folder / f"{iteration:06d}.safetensors", iteration, state)
+        self._write(folder / "latest.safetensors", iteration, state)
+
+    def _write(self, path: Path, iteration: int, state: dict[str, NDArray[Any]]) -> None:
+        model = self.trainer.task.model_hash()
+        save_checkpoint(path, self.config, iteration, state, model)
 
     def iterations(self) -> Iterator[Record]:
         """Run what remains; records and checkpoints are written along the way."""
@@ -209,13 +232,19 @@ class Run:
         self.records.close()
 
 
-def checkpoint_path(run: Path, iteration: int) -> Path:
-    """The kept checkpoint of an iteration; ValueError names the ones that exist, or no run."""
+def kept_iterations(run: Path) -> list[int]:
+    """The iterations whose checkpoints a run has kept; ValueError if it is no run."""
     folder = run / "checkpoints"
     if not folder.is_dir():
-        raise ValueError(f"runs: expected a training run, got {run}, which has no checkpoints")
-    path = folder / f"{iteration:06d}.safetensors"
+        what = "has no checkpoints" if run.exists() else "is not there"
+        raise ValueError(f"runs: expected a training run, got {run}, which {what}")
+    return sorted(int(p.stem) for p in folder.glob("[0-9]*.safetensors"))
+
+
+def checkpoint_path(run: Path, iteration: int) -> Path:
+    """The kept checkpoint of an iteration; ValueError names the ones that exist, or no run."""
+    known = kept_iterations(run)
+    path = run / "checkpoints" / f"{iteration:06d}.safetensors"
     if not path.is_file():
-        known = sorted(int(p.stem) for p in folder.glob("[0-9]*.safetensors"))
         raise ValueError(f"iterations: {run} has no checkpoint {iteration}; it has {known}")
     return path

@@ -1,7 +1,7 @@
 """The engine of every study: a plan of cells, computed here or on a cluster, resumed by itself.
 
-A cell is a pure function of its coordinates. It may run anywhere and in any order, and is stored
-when it is finished; the same call computes what is missing.
+A cell is a pure function of its coordinates. It may run anywhere, in any order and beside others,
+and is stored when it is finished; the same call computes what is missing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from pgcore.agent import Agent
 from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
-from pgcore.studies.engine.checkpoints import Agent
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
-from pgcore.studies.engine.store import Schema, Store, check_same
+from pgcore.studies.engine.overlap import outcome, overlapping_cells, run_overlapping
+from pgcore.studies.engine.store import Schema, Store, check_same, missing_cells
 
 Values = Mapping[str, NDArray[Any] | float]
 Cell = tuple[int, ...]
@@ -113,17 +114,17 @@ def run_plan(
             if not failures:
                 yield [(c, coordinates[c]) for c in missing if plan.stage(coordinates[c]) == stage]
 
+    def keep(cell: Cell, values: Values | BaseException) -> None:
+        if isinstance(values, BaseException):
+            failures[cell_name(coordinates[cell])] = values
+        else:
+            store.write(cell, values)
+        bar.update(costs[cell])
+
     start = time.perf_counter()
     bar = tqdm(total=total, initial=total - left, desc=plan.title, unit="pair", unit_scale=True)
     try:
-        for cell, values in _outcomes(
-            plan.function, stages(), threads, cluster if missing else None
-        ):
-            if isinstance(values, BaseException):
-                failures[cell_name(coordinates[cell])] = values
-            else:
-                store.write(cell, values)
-            bar.update(costs[cell])
+        _compute(plan.function, stages(), threads, cluster if missing else None, keep)
     finally:
         bar.close()
         store.add_seconds(time.perf_counter() - start)
@@ -170,22 +171,24 @@ def run_plans(
     return data
 
 
-def _outcomes(
+def _compute(
     function: Callable[[dict[str, Any], int], Values],
     stages: Iterator[Work],
     threads: int,
     cluster: str | None,
-) -> Iterator[tuple[Cell, Values | BaseException]]:
-    """The values of every cell, or its error, in the order in which they are ready."""
+    keep: Callable[[Cell, Values | BaseException], None],
+) -> None:
+    """Give the values of every cell, or its error, to ``keep``, one by one as they are ready."""
     if cluster is not None:
-        yield from cluster_outcomes(function, stages, cluster)
+        for cell, values in cluster_outcomes(function, stages, cluster):
+            keep(cell, values)
         return
     for work in stages:
+        if overlapping_cells(threads) > 1 and len(work) > 1:
+            run_overlapping(function, work, threads, keep)
+            continue
         for cell, coordinates in work:
-            try:
-                yield cell, function(coordinates, threads)
-            except Exception as error:  # a cell's error, whatever it is, must not end the study
-                yield cell, error
+            keep(cell, outcome(function, coordinates, threads))
 
 
 def describe_plans(
@@ -204,8 +207,8 @@ def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -
 
     path = Path(out)
     cells = plan.cells()
-    store = Store(path, plan.schema, {}) if check_same(path, plan.schema) else None
-    missing = [c for c in cells if store is None or not store.is_finished(c)]
+    lacking = set(missing_cells(path, plan.schema))
+    missing = [c for c in cells if c in lacking]
     pairs = sum(plan.cost(cells[c]) for c in missing)
     agent, threads = plan.probe, chosen_threads(num_threads)
     start = time.perf_counter()
@@ -215,8 +218,10 @@ def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -
     )  # fmt: skip
     rate = scores.lengths.sum() / (time.perf_counter() - start)
     hours = pairs * plan.work / rate / 3600
+    frames = getattr(agent.task, "frame_skip", None)  # unknown of a Gymnasium environment
+    steps = "" if frames is None else f" ({pairs * frames:.3g} simulator steps)"
     return (
         f"{plan.title}: {len(missing)} of {len(cells)} cells to compute, {pairs:.3g} state-action "
-        f"pairs ({pairs * agent.task.frame_skip:.3g} simulator steps); about "
+        f"pairs{steps}; about "
         f"{hours * 60:.1f} min ({hours:.2f} h) at {rate:.3g} pairs/s on {threads} thread(s)"
     )

@@ -1,4 +1,4 @@
-"""The dataset of a study on disk: one Zarr store, one chunk per cell, NaN for what is missing."""
+"""A study's dataset on disk: one Zarr store, one chunk per cell, NaN for what is missing."""
 
 from __future__ import annotations
 
@@ -13,22 +13,31 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from pgcore.studies.engine.layout import create_store, extend_store, read_coordinates, recover_store
+
+Coordinates = Mapping[str, Any]
+FINISHED = "finished"  # per cell, written last: 1 where every variable is there
+
 
 @dataclass(frozen=True)
 class Schema:
     """What a study's dataset looks like.
 
     Attributes:
-        cell_dims: the dimensions whose product are the cells, with their coordinates.
+        cell_dims: the dimensions whose product are the cells, with their coordinates. A store may
+            hold more of each, and grows where it holds less.
         inner_dims: further dimensions inside a cell, with their coordinates.
         variables: for each variable, its inner dimensions, its unit and what it is.
         spec: the settings that make the numbers; a store with others is refused.
+        moments: digest of each agent at each iteration, by ``label/iteration``; a store that holds
+            another agent of that name is refused.
     """
 
     cell_dims: Mapping[str, Sequence[Any]]
     inner_dims: Mapping[str, Sequence[Any]]
     variables: Mapping[str, tuple[tuple[str, ...], str, str]]
     spec: Mapping[str, Any] = field(default_factory=dict)
+    moments: Mapping[str, str] = field(default_factory=dict)
 
     def cells(self) -> list[tuple[int, ...]]:
         """Indices of all cells, in the order of the dimensions."""
@@ -47,29 +56,32 @@ def check_same(path: Path, schema: Schema) -> bool:
     """Whether a study of this schema is at a path; False if nothing is.
 
     Raises:
-        ValueError: the path holds a study with other settings, or something else.
+        ValueError: the path holds a study with other settings or agents, or something else.
     """
+    recover_store(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return False
     try:
         group = zarr.open_group(path, mode="r")
         stored = str(group.attrs["spec"])
+        moments: Any = group.attrs["moments"]
     except (KeyError, OSError, zarr.errors.GroupNotFoundError) as error:
         raise ValueError(f"out: {path} exists and is no study; choose another") from error
+    advice = f"choose another folder, or remove {path.name}, and it is computed anew"
     if stored != schema.spec_text():
         mine, theirs = json.loads(schema.spec_text()), json.loads(stored)
         names = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
         raise ValueError(
-            f"out: {path} holds a study with other settings of {', '.join(names)}; "
-            f"choose another folder, or remove {path.name}, and it is computed anew"
+            f"out: {path} holds a study with other settings of {', '.join(names)}; {advice}"
         )
-    for name, values in {**schema.cell_dims, **schema.inner_dims}.items():
+    for name, digest in schema.moments.items():
+        if moments.get(name, digest) != digest:
+            raise ValueError(f"out: {path} holds another agent as {name}; {advice}")
+    for name, values in schema.inner_dims.items():
         there: Any = group.get(name)
         if there is None or list(there[...]) != list(np.asarray(values)):
             raise ValueError(
-                f"out: {path} holds a study with other coordinates of {name} (or in "
-                f"another order); choose another folder, or remove {path.name}, and it is "
-                "computed anew"
+                f"out: {path} holds a study with other coordinates of {name}; {advice}"
             )
     return True
 
@@ -77,56 +89,35 @@ def check_same(path: Path, schema: Schema) -> bool:
 class Store:
     """A study's dataset while cells are computed.
 
-    A cell is finished when every variable of it is written; the first variable of the schema is
-    written last and marks it. Chunks are replaced whole, so a crash leaves a cell finished or
-    missing.
+    Chunks are replaced whole, and ``finished`` is written last, so that a crash leaves a cell
+    finished or missing.
     """
 
     def __init__(self, path: Path, schema: Schema, attributes: Mapping[str, Any]) -> None:
-        """Create a store, or open one of the same spec to go on.
+        """Create a store, or open one of the same settings to go on; it grows where it must.
 
         Raises:
             ValueError: the path holds a study with other settings, or something else.
         """
         self.path, self.schema = path, schema
+        variables = {**schema.variables, FINISHED: ((), "1", "1 where the cell is whole")}
         if not check_same(path, schema):
-            self._create(attributes)
-        self.group = zarr.open_group(path, mode="r+")
+            header = {**attributes, "spec": schema.spec_text(), "moments": dict(schema.moments)}
+            create_store(path, schema.cell_dims, schema.inner_dims, variables, header)
+        else:
+            extend_store(path, schema.cell_dims, schema.inner_dims, variables, schema.moments)
+        self.group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        held = read_coordinates(self.group, list(schema.cell_dims))
+        self._places = {d: {v: i for i, v in enumerate(values)} for d, values in held.items()}
 
-    def _create(self, attributes: Mapping[str, Any]) -> None:
-        """Write all metadata to a neighbour and move it into place, so that it is whole."""
-        building = self.path.with_name(f".{self.path.name}.building")
-        group = zarr.open_group(building, mode="w")
-        group.attrs.update({**attributes, "spec": self.schema.spec_text()})
-        dims = {**self.schema.cell_dims, **self.schema.inner_dims}
-        for name, values in dims.items():
-            array = np.asarray(values)
-            kind = str if array.dtype.kind == "U" else array.dtype
-            group.create_array(name, shape=array.shape, dtype=kind, dimension_names=[name])[...] = (
-                array
-            )
-        for name, (inner, unit, meaning) in self.schema.variables.items():
-            own = (*self.schema.cell_dims, *inner)
-            shape = tuple(len(dims[d]) for d in own)
-            chunks = (1,) * len(self.schema.cell_dims) + shape[len(self.schema.cell_dims) :]
-            variable = group.create_array(
-                name,
-                shape=shape,
-                chunks=chunks,
-                dtype="float64",
-                fill_value=np.nan,
-                dimension_names=list(own),
-            )
-            variable.attrs.update({"units": unit, "long_name": meaning})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            self.path.rmdir()
-        building.rename(self.path)
+    def _place(self, cell: tuple[int, ...]) -> tuple[int, ...]:
+        """Where a cell of the schema is in the store, which may hold more and in another order."""
+        return tuple(self._places[d][v] for d, v in self.schema.coordinates(cell).items())
 
     def is_finished(self, cell: tuple[int, ...]) -> bool:
         """Whether a cell needs no more work."""
-        marker: Any = self.group[next(iter(self.schema.variables))]
-        return not bool(np.isnan(marker[cell]).all())
+        marker: Any = self.group[FINISHED]
+        return bool(marker[self._place(cell)] == 1)
 
     def write(self, cell: tuple[int, ...], values: Mapping[str, NDArray[Any] | float]) -> None:
         """Write a finished cell."""
@@ -134,10 +125,10 @@ class Store:
             raise ValueError(
                 f"cell: expected {sorted(self.schema.variables)}, got {sorted(values)}"
             )
-        for name in reversed(list(self.schema.variables)):
+        for name in (*self.schema.variables, FINISHED):
             variable: Any = self.group.get(name)
             if variable is not None:  # a store that an older pgcore began has fewer
-                variable[cell] = values[name]
+                variable[self._place(cell)] = 1.0 if name == FINISHED else values[name]
 
     def add_seconds(self, seconds: float) -> None:
         """Add to the wall time that the study took."""
@@ -149,19 +140,50 @@ class Store:
         return open_study(self.path)
 
 
-def open_cell(path: str | Path, where: Mapping[str, Any]) -> xr.Dataset:
+def missing_cells(path: Path, schema: Schema) -> list[tuple[int, ...]]:
+    """The cells of a schema that a store lacks, without touching it; all if there is none."""
+    if not check_same(path, schema):
+        return schema.cells()
+    group = zarr.open_group(path, mode="r", use_consolidated=False)
+    held = read_coordinates(group, list(schema.cell_dims))
+    marks: Any = np.asarray(group[FINISHED][...])  # type: ignore[index]
+    missing = []
+    for cell in schema.cells():
+        at = schema.coordinates(cell)
+        known = all(at[d] in held[d] for d in at)
+        if not known or marks[tuple(held[d].index(at[d]) for d in at)] != 1:
+            missing.append(cell)
+    return missing
+
+
+def open_cell(path: str | Path, where: Coordinates) -> xr.Dataset:
     """What an earlier store of the study has at some coordinates; ValueError if it is missing."""
-    cell = open_study(path, load=False).sel(where)
-    first = next(iter(cell.data_vars.values()))
-    if not bool(np.isfinite(first.values).any()):
+    cell = open_study(path, load=False, whole=True).sel(where)
+    if not bool((cell[FINISHED] == 1).all()):
         raise ValueError(f"needs the cell of {Path(path).name} at {dict(where)}, which is missing")
     return cell
 
 
-def open_study(path: str | Path, *, load: bool = True) -> xr.Dataset:
-    """A study's dataset, in memory or read as it is used; ValueError if there is none."""
+def open_study(path: str | Path, *, load: bool = True, whole: bool = False) -> xr.Dataset:
+    """A study's dataset, sorted along numeric dimensions; ValueError if there is none.
+
+    Args:
+        path: of the store.
+        load: into memory; else it is read as it is used.
+        whole: as it is stored, with the marks of finished cells; else what is not finished is NaN.
+    """
     path = Path(path)
     if not (path / "zarr.json").is_file():
         raise ValueError(f"study: {path} is no study's dataset (no zarr.json)")
     data: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
-    return data.load() if load else data
+    for name in data.dims:
+        number = np.issubdtype(data[name].dtype, np.number)
+        if number and not data.indexes[name].is_monotonic_increasing:
+            data = data.sortby(name)
+    if load:
+        data = data.load()
+    if not whole:
+        finished = data[FINISHED] == 1
+        own = {n: v.where(finished) for n, v in data.data_vars.items() if n != FINISHED}
+        data = data.drop_vars(FINISHED).assign(own)
+    return data

@@ -20,7 +20,7 @@ from pgcore.studies.measures.statistics import (
     predicted_to_true,
     true_noise_scale,
 )
-from pgcore.studies.style import AGENT_PAIRS, COLORS, LINES, MARKERS, STYLE, new_figure, pairs_axis
+from pgcore.studies.style import AGENT_PAIRS, STYLE, look_of, new_figure, pairs_axis, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,8 +45,8 @@ def band(
 
 
 def _trial_band(ax: Axes, x: F64, rows: F64, label: str, first: bool) -> None:
-    style = {"color": COLORS[label], "line": LINES[label], "marker": MARKERS[label]}
-    band(ax, x, rows, **style, label=label.upper() if first else None)
+    style = look_of(label)
+    band(ax, x, rows, **style, label=shown(label) if first else None)
 
 
 def pairwise_cosine_panel(ax: Axes, data: xr.Dataset, label: str, gram: str = "gram") -> Axes:
@@ -54,8 +54,8 @@ def pairwise_cosine_panel(ax: Axes, data: xr.Dataset, label: str, gram: str = "g
 
     Args:
         ax: where to draw.
-        data: of one algorithm and iteration.
-        label: algorithm.
+        data: of one agent and iteration.
+        label: agent.
         gram: the variable, [trial, n, estimate, other].
     """
     for index, trial in enumerate(data["trial"].values):
@@ -75,7 +75,7 @@ def true_cosine_panel(ax: Axes, data: xr.Dataset, label: str, kind: str = "gradi
 
 
 def noise_scales(data: xr.Dataset) -> F64:
-    """B of the true gradient, one per trial, of one algorithm and iteration."""
+    """B of the true gradient, one per trial, of one agent and iteration."""
     names = ("stream_square", "true_square", "streams", "stream_pairs")
     square, true_square, streams, pairs = (data[name].values for name in names)
     return true_noise_scale(square, true_square, streams, pairs)
@@ -97,7 +97,7 @@ def _predictions(top: Axes, bottom: Axes, data: xr.Dataset, label: str) -> None:
         )
     ]
     for ax, curve in curves:
-        ax.plot(n, curve, color=COLORS[label], linewidth=0.7, linestyle="--", alpha=0.8)
+        ax.plot(n, curve, color=look_of(label)["color"], linewidth=0.7, linestyle="--", alpha=0.8)
 
 
 @mpl.rc_context(STYLE)
@@ -112,12 +112,12 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
     figure, axes = new_figure(len(iterations), 2, height=1.9)
     for column, iteration in enumerate(iterations):
         top, bottom = axes[:, column]
-        for algorithm in (str(a) for a in data["algorithm"].values):
-            part = data.sel(iteration=iteration, algorithm=algorithm)
-            pairwise_cosine_panel(top, part, algorithm, KINDS[kind][0])
-            true_cosine_panel(bottom, part, algorithm, kind)
+        for agent in (str(a) for a in data["agent"].values):
+            part = data.sel(iteration=iteration, agent=agent)
+            pairwise_cosine_panel(top, part, agent, KINDS[kind][0])
+            true_cosine_panel(bottom, part, agent, kind)
             if kind == "gradient":
-                _predictions(top, bottom, part, algorithm)
+                _predictions(top, bottom, part, agent)
         for panel in (top, bottom):
             panel.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
             panel.axhline(0, color="black", linewidth=0.5)
@@ -140,7 +140,7 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
 
 def _trajectory_axis(panel: Axes, data: xr.Dataset) -> None:
     """Mean trajectories per estimate at some n, above the panel."""
-    mean = data["trajectories"].mean(["algorithm", "trial", "estimate"]).values
+    mean = data["trajectories"].mean(["agent", "trial", "estimate"]).values
     n = data["n"].values
     top = panel.secondary_xaxis("top")
     chosen = slice(0, None, max(1, len(n) // 4))
@@ -165,13 +165,13 @@ def gradient_table(data: xr.Dataset) -> str:
         "cosine; cosine to the true gradient;\nnoise scale B in pairs, from the true gradient's "
         "streams, and from the estimates; split-half cosine of the true gradient\nand its norm; "
         "trajectories of an estimate; pairwise cosine of computed steps, and to the true step",
-        f"{'':<6}{'iter':>5}{'trial':>7}{'pairwise':>22}{'to true':>22}{'B':>10}"
+        f"{'':<14}{'iter':>5}{'trial':>7}{'pairwise':>22}{'to true':>22}{'B':>10}"
         f"{'B of the estimates':>30}{'split':>7}{'|g|':>10}{'traj':>7}{'step pw':>9}"
         f"{'step true':>10}",
     ]
-    for algorithm in data["algorithm"].values:
+    for agent in data["agent"].values:
         for iteration in data["iteration"].values:
-            part = data.sel(algorithm=algorithm, iteration=iteration)
+            part = data.sel(agent=agent, iteration=iteration)
             rows = np.array([_agent_row(part.sel(trial=t), n) for t in part["trial"].values])
             names = [*map(str, part["trial"].values)]
             if len(rows) > 1:
@@ -179,7 +179,7 @@ def gradient_table(data: xr.Dataset) -> str:
             for trial, row in zip(names, rows, strict=True):
                 pw, tt, own = (_interval(row[i : i + 3], trial) for i in (0, 3, 6))
                 lines.append(
-                    f"{algorithm:<6}{iteration:>5}{trial:>7}{pw:>22}{tt:>22}{row[9]:>10.3g}"
+                    f"{agent!s:<14}{iteration:>5}{trial:>7}{pw:>22}{tt:>22}{row[9]:>10.3g}"
                     f"{own:>30}{row[10]:>7.2f}{row[11]:>10.3g}{row[12]:>7.1f}{row[13]:>9.3f}"
                     f"{row[14]:>10.3f}"
                 )

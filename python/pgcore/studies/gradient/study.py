@@ -13,8 +13,7 @@ estimates with each other and with them, from which every statistic follows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,13 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.errors import check_count, check_counts
-from pgcore.base.seeds import derive_seed
-from pgcore.studies.engine.cells import Plan, Values, describe_plans, run_plans
-from pgcore.studies.engine.checkpoints import Checkpoints
+from pgcore.studies.engine.cells import Plan, Values
+from pgcore.studies.engine.parts import padded_parameters, parameters_of, shared_of, spec_of
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema, open_cell, open_study
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.studies.pairs.steps import computed_step, step_data
+from pgcore.studies.pairs.steps import step_data
 
 DEFAULT_PAIRS = (100, 200, 500, 1000, 2000, 5000, 10000)
 _ESTIMATE_IDS = 1 << 20  # stream ids that an estimate may use
@@ -39,23 +38,28 @@ _LEAST_STEP_PAIRS = 64  # an update needs a few pairs per minibatch
 class TrueGradient:
     """The cell of ``true.zarr``: gradient from two disjoint halves, and a step from many pairs."""
 
-    checkpoints: Checkpoints
+    agents: Agents
     pairs: int
     step_pairs: int
     seed: int
     sampling: Sampling
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        agent = self.checkpoints.agent(at["algorithm"], at["iteration"], at["trial"])
-        seed = derive_seed(self.seed, "true", at["algorithm"], at["iteration"], at["trial"])
+        agent = self.agents.agent(at)
+        seed = self.agents.seed(at, self.seed, "true")
         halves = np.arange(2) * _ESTIMATE_IDS
         sums = sum_gradients(agent, self.pairs // 2, halves, seed, self.sampling, num_threads)
         count, _ = self.sampling.streams(self.step_pairs)
         ids = list(range(2 * _ESTIMATE_IDS, 2 * _ESTIMATE_IDS + count))
-        data = step_data(agent, self.step_pairs, ids, seed, self.sampling, num_threads)
+        gradient, step = padded_parameters(self.agents, 2), padded_parameters(self.agents)
+        gradient[:, : sums.gradients.shape[1]] = sums.gradients
+        if agent.algorithm is not None:
+            data = step_data(agent, self.step_pairs, ids, seed, self.sampling, num_threads)
+            own = agent.updated(data, seed)
+            step[: len(own)] = own
         return {
-            "gradient": sums.gradients,
-            "step": computed_step(agent, data, seed, 0),
+            "gradient": gradient,
+            "step": step,
             "stream_square": sums.square,
             "streams": float(sums.streams),
             "stream_pairs": float(sums.steps),
@@ -67,7 +71,7 @@ class TrueGradient:
 class GradientEstimates:
     """The cell of ``dataset.zarr``: K estimates and K steps from n pairs each."""
 
-    checkpoints: Checkpoints
+    agents: Agents
     estimates: int
     largest_step: int
     seed: int
@@ -75,27 +79,26 @@ class GradientEstimates:
     true_store: str
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        where = {name: at[name] for name in ("algorithm", "iteration", "trial")}
-        agent = self.checkpoints.agent(**where)
+        where = {name: at[name] for name in ("agent", "iteration", "trial")}
+        agent = self.agents.agent(at)
         true = open_cell(self.true_store, where)
-        n, K = int(at["n"]), self.estimates
-        seed = derive_seed(self.seed, "estimates", *where.values(), n)
+        n, K, P = int(at["n"]), self.estimates, agent.policy.flat.shape[1]
+        seed = self.agents.seed(at, self.seed, "estimates", n)
         firsts = np.arange(K) * _ESTIMATE_IDS
         sums = sum_gradients(agent, n, firsts, seed, self.sampling, num_threads)
         values: dict[str, Any] = {
             "gram": sums.gradients @ sums.gradients.T,
-            "dot_true": sums.gradients @ true["gradient"].values.mean(0),
+            "dot_true": sums.gradients @ true["gradient"].values.mean(0)[:P],
             "trajectories": sums.trajectories,
             "diverged": sums.diverged,
             "step_gram": np.full((K, K), np.nan),
             "step_dot_true": np.full(K, np.nan),
         }
-        if _LEAST_STEP_PAIRS <= n <= self.largest_step:
+        if agent.algorithm is not None and _LEAST_STEP_PAIRS <= n <= self.largest_step:
             count, _ = self.sampling.streams(n)
             steps = np.stack(
                 [
-                    computed_step(
-                        agent,
+                    agent.updated(
                         step_data(
                             agent, n, list(range(i, i + count)), seed, self.sampling, num_threads
                         ),
@@ -106,7 +109,7 @@ class GradientEstimates:
                 ]
             )
             values["step_gram"] = steps @ steps.T
-            values["step_dot_true"] = steps @ true["step"].values
+            values["step_dot_true"] = steps @ true["step"].values[:P]
         return values
 
 
@@ -115,10 +118,10 @@ class GradientStudy:
     """The settings of a gradient study.
 
     Attributes:
-        iterations: checkpoints, which the runs must have kept.
+        iterations: of the runs; None: all that they have kept.
         pairs: the values of n.
         estimates: K, independent estimates at each n.
-        trials: how many of the runs' trials, from the first; None: all.
+        trials: how many of the trials, from the first; None: all.
         true_pairs: pairs of the true gradient, half in each of its two halves.
         true_step_pairs: pairs of the true step.
         largest_step: steps are computed up to this n.
@@ -126,7 +129,7 @@ class GradientStudy:
         sampling: how pairs are sampled and judged.
     """
 
-    iterations: tuple[int, ...] = (0, 150, 300, 450)
+    iterations: tuple[int, ...] | None = None
     pairs: tuple[int, ...] = DEFAULT_PAIRS
     estimates: int = 10
     trials: int | None = None
@@ -142,50 +145,41 @@ class GradientStudy:
         check_count("true_step_pairs", self.true_step_pairs, _LEAST_STEP_PAIRS)
         check_counts("pairs", self.pairs)
 
-    def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
+    def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
-        checkpoints = Checkpoints.of(runs, self.iterations, self.trials)
-        probe = checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0)
-        spec = {
-            **asdict(self),
-            "study": "gradient_quality",
-            "task": checkpoints.task_id,
-            "trials": checkpoints.trials,
-            "checkpoints": checkpoints.digests(),
-        }
-        attributes = checkpoints.provenance()
-        title = f"gradient {checkpoints.task_id}"
-        P = probe.policy.flat.shape[1]
+        true_store = str(out.resolve() / "true.zarr")
+        shared = shared_of(agents)
+        names = ("true_pairs", "true_step_pairs", "seed", "sampling")
         true = Plan(
-            title=f"true {title}",
+            title=f"true gradient {agents.task_id}",
             schema=Schema(
-                cell_dims=checkpoints.dims,
-                inner_dims={"half": [0, 1], "parameter": list(range(P))},
+                cell_dims=agents.dims,
+                inner_dims={"half": [0, 1], "parameter": parameters_of(agents)},
                 variables=_TRUE_VARIABLES,
-                spec={**spec, "pairs": None, "estimates": None, "largest_step": None},
+                spec=spec_of(self, "gradient_quality", agents, *names),
+                moments=agents.identities(),
             ),
             function=TrueGradient(
-                checkpoints, self.true_pairs, self.true_step_pairs, self.seed, self.sampling
+                agents, self.true_pairs, self.true_step_pairs, self.seed, self.sampling
             ),
             cost=lambda at: self.true_pairs + self.true_step_pairs,
-            probe=probe,
-            attributes=attributes,
+            **shared,
         )
-        K, true_store = self.estimates, str(out.resolve() / "true.zarr")
+        K = self.estimates
         estimates = Plan(
-            title=title,
+            title=f"gradient {agents.task_id}",
             schema=Schema(
-                cell_dims={**checkpoints.dims, "n": list(self.pairs)},
+                cell_dims={**agents.dims, "n": list(self.pairs)},
                 inner_dims={"estimate": list(range(K)), "other": list(range(K))},
                 variables=_VARIABLES,
-                spec=spec,
+                spec=spec_of(self, "gradient_quality", agents, *names, "estimates", "largest_step"),
+                moments=agents.identities(),
             ),
             function=GradientEstimates(
-                checkpoints, K, self.largest_step, self.seed, self.sampling, true_store
+                agents, K, self.largest_step, self.seed, self.sampling, true_store
             ),
             cost=lambda at: K * at["n"] * (2 if at["n"] <= self.largest_step else 1),
-            probe=probe,
-            attributes=attributes,
+            **shared,
         )
         return {"true.zarr": true, "dataset.zarr": estimates}
 
@@ -208,64 +202,25 @@ _VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
 }
 
 
-def gradient_quality(
-    runs: str | Path | Sequence[str | Path],
-    out: str | Path,
-    *,
-    num_threads: int | None = None,
-    cluster: str | None = None,
-    **settings: Any,
-) -> xr.Dataset:
-    """Measure gradient quality at the checkpoints of one or several runs; resumes what is there.
-
-    Args:
-        runs: folders of training runs on one task, at most one per algorithm.
-        out: folder of ``true.zarr`` and ``dataset.zarr``.
-        num_threads: default: what affinity, cgroup and Slurm allow.
-        cluster: see :func:`pgcore.studies.cells.run_plan`.
-        settings: fields of :class:`GradientStudy`.
-
-    Returns:
-        The dataset of :func:`open_gradient`.
-
-    Raises:
-        ValueError: bad argument, missing checkpoint, or ``out`` holds another study.
-        StudyError: some cells failed; everything else is stored.
-    """
-    out = Path(out)
-    plans = GradientStudy(**settings).plans(runs, out)
-    run_plans(plans, out, num_threads=num_threads, cluster=cluster)
-    return open_gradient(out)
-
-
-def describe_gradient(
-    runs: str | Path | Sequence[str | Path],
-    out: str | Path,
-    *,
-    num_threads: int | None = None,
-    **settings: Any,
-) -> str:
-    """What :func:`gradient_quality` would compute, and how long it would take."""
-    return describe_plans(GradientStudy(**settings).plans(runs, Path(out)), out, num_threads)
-
-
 def open_gradient(out: str | Path) -> xr.Dataset:
     """The study's dataset, small: inner products, and of the true vectors only theirs.
 
-    Dims algorithm, iteration, trial, n, estimate, other. Beside the variables of the cells:
+    Dims agent, iteration, trial, n, estimate, other. Beside the variables of the cells:
     true_square |ḡ|², half_dot ⟨ḡ₁, ḡ₂⟩, half_squares |ḡ₁|²|ḡ₂|², step_square |Δ|², stream_square,
     streams, stream_pairs and true_trajectories.
     """
     data = open_study(Path(out) / "dataset.zarr")
     true = open_study(Path(out) / "true.zarr")
     first, second = true["gradient"].sel(half=0), true["gradient"].sel(half=1)
-    skip = {"skipna": False}
-    data["true_square"] = (((first + second) / 2) ** 2).sum("parameter", **skip)
-    data["half_dot"] = (first * second).sum("parameter", **skip)
-    data["half_squares"] = (first**2).sum("parameter", **skip) * (second**2).sum(
-        "parameter", **skip
-    )
-    data["step_square"] = (true["step"] ** 2).sum("parameter", **skip)
+
+    def square(product: xr.DataArray) -> xr.DataArray:
+        """Sum over the parameters that a network has; NaN where the cell is missing."""
+        return product.sum("parameter", min_count=1)
+
+    data["true_square"] = square(((first + second) / 2) ** 2)
+    data["half_dot"] = square(first * second)
+    data["half_squares"] = square(first**2) * square(second**2)
+    data["step_square"] = square(true["step"] ** 2)
     for name in ("stream_square", "streams", "stream_pairs", "true_trajectories"):
         data[name] = true[name]
     return data

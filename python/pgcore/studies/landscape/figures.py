@@ -11,7 +11,7 @@ from scipy import stats
 
 from pgcore.base.arrays import F64
 from pgcore.studies.measures.divergence import divergence_note
-from pgcore.studies.style import STYLE, new_figure, spec_of
+from pgcore.studies.style import STYLE, new_figure, shown, spec_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,27 +50,25 @@ def surface_panel(ax: Any, data: xr.DataArray, title: str, limits: tuple[float, 
     return ax
 
 
-def surface_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) -> Figure:
+def surface_figure(data: xr.Dataset, agent: str, trial: int, source: int) -> Figure:
     """Figures 5-7: a row per iteration; the surrogate, then the true reward per number of pairs.
 
     The rewards of a row have one scale, so that what is noise at few pairs can be seen.
     """
-    title = _what(data, algorithm, trial, source)
-    return _surfaces(data.sel(source=[source]), algorithm, trial, title, every_level=True)
+    title = _what(data, agent, trial, source)
+    return _surfaces(data.sel(source=[source]), agent, trial, title, every_level=True)
 
 
-def sources_figure(data: xr.Dataset, algorithm: str, trial: int) -> Figure:
+def sources_figure(data: xr.Dataset, agent: str, trial: int) -> Figure:
     """Figures 6, 7 and 13-18: surrogate and true reward for steps from few and from many pairs.
 
     The rewards of a row are those of the most pairs that were measured for all of it.
     """
-    return _surfaces(data, algorithm, trial, _what(data, algorithm, trial), every_level=False)
+    return _surfaces(data, agent, trial, _what(data, agent, trial), every_level=False)
 
 
 @mpl.rc_context(STYLE)
-def _surfaces(
-    data: xr.Dataset, algorithm: str, trial: int, title: str, *, every_level: bool
-) -> Figure:
+def _surfaces(data: xr.Dataset, agent: str, trial: int, title: str, *, every_level: bool) -> Figure:
     """A row per iteration; for each source of a step the surrogate, then rewards by pairs.
 
     ``every_level``: of all numbers of pairs per point, or of the most that all sources have.
@@ -85,7 +83,7 @@ def _surfaces(
     FigureCanvasAgg(figure)
     number = 1
     for iteration in iterations:
-        row = data.sel(algorithm=algorithm, trial=trial, iteration=iteration)
+        row = data.sel(agent=agent, trial=trial, iteration=iteration)
         measured = measured_pairs(row["reward"]) or all_levels
         levels = all_levels if every_level else measured[-1:]
         shown = row["reward"].sel(pairs=levels)
@@ -143,10 +141,10 @@ def noise_text(data: xr.Dataset) -> str:
     return "common random numbers" if has_common_numbers(data) else "independent streams"
 
 
-def _what(data: xr.Dataset, algorithm: str, trial: int, source: int | None = None) -> str:
+def _what(data: xr.Dataset, agent: str, trial: int, source: int | None = None) -> str:
     step = f"; step from {source} pairs" if source is not None else ""
     task = spec_of(data).get("task", "")
-    first = f"{task}, {algorithm.upper()}, trial {trial}{step}"
+    first = f"{task}, {shown(agent)}, trial {trial}{step}"
     note = f"\n{blown}" if (blown := divergence_note(data)) else ""
     return f"{first}\n{noise_text(data)}; random direction of norm 2{note}"
 
@@ -214,12 +212,12 @@ def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
 
 
 @mpl.rc_context(STYLE)
-def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) -> Figure:
+def contour_figure(data: xr.Dataset, agent: str, trial: int, source: int) -> Figure:
     """A row per iteration: surrogate, reward at the most pairs with standard errors, the cut.
 
     Of a plane with one point in some direction, the cut alone.
     """
-    part = data.sel(algorithm=algorithm, trial=trial, source=source)
+    part = data.sel(agent=agent, trial=trial, source=source)
     iterations = data["iteration"].values
     plane = is_plane(data)
     figure, axes = new_figure(3 if plane else 1, len(iterations), width=2.6, height=2.0)
@@ -248,7 +246,7 @@ def contour_figure(data: xr.Dataset, algorithm: str, trial: int, source: int) ->
     for ax in axes[-1]:
         ax.set_xlabel("step", fontsize=7)
     bands = f"bands: 95 %, where a point has {LEAST_TRAJECTORIES} trajectories or more"
-    figure.suptitle(f"{_what(data, algorithm, trial, source)}; {bands}", fontsize=7)
+    figure.suptitle(f"{_what(data, agent, trial, source)}; {bands}", fontsize=7)
     legends = [ax.get_legend_handles_labels() for ax in axes[:, -1]]
     lines, names = max(legends, key=lambda legend: len(legend[1]))
     if names:

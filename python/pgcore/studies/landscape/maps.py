@@ -12,14 +12,14 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
-from pgcore.base.seeds import derive_seed
 from pgcore.studies.engine.cells import Values
-from pgcore.studies.engine.checkpoints import Checkpoints
+from pgcore.studies.engine.parts import padded_parameters
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import open_cell, open_study
 from pgcore.studies.landscape.spending import Spending
 from pgcore.studies.landscape.surfaces import plane, reward_sums, standard_error, surrogate_surface
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.studies.pairs.steps import computed_step, step_data
+from pgcore.studies.pairs.steps import step_data
 
 RANDOM_NORM = 2.0
 _Variables = dict[str, tuple[tuple[str, ...], str, str]]
@@ -48,29 +48,29 @@ REWARD: _Variables = {name: (_GRID, "1", text) for name, text in SUMS.items()}
 class SurrogateMap:
     """The cell of ``surrogate.zarr``: directions and surrogate from n pairs."""
 
-    checkpoints: Checkpoints
+    agents: Agents
     steps: tuple[float, ...]
     randoms: tuple[float, ...]
     seed: int
     sampling: Sampling
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        where = {name: at[name] for name in ("algorithm", "iteration", "trial")}
-        agent, n = self.checkpoints.agent(**where), int(at["source"])
-        seed = derive_seed(self.seed, "step", *where.values(), n)
+        agent, n = self.agents.agent(at), int(at["source"])
+        seed = self.agents.seed(at, self.seed, "step", n)
         count, _ = self.sampling.streams(n)
         data = step_data(agent, n, list(range(count)), seed, self.sampling, num_threads)
-        step = computed_step(agent, data, seed, 0)
-        random = random_direction(len(step), derive_seed(self.seed, "random", *where.values()))
+        step = agent.updated(data, seed)
+        random = random_direction(len(step), self.agents.seed(at, self.seed, "random"))
         policies = plane(agent, step, random, np.array(self.steps), np.array(self.randoms))
-        clip = agent.config.clip if at["algorithm"] == "ppo" else None
-        surface, kl = surrogate_surface(policies, agent, data, clip, num_threads)
+        surface, kl = surrogate_surface(policies, agent, data, num_threads)
         shape = (len(self.steps), len(self.randoms))
+        padded = padded_parameters(self.agents, 2)
+        padded[:, : len(step)] = step, random
         return {
             "surrogate": surface.reshape(shape),
             "kl": kl.reshape(shape),
-            "step": step,
-            "random": random,
+            "step": padded[0],
+            "random": padded[1],
         }
 
 
@@ -85,7 +85,7 @@ def random_direction(parameters: int, seed: int) -> F64:
 class RewardMap:
     """The cell of ``reward.zarr``: one part of the pairs of every grid point, in one pool."""
 
-    checkpoints: Checkpoints
+    agents: Agents
     steps: tuple[float, ...]
     randoms: tuple[float, ...]
     part_pairs: int
@@ -100,7 +100,7 @@ class RewardMap:
         return max(0, min(rest, self.part_pairs))
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        where = {name: at[name] for name in ("algorithm", "iteration", "trial", "source")}
+        where = {name: at[name] for name in ("agent", "iteration", "trial", "source")}
         steps, randoms = np.array(self.steps), np.array(self.randoms)
         shape, centre = (len(steps), len(randoms)), centre_of(steps, randoms)
         common = self.noise == "common"
@@ -112,9 +112,10 @@ class RewardMap:
             if common and centre is not None:  # differences are taken to it
                 members = np.union1d(members, [centre])
         stored = open_cell(self.surrogate_store, where)
-        agent = self.checkpoints.agent(at["algorithm"], at["iteration"], at["trial"])
-        policies = plane(agent, stored["step"].values, stored["random"].values, steps, randoms)
-        seed = derive_seed(self.seed, "reward", *where.values(), at["pairs"], at["part"])
+        agent = self.agents.agent(at)
+        step, random = (stored[n].values[: agent.policy.flat.shape[1]] for n in ("step", "random"))
+        policies = plane(agent, step, random, steps, randoms)
+        seed = self.agents.seed(at, self.seed, "reward", at["source"], at["pairs"], at["part"])
         pairs = self.part(at)
         sums = reward_sums(agent, policies, pairs, seed, common, centre, num_threads, members)
         return {n: a.reshape(shape) for n, a in zip(REWARD, sums.arrays(), strict=True)}
@@ -127,7 +128,7 @@ def centre_of(steps: F64, randoms: F64) -> int | None:
 
 
 def open_landscape(out: str | Path) -> xr.Dataset:
-    """Maps over (algorithm, iteration, trial, source, [pairs,] step_scale, random_scale).
+    """Maps over (agent, iteration, trial, source, [pairs,] step_scale, random_scale).
 
     reward (mean return), reward_error (its standard error over trajectories), trajectories,
     pairs_used, warnings (MuJoCo's), diverged (trajectories), difference and difference_error (to
@@ -135,13 +136,13 @@ def open_landscape(out: str | Path) -> xr.Dataset:
     surrogate, kl, and step_norm.
     """
     parts = open_study(Path(out) / "reward.zarr")
-    finished = parts["count"].notnull()  # written last
+    finished = parts["count"].notnull()
     needed = np.ceil(parts["pairs"] / json.loads(parts.attrs["spec"])["part_pairs"])
     sums = parts[[name for name in SUMS if name in parts]].where(finished).sum("part", min_count=1)
     sums = sums.where(finished.sum("part") == needed)  # a map is whole or missing
     directions = open_study(Path(out) / "surrogate.zarr")
     data = directions[["surrogate", "kl"]]
-    data["step_norm"] = np.sqrt((directions["step"] ** 2).sum("parameter", skipna=False))
+    data["step_norm"] = np.sqrt((directions["step"] ** 2).sum("parameter", min_count=1))
     for mean, error, names in (
         ("reward", "reward_error", ("count", "total", "square")),
         ("difference", "difference_error", ("paired_count", "paired_total", "paired_square")),

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.landscape.figures import noise_text, pairs_text
-from pgcore.studies.style import spec_of
+from pgcore.studies.style import shown, spec_of
 
 
 def landscape_page(data: xr.Dataset) -> str:
@@ -26,14 +26,14 @@ def landscape_page(data: xr.Dataset) -> str:
         subplot_titles=("surrogate", "true reward"),
     )
     names = []
-    stacked = data.stack(row=("algorithm", "iteration", "trial", "source", "pairs"))
+    stacked = data.stack(row=("agent", "iteration", "trial", "source", "pairs"))
     for index in range(stacked.sizes["row"]):
         own = stacked.isel(row=index)
         if not bool(own["reward"].notnull().all()):
             continue
-        algorithm, iteration, trial, source, pairs = own["row"].item()
+        agent, iteration, trial, source, pairs = own["row"].item()
         names.append(
-            f"{algorithm.upper()} iteration {iteration}, trial {trial}, step from {source}, "
+            f"{shown(agent)} iteration {iteration}, trial {trial}, step from {source}, "
             f"{pairs_text(data, pairs)} per point"
         )
         for column, variable in enumerate(("surrogate", "reward"), 1):

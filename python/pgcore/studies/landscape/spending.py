@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from scipy import stats
 
 from pgcore.base.arrays import F64, Bool
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.store import FINISHED, open_study
 from pgcore.studies.landscape.surfaces import standard_error
 
 
@@ -29,6 +30,7 @@ class Spending:
         paired: errors are those of the differences to the centre (common random numbers).
         target_error: None: 0.
         budget: pairs of all maps together; None: no limit.
+        absent: (agent, iteration, trial) that have no maps.
     """
 
     store: str
@@ -36,25 +38,30 @@ class Spending:
     paired: bool
     target_error: float | None
     budget: int | None
+    absent: tuple[tuple[str, int, int], ...] = ()
 
     def chosen(self, at: dict[str, Any]) -> Bool:
         """The points [A·B] of a map that get a part; ValueError if an earlier part is missing."""
         number = int(at["part"])
-        data = open_study(self.store, load=False)
+        data = open_study(self.store, load=False, whole=True)
         points = data.sizes["step_scale"] * data.sizes["random_scale"]
         if number == 0:
             return np.ones(points, dtype=np.bool_)
         names = ("paired_count", "paired_total", "paired_square")
         if not self.paired:
             names = ("count", "total", "square")
-        earlier = data[["count", "pairs_used", *names]].isel(part=slice(0, number)).load()
-        if bool(earlier["count"].isnull().any()):
+        earlier = data[["count", "pairs_used", FINISHED, *names]].isel(part=slice(0, number)).load()
+        held = xr.ones_like(earlier[FINISHED].isel(part=0, drop=True), dtype=np.bool_)
+        for agent, iteration, trial in self.absent:
+            held.loc[{"agent": agent, "iteration": iteration, "trial": trial}] = False
+        if not bool(((earlier[FINISHED] == 1) | ~held).all()):
             raise ValueError(f"needs the parts before {number} of all maps; one is missing")
         sums = earlier.sum("part")
-        errors = error_bound(*(sums[n].values for n in names))
+        bounds = sums["count"].copy(data=error_bound(*(sums[n].values for n in names)))
+        errors = bounds.where(held, 0.0).transpose(*bounds.dims).values
         spent, bought = float(sums["pairs_used"].sum()), int((earlier["count"] > 0).sum())
         chosen = sums["count"].copy(data=self.allocation(errors, spent, spent / bought, number))
-        where = {d: at[d] for d in ("algorithm", "iteration", "trial", "source", "pairs")}
+        where = {d: at[d] for d in ("agent", "iteration", "trial", "source", "pairs")}
         own: Bool = chosen.sel(where).transpose("step_scale", "random_scale").values.ravel()
         return own
 

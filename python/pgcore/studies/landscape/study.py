@@ -7,19 +7,20 @@ scaled to norm 2. Two stores: ``surrogate.zarr`` (directions, surrogate and KL) 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.rollout.collect import default_streams
-from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
-from pgcore.studies.engine.checkpoints import Checkpoints
+from pgcore.studies.engine.cells import Plan
+from pgcore.studies.engine.parts import parameters_of, shared_of, spec_of
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema
 from pgcore.studies.landscape.maps import (
     REWARD,
@@ -27,7 +28,6 @@ from pgcore.studies.landscape.maps import (
     RewardMap,
     SurrogateMap,
     centre_of,
-    open_landscape,
 )
 from pgcore.studies.landscape.spending import Spending
 from pgcore.studies.pairs.sampling import Sampling
@@ -42,8 +42,8 @@ class LandscapeStudy:
     """The settings of a landscape study.
 
     Attributes:
-        iterations: checkpoints, which the runs must have kept.
-        trials: how many of the runs' trials, from the first; None: all.
+        iterations: of the runs; None: all that they have kept.
+        trials: how many of the trials, from the first; None: all.
         sources: pairs that the update step is computed from, one map each.
         pairs: pairs per grid point of the true reward, one map each.
         points: grid points along each of the two directions.
@@ -59,7 +59,7 @@ class LandscapeStudy:
         sampling: how the pairs of a step are sampled and judged.
     """
 
-    iterations: tuple[int, ...] = (0, 150, 300, 450)
+    iterations: tuple[int, ...] | None = None
     trials: int | None = 1
     sources: tuple[int, ...] = (2000,)
     pairs: tuple[int, ...] = (2000, 20_000)
@@ -112,26 +112,27 @@ class LandscapeStudy:
         """Whether pairs are spent where they are needed."""
         return self.target_error is not None or self.budget is not None
 
-    def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
+    def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
-        checkpoints = Checkpoints.of(runs, self.iterations, self.trials)
-        checkpoints.check_learning()
-        self._check_budget(checkpoints)
-        shared: dict[str, Any] = {
-            "probe": checkpoints.agent(checkpoints.algorithms[0], max(checkpoints.iterations), 0),
-            "attributes": checkpoints.provenance(),
-        }
+        agents.check_learning()
+        self._check_budget(agents)
+        shared = shared_of(agents)
         return {
-            "surrogate.zarr": self._surrogate_plan(checkpoints, shared),
-            "reward.zarr": self._reward_plan(checkpoints, shared, out.resolve()),
+            "surrogate.zarr": self._surrogate_plan(agents, shared),
+            "reward.zarr": self._reward_plan(agents, shared, out.resolve()),
         }
 
-    def _maps(self, checkpoints: Checkpoints) -> int:
+    def _maps(self, agents: Agents) -> int:
         """How many maps there are of one number of pairs."""
-        return math.prod(map(len, checkpoints.dims.values())) * len(self.sources)
+        return sum(agents.has(at) for at in self._cells(agents)) * len(self.sources)
 
-    def _check_budget(self, checkpoints: Checkpoints) -> None:
-        least = self._maps(checkpoints) * math.prod(self.points) * self.part_pairs
+    def _cells(self, agents: Agents) -> list[dict[str, Any]]:
+        """The coordinates of every trial at every moment, there or not."""
+        dims = agents.dims
+        return [dict(zip(dims, c, strict=True)) for c in itertools.product(*dims.values())]
+
+    def _check_budget(self, agents: Agents) -> None:
+        least = self._maps(agents) * math.prod(self.points) * self.part_pairs
         if self.budget is not None and self.budget < least:
             raise ValueError(
                 f"budget: expected at least {least}, a first part at every point of every map, got "
@@ -144,43 +145,36 @@ class LandscapeStudy:
         a, b = (np.linspace(*ends, n).round(9).tolist() for ends, n in axes)
         return tuple(a), tuple(b)
 
-    def _spec(self, checkpoints: Checkpoints) -> dict[str, Any]:
-        return {
-            **asdict(self),
-            "study": "landscape",
-            "task": checkpoints.task_id,
-            "trials": checkpoints.trials,
-            "checkpoints": checkpoints.digests(),
-        }
-
-    def _surrogate_plan(self, checkpoints: Checkpoints, shared: dict[str, Any]) -> Plan:
+    def _surrogate_plan(self, agents: Agents, shared: dict[str, Any]) -> Plan:
         steps, randoms = self._axes()
-        P = shared["probe"].policy.flat.shape[1]
-        own = {"pairs": None, "noise": None, "part_pairs": None}
-        own |= {"target_error": None, "budget": None}
+        names = ("step_range", "random_range", "points", "seed", "sampling")
         return Plan(
-            title=f"surrogate {checkpoints.task_id}",
+            title=f"surrogate {agents.task_id}",
             schema=Schema(
-                {**checkpoints.dims, "source": list(self.sources)},
+                {**agents.dims, "source": list(self.sources)},
                 {
                     "step_scale": list(steps),
                     "random_scale": list(randoms),
-                    "parameter": list(range(P)),
+                    "parameter": parameters_of(agents),
                 },
                 SURROGATE,
-                {**self._spec(checkpoints), **own},
+                spec_of(self, "landscape", agents, *names),
+                agents.identities(),
             ),
-            function=SurrogateMap(checkpoints, steps, randoms, self.seed, self.sampling),
+            function=SurrogateMap(agents, steps, randoms, self.seed, self.sampling),
             cost=lambda at: int(at["source"]),
             work=1
-            + _UPDATE_WORK * shared["probe"].config.policy_epochs
+            + _UPDATE_WORK * getattr(shared["probe"].settings, "policy_epochs", 1)
             + _SURFACE_WORK * math.prod(self.points),
             **shared,
         )
 
-    def _reward_plan(self, checkpoints: Checkpoints, shared: dict[str, Any], out: Path) -> Plan:
+    def _reward_plan(self, agents: Agents, shared: dict[str, Any], out: Path) -> Plan:
         steps, randoms = self._axes()
         parts = math.ceil(max(self.pairs) / self.part_pairs)
+        names = ["step_range", "random_range", "points", "seed", "sampling", "noise", "part_pairs"]
+        if self.adaptive:  # what a part gets depends on all maps together
+            names += ["target_error", "budget", "pairs", "sources"]
         centre = centre_of(np.array(steps), np.array(randoms))
         spending = None
         if self.adaptive:
@@ -190,9 +184,10 @@ class LandscapeStudy:
                 self.noise == "common" and centre is not None,
                 self.target_error,
                 self.budget,
+                tuple(tuple(at.values()) for at in self._cells(agents) if not agents.has(at)),
             )
         function = RewardMap(
-            checkpoints,
+            agents,
             steps,
             randoms,
             self.part_pairs,
@@ -207,73 +202,36 @@ class LandscapeStudy:
             "part": list(range(parts)),
         }
         return Plan(
-            title=f"reward {checkpoints.task_id}",
+            title=f"reward {agents.task_id}",
             schema=Schema(
-                {**checkpoints.dims, **own},
+                {**agents.dims, **own},
                 {"step_scale": list(steps), "random_scale": list(randoms)},
                 REWARD,
-                self._spec(checkpoints),
+                spec_of(self, "landscape", agents, *names),
+                agents.identities(),
             ),
             function=function,
-            cost=lambda at: self._cost(checkpoints, at, function.part(at)),
-            wanted=lambda at: function.part(at) > 0,
+            cost=lambda at: self._cost(agents, at, function.part(at)),
             stage=lambda at: int(at["part"]) if self.adaptive else 0,
-            **shared,
+            **{**shared, "wanted": lambda at: agents.has(at) and function.part(at) > 0},
         )
 
-    def _cost(self, checkpoints: Checkpoints, at: dict[str, Any], part: int) -> int:
+    def _cost(self, agents: Agents, at: dict[str, Any], part: int) -> int:
         """Pairs of a map's part; of a later one of an adaptive map, at most and on average."""
         whole = math.prod(self.points) * part
         if self.budget is None or at["part"] == 0:
             return whole
-        maps, later = self._maps(checkpoints), math.ceil(self.pairs[0] / self.part_pairs) - 1
+        maps, later = self._maps(agents), math.ceil(self.pairs[0] / self.part_pairs) - 1
         left = self.budget - maps * math.prod(self.points) * self.part_pairs
         return min(whole, left // (maps * later))
 
 
-def landscape(
-    runs: str | Path | Sequence[str | Path],
-    out: str | Path,
-    *,
-    num_threads: int | None = None,
-    cluster: str | None = None,
-    **settings: Any,
-) -> xr.Dataset:
-    """Map true reward and surrogate around the checkpoints of one or several runs; resumes.
-
-    Args:
-        runs: folders of training runs on one task, at most one per algorithm.
-        out: folder of the stores.
-        num_threads: default: what affinity, cgroup and Slurm allow.
-        cluster: see :func:`pgcore.studies.cells.run_plan`.
-        settings: fields of :class:`LandscapeStudy`.
-
-    Returns:
-        The dataset of :func:`open_landscape`.
-
-    Raises:
-        ValueError: bad argument, missing checkpoint, or ``out`` holds another study.
-        StudyError: some cells failed; everything else is stored.
-    """
-    plans = LandscapeStudy(**settings).plans(runs, Path(out))
-    run_plans(plans, out, num_threads=num_threads, cluster=cluster)
-    return open_landscape(out)
-
-
-def describe_landscape(
-    runs: str | Path | Sequence[str | Path],
-    out: str | Path,
-    *,
-    num_threads: int | None = None,
-    **settings: Any,
-) -> str:
-    """What :func:`landscape` would compute, and how long it would take."""
-    study = LandscapeStudy(**settings)
-    plans = study.plans(runs, Path(out))
-    what = f"{study.points[0]} x {study.points[1]} points per map"
-    what += "; adaptive, so that it may be less:" if study.adaptive else ":"
-    limit = plans["reward.zarr"].probe.task.time_limit or 0
-    part = min(*study.pairs, study.part_pairs)
-    more = default_streams(plans["reward.zarr"].probe.task, part) * limit
-    note = f"Trajectories run to their end: up to {more} pairs more per point and part of {part}."
-    return f"{what}\n{describe_plans(plans, out, num_threads)}\n{note}"
+def note(settings: LandscapeStudy, plans: Mapping[str, Plan]) -> str:
+    """What a description of the plans does not say by itself."""
+    what = f"{settings.points[0]} x {settings.points[1]} points per map"
+    what += "; adaptive, so that it may be less" if settings.adaptive else ""
+    task = plans["reward.zarr"].probe.task
+    part = min(*settings.pairs, settings.part_pairs)
+    more = default_streams(task, part) * (task.time_limit or 0)
+    tail = f"up to {more} pairs more per point and part of {part}"
+    return f"{what}. Trajectories run to their end: {tail}."

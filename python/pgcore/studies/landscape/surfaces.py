@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pgcore.agent import Agent
 from pgcore.base.arrays import F64, I64
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning import objectives
-from pgcore.learning.ppo import TrainingData
-from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+from pgcore.learning.data import TrainingData
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.rollout.collect import default_streams, evaluate
-from pgcore.studies.engine.checkpoints import Agent
 
 _MEMBERS, _PAIRS = 8, 4096  # of one block of the surrogate
 
@@ -114,6 +114,7 @@ def reward_sums(
         normalizer.select(np.zeros(M, dtype=np.int64)) if normalizer is not None else None,
         streams=member,
         stream_ids=ids,
+        actions=agent.actions,
     )
 
     def summed(weights: F64 | None = None) -> F64:
@@ -151,30 +152,29 @@ def _paired_sums(returns: F64, stream: I64, M: int, streams: int, centre: int) -
 
 
 def surrogate_surface(
-    policies: GaussianPolicy, agent: Agent, data: TrainingData, clip: float | None, num_threads: int
+    policies: GaussianPolicy, agent: Agent, data: TrainingData, num_threads: int
 ) -> tuple[F64, F64]:
     """Surrogate and mean KL(θ || member) of every member, on given pairs.
 
-    The surrogate is what the algorithm maximises: with normalised advantages, PPO's clipped one or
-    TRPO's mean(ρ A). Work is cut into fixed blocks on a thread pool and summed in their order, so
-    that the bits do not depend on the threads.
+    The surrogate is what the agent's algorithm ascends, with normalised advantages. Work is cut
+    into fixed blocks on a thread pool and summed in their order, so that the bits do not depend on
+    the threads.
 
     Args:
         policies: M members.
         agent: θ.
         data: the pairs [1, N, ...].
-        clip: PPO's ε; None: unclipped.
         num_threads: of the pool.
 
     Returns:
         surrogate [M] and KL [M].
     """
+    algorithm = agent.check_algorithm()
     N, M = data.advantages.shape[1], policies.members
     advantages = objectives.normalize_advantages(data.advantages.double()).float()
     with torch.no_grad(), one_torch_thread():
-        old_mean = agent.policy.mean(data.inputs)
-    old_std = agent.policy.log_std.detach()
-    old_log_prob = gaussian_log_prob(data.actions, old_mean, old_std)
+        old = agent.policy.distribution(data.inputs)
+        old_log_prob = old.log_prob(data.actions)
 
     def block(corner: tuple[int, int]) -> tuple[Tensor, Tensor]:
         members, pairs = (
@@ -184,16 +184,12 @@ def surrogate_surface(
         part = policies.with_members(policies.flat[members])
         shape = (part.members, -1, -1)
         with torch.no_grad():
-            mean = part.mean(data.inputs[:, pairs].expand(shape))
-            log_std = part.log_std
-            log_prob = gaussian_log_prob(data.actions[:, pairs].expand(shape), mean, log_std)
+            new = part.distribution(data.inputs[:, pairs].expand(shape))
+            log_prob = new.log_prob(data.actions[:, pairs].expand(shape))
             ratio = torch.exp(log_prob - old_log_prob[:, pairs])
             a = advantages[:, pairs].expand(part.members, -1)
-            if clip is None:
-                gain = objectives.surrogate(ratio, a)
-            else:
-                gain = objectives.clipped_surrogate(ratio, a, clip)
-            kl = objectives.gaussian_kl(old_mean[:, pairs], old_std, mean, log_std)
+            gain = algorithm.objective(ratio, a, agent.settings)
+            kl = old.states(pairs).kl(new)
             weight = ratio.shape[1] / N
             return gain.double() * weight, kl.double() * weight
 

@@ -38,11 +38,11 @@ def landscape_table(data: xr.Dataset) -> str:
     degree = smooth_degree(data.sizes["step_scale"] * data.sizes["random_scale"])
     lines = [
         _LEGEND.format(degree=degree),
-        f"{'':<6}{'iter':>5}{'trial':>6}{'source':>8}{'pairs':>8}{'traj':>7}{'agree':>19}"
+        f"{'':<14}{'iter':>5}{'trial':>6}{'source':>8}{'pairs':>8}{'traj':>7}{'agree':>19}"
         f"{'rank':>21}{'one step':>26}{'rough':>14}{'jagged':>21}{'KL':>8}{'|step|':>8}"
         f"{'paired':>8}",
     ]
-    stacked = data.stack(row=("algorithm", "iteration", "trial", "source", "pairs"))
+    stacked = data.stack(row=("agent", "iteration", "trial", "source", "pairs"))
     for index in range(stacked.sizes["row"]):
         own = stacked.isel(row=index)
         if not bool(np.isfinite(own["reward"]).all()):
@@ -119,7 +119,7 @@ def _pairing_gain(own: xr.Dataset) -> float:
 
 
 def _map_line(own: xr.Dataset) -> str:
-    name = [own[d].item() for d in ("algorithm", "iteration", "trial", "source", "pairs")]
+    name = [own[d].item() for d in ("agent", "iteration", "trial", "source", "pairs")]
     cut = own.isel(random_scale=along_the_step(own))
     kl, change, agree = math.nan, (math.nan,) * 3, Interval(*(math.nan,) * 3)
     if float(cut["random_scale"]) == 0:
@@ -133,7 +133,7 @@ def _map_line(own: xr.Dataset) -> str:
     shares = f"{rough.unexplained:.2f} / {rough.noise:.2f}" if rough else "-"
     one = "{:+.1f} [{:+.0f}, {:+.0f}]".format(*change) if np.isfinite(change).all() else "-"
     return (
-        f"{name[0]:<6}{name[1]:>5}{name[2]:>6}{name[3]:>8}{name[4]:>8}"
+        f"{name[0]!s:<14}{name[1]:>5}{name[2]:>6}{name[3]:>8}{name[4]:>8}"
         f"{float(own['trajectories'].mean()):>7.0f}{_shown(agree, independent):>19}"
         f"{_shown(rank_correlation(surrogate, _surface(own)), independent):>21}"
         f"{one:>26}{shares:>14}{_shown(rough.jagged) if rough else '-':>21}"

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pgcore.agent import Agent
 from pgcore.base.arrays import F64, I64
 from pgcore.base.threads import one_torch_thread
+from pgcore.policies.gaussian import gradient_sums
 from pgcore.rollout.batch import RolloutBatch
-from pgcore.studies.engine.checkpoints import Agent
-from pgcore.studies.pairs.sampling import Sampling, gradient_sums, sample_blocks
+from pgcore.studies.pairs.sampling import Sampling, sample_blocks
 
 
 @dataclass(frozen=True)

@@ -5,26 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
-from pgcore.base.arrays import F32, F64, I64, Bool
+from pgcore.agent import Agent
+from pgcore.base.arrays import F64, I64
 from pgcore.base.errors import check_choice, check_count
-from pgcore.learning.objectives import gaussian_log_prob_gradient
-from pgcore.policies.mlp import mlp_backward, mlp_forward
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.learning.advantages import BASELINES, Judgement, batch_values
+from pgcore.policies.gaussian import GRADIENT_STREAMS
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.collect import collect
-from pgcore.rollout.returns import discounted_returns, gae, successor_values
-from pgcore.studies.engine.checkpoints import Agent
-from pgcore.training.block import batch_values
 
-BASELINES = ("value", "zero")
 CONVENTIONS = ("correct", "agent")
 _BLOCK_BYTES = 200e6  # of transitions held at a time; two blocks are alive at once
-_GRADIENT_STREAMS = 8  # whose activations are held at a time
 
 
 @dataclass(frozen=True)
@@ -66,51 +61,15 @@ class Sampling:
 
     def judge(self, agent: Agent, batch: RolloutBatch, value: ValueNet | None = None) -> F64:
         """Advantages [S, T] of a batch; ``value`` stands in for the agent's value network."""
-        rewards, flags = agent.rewards(batch.rewards), (batch.terminated, batch.truncated)
+        rewards = agent.rewards(batch.rewards)
+        rule = Judgement(self.gamma, self.lam)
         if self.baseline == "zero":
-            return discounted_returns(rewards, np.zeros_like(rewards), *flags, self.gamma)
-        values, bootstrap = batch_values(value or agent.value, batch)
-        rules = {}
+            return rule.returns(rewards, batch)
         if self.conventions == "agent":
-            rules = {"time_limit": agent.config.time_limit_rule, "cut": agent.config.cut_rule}
-        after = successor_values(values, bootstrap, batch.bootstrap_index, batch.truncated, **rules)
-        return gae(rewards, values, after, *flags, self.gamma, self.lam)[0]
-
-
-def resolved_steps(gamma: float) -> int:
-    """Steps after which a reward has a weight below 1 %."""
-    return math.ceil(math.log(0.01) / math.log(gamma))
-
-
-def resolved_returns(
-    rewards: F64, batch: RolloutBatch, gamma: float, time_limit: int | None
-) -> tuple[F64, Bool]:
-    """Discounted returns that are not cut short, and where they are known.
-
-    A return is known where the time limit and the stream's end are so far away that what they may
-    cut off has a weight below 1 % (γ^k < 0.01). Whether the trajectory happens to terminate earlier
-    must not matter: keeping just those pairs near an end would select low returns.
-
-    Args:
-        rewards: [S, T], on the scale of interest.
-        batch: the transitions of streams that begin with a reset.
-        gamma: discount.
-        time_limit: of the task.
-
-    Returns:
-        returns [S, T], and known [S, T].
-    """
-    flags = (batch.terminated, batch.truncated)
-    returns = discounted_returns(rewards, np.zeros_like(rewards), *flags, gamma)
-    tail = resolved_steps(gamma)
-    steps = np.arange(rewards.shape[1])
-    ended = (batch.terminated | batch.truncated)[:, :-1]
-    first = np.zeros(rewards.shape, dtype=np.int64)  # the step that its trajectory began with
-    first[:, 1:] = np.maximum.accumulate(np.where(ended, steps[1:], 0), axis=1)
-    known = np.broadcast_to(steps + tail <= rewards.shape[1], rewards.shape)
-    if time_limit is not None:
-        known = known & (steps - first + tail <= time_limit)
-    return returns, known
+            own = agent.judgement
+            rule = replace(rule, time_limit=own.time_limit, cut=own.cut)
+        values, bootstrap = batch_values(value or agent.check_value(), batch)
+        return rule.advantages(rewards, batch, values, bootstrap)[0]
 
 
 def sample_blocks(
@@ -132,7 +91,7 @@ def sample_blocks(
     """
     pair = 8 * agent.task.obs_dim + 4 * agent.task.obs_dim + 4 * agent.task.act_dim + 30
     size = max(1, int(_BLOCK_BYTES / (steps * pair)))
-    size = min(size, max(_GRADIENT_STREAMS, int(200_000 / steps)))
+    size = min(size, max(GRADIENT_STREAMS, int(200_000 / steps)))
     parts = [slice(i, i + size) for i in range(0, len(stream_ids), size)]
 
     def simulate(part: slice) -> RolloutBatch:
@@ -146,6 +105,7 @@ def sample_blocks(
             num_threads=num_threads,
             normalizer=agent.normalizer,
             stream_ids=ids,
+            actions=agent.actions,
         )
 
     with ThreadPoolExecutor(1) as ahead:
@@ -155,37 +115,3 @@ def sample_blocks(
             if i + 1 < len(parts):
                 coming = ahead.submit(simulate, parts[i + 1])
             yield part, batch
-
-
-def gradient_sums(policy: GaussianPolicy, inputs: F32, actions: F32, weights: F64) -> F64:
-    """Σ_t ∇_θ log π_θ(a_t|s_t) w_t of every stream.
-
-    Each stream is treated as a member of a stack that shares one policy's weights.
-
-    Args:
-        policy: a stack of one member with P parameters.
-        inputs: [S, T, O]; actions: [S, T, A]; weights: [S, T].
-
-    Returns:
-        [S, P], in the order of ``policy.flat``.
-    """
-    pieces = [slice(i, i + _GRADIENT_STREAMS) for i in range(0, len(inputs), _GRADIENT_STREAMS)]
-    return np.concatenate(
-        [_gradient_sums(policy, inputs[p], actions[p], weights[p]) for p in pieces]
-    )
-
-
-def _gradient_sums(policy: GaussianPolicy, inputs: F32, actions: F32, weights: F64) -> F64:
-    S = len(inputs)
-    tensors = [t.data.expand(S, *t.shape[1:]) for t in policy.tensors]
-    layers, log_std = policy.layer_tensors, tensors[-1]
-    out = torch.empty(S, policy.flat.shape[1])
-    gradients = policy.split(out)
-    with torch.no_grad():
-        mean, kept = mlp_forward(tensors[:layers], torch.from_numpy(inputs), policy.activation)
-        z = (torch.from_numpy(actions) - mean) * torch.exp(-log_std).unsqueeze(1)
-        slopes = torch.from_numpy(weights.astype(np.float32))
-        d_mean, d_log_std = gaussian_log_prob_gradient(z, log_std, slopes)
-        mlp_backward(tensors[:layers], kept, d_mean, policy.activation, gradients)
-        gradients[-1].copy_(d_log_std)
-    return out.numpy().astype(np.float64)

@@ -6,19 +6,15 @@ algorithm makes of them.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from pgcore.base.arrays import F64
+from pgcore.agent import Agent
 from pgcore.base.threads import one_torch_thread
-from pgcore.learning.optimizer import Adam
-from pgcore.learning.ppo import TrainingData
-from pgcore.studies.engine.checkpoints import Agent
+from pgcore.learning.advantages import batch_values
+from pgcore.learning.data import TrainingData
 from pgcore.studies.pairs.sampling import Sampling, sample_blocks
-from pgcore.training.block import batch_values, update_policy
 
 
 def step_data(
@@ -38,7 +34,9 @@ def step_data(
     for _, batch in sample_blocks(agent, steps, ids, seed, num_threads):
         with one_torch_thread():
             advantages = sampling.judge(agent, batch).astype(np.float32)
-            values, _ = batch_values(agent.value, batch)
+            values = np.zeros_like(batch.log_probs)
+            if agent.value is not None:
+                values, _ = batch_values(agent.value, batch)
         arrays = {
             "inputs": batch.inputs,
             "actions": batch.actions,
@@ -57,33 +55,3 @@ def step_data(
         targets=values_ + tensors["advantages"],
         weights=torch.ones_like(values_),
     )
-
-
-def computed_step(agent: Agent, data: TrainingData, seed: int, label: int) -> F64:
-    """θ' - θ [P] after one policy update from the agent's parameters and optimiser state.
-
-    Args:
-        agent: where the step starts.
-        data: the pairs [1, N, ...] that it is computed from.
-        seed, label: of the minibatch order and of TRPO's Fisher subset.
-    """
-    pairs = data.advantages.shape[1]
-    config = dataclasses.replace(
-        agent.config,
-        pairs=pairs,
-        streams=1,
-        trials=1,
-        seed=seed,
-        minibatches=min(agent.config.minibatches, pairs),
-    )
-    policy = agent.policy.with_members(agent.policy.flat)
-    rate = config.policy_lr
-    if config.anneal:
-        rate *= 1 - agent.iteration / config.iterations
-    optimizer = Adam(policy.flat, policy.flat_grad, rate, config.adam_eps)
-    if agent.optimizer:
-        optimizer.load_state(agent.optimizer)
-    with one_torch_thread():
-        update_policy(policy, optimizer, data, config, [label], agent.iteration)
-    step: F64 = (policy.flat - agent.policy.flat)[0].numpy().astype(np.float64)
-    return step

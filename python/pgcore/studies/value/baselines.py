@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from pgcore.agent import Agent
 from pgcore.base.arrays import F64
-from pgcore.base.seeds import derive_seed
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.studies.engine.cells import Values
-from pgcore.studies.engine.checkpoints import Agent, Checkpoints
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import open_cell
 from pgcore.studies.pairs.estimates import Judge, compare_judges
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.studies.value.errors import fit_value
+from pgcore.studies.value.fit import fit_value
 
 BASELINES = ("true value", "value net", "zero")
 _ESTIMATE_IDS = 1 << 20  # stream ids that an estimate may use
@@ -37,41 +37,53 @@ VARIANCE: _Variables = {
 
 @dataclass(frozen=True)
 class TrueValue:
-    """The cell of ``true_value.zarr``: a network fitted to the returns of many pairs."""
+    """The cell of ``true_value.zarr``: a network fitted to the returns of many pairs.
 
-    checkpoints: Checkpoints
+    ``size`` is the number of parameters of the largest network; smaller ones end in NaN.
+    """
+
+    agents: Agents
     pairs: int
     seed: int
     sampling: Sampling
+    size: int
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        agent = self.checkpoints.agent(**at)
-        seed = derive_seed(self.seed, "true value", *at.values())
+        agent = self.agents.agent(at)
+        seed = self.agents.seed(at, self.seed, "true value")
         value, errors, share = fit_value(agent, self.pairs, seed, self.sampling, num_threads)
-        return {"parameters": value.flat[0].numpy(), "fit_error": errors, "fit_share": share}
+        parameters = np.full(self.size, np.nan)
+        parameters[: value.flat.shape[1]] = value.flat[0].numpy()
+        return {"parameters": parameters, "fit_error": errors, "fit_share": share}
+
+
+def fitted_parameters(store: str, where: dict[str, Any], value: ValueNet) -> torch.Tensor:
+    """The fitted network's parameters [1, P], of a network of the same kind as ``value``."""
+    fitted = open_cell(store, where)["parameters"].values[: value.flat.shape[1]]
+    return torch.from_numpy(fitted.astype(np.float32))[None]
 
 
 @dataclass(frozen=True)
 class VarianceReduction:
     """The cell of ``variance.zarr``: K estimates from n pairs with each baseline, paired."""
 
-    checkpoints: Checkpoints
+    agents: Agents
     estimates: int
     seed: int
     sampling: Sampling
     true_store: str
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        where = {name: at[name] for name in ("algorithm", "iteration", "trial")}
-        agent = self.checkpoints.agent(**where)
-        fitted = open_cell(self.true_store, where)["parameters"].values
-        flat = torch.from_numpy(fitted.astype(np.float32))[None]
+        where = {name: at[name] for name in ("agent", "iteration", "trial")}
+        agent = self.agents.agent(at)
+        value = agent.check_value()
+        flat = fitted_parameters(self.true_store, where, value)
         judges = [
-            self._judge(agent, agent.value.with_members(flat)),
-            self._judge(agent, agent.value),
+            self._judge(agent, value.with_members(flat)),
+            self._judge(agent, value),
             self._judge(agent, None),
         ]
-        seed = derive_seed(self.seed, "variance", *at.values())
+        seed = self.agents.seed(at, self.seed, "variance", int(at["n"]))
         groups = np.arange(self.estimates) * _ESTIMATE_IDS
         sums = compare_judges(agent, int(at["n"]), groups, seed, self.sampling, judges, num_threads)
         return {

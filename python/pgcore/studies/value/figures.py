@@ -9,27 +9,25 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 
-from pgcore.base.arrays import F64, I64
 from pgcore.studies.gradient.figures import band
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.statistics import (
     cosines,
     interquartile_mean,
     iqm_interval,
-    jackknife_interval,
     mean_pairwise,
     misfit,
     misfit_interval,
     pairwise_cosine_interval,
 )
+from pgcore.studies.measures.value import total_variance, variance_ratio
 from pgcore.studies.style import (
     AGENT_PAIRS,
-    COLORS,
-    LINES,
-    MARKERS,
     STYLE,
+    look_of,
     new_figure,
     pairs_axis,
+    shown,
     spec_of,
 )
 
@@ -49,14 +47,14 @@ def value_panel(ax: Axes, errors: xr.DataArray, label: str) -> Axes:
 
     Args:
         ax: where to draw.
-        errors: [iteration, trial] of one algorithm.
-        label: algorithm.
+        errors: [iteration, trial] of one agent.
+        label: agent.
     """
     x, y = errors["iteration"].values, errors.transpose("iteration", "trial").values
-    ax.plot(x, y, color=COLORS[label], linewidth=0.4, alpha=0.5)
+    ax.plot(x, y, color=look_of(label)["color"], linewidth=0.4, alpha=0.5)
     middle, low, high = iqm_interval(y)
-    style = {"color": COLORS[label], "line": LINES[label], "marker": MARKERS[label]}
-    band(ax, x, np.stack([middle, low, high], axis=1), **style, label=label.upper())
+    style = look_of(label)
+    band(ax, x, np.stack([middle, low, high], axis=1), **style, label=shown(label))
     return ax
 
 
@@ -75,9 +73,9 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
     names = {"gae": "GAE target", "returns": kind or "returns"}
     lowest, highest = np.inf, -np.inf
     for ax, (which, target) in zip(axes[0], panels, strict=True):
-        for algorithm in (str(a) for a in data["algorithm"].values):
-            part = data["error"].sel(algorithm=algorithm, set=which, target=target, measure=measure)
-            value_panel(ax, part, algorithm)
+        for agent in (str(a) for a in data["agent"].values):
+            part = data["error"].sel(agent=agent, set=which, target=target, measure=measure)
+            value_panel(ax, part, agent)
         shown = data["error"].sel(set=which, target=target, measure=measure)
         if not bool(np.isfinite(shown).any()):
             ax.text(0.5, 0.5, "no return is known", ha="center", transform=ax.transAxes)
@@ -106,15 +104,15 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
 def variance_figure(data: xr.Dataset) -> Figure:
     """Figure 4: mean pairwise cosine against n for three baselines on the same pairs.
 
-    A row per algorithm, a column per iteration; a line and its 95 % band per trial.
+    A row per agent, a column per iteration; a line and its 95 % band per trial.
     """
-    algorithms, iterations = data["algorithm"].values, data["iteration"].values
-    figure, axes = new_figure(len(iterations), len(algorithms), height=2.0)
+    agents, iterations = data["agent"].values, data["iteration"].values
+    figure, axes = new_figure(len(iterations), len(agents), height=2.0)
     n = data["n"].values
-    for row, algorithm in enumerate(algorithms):
+    for row, agent in enumerate(agents):
         for column, iteration in enumerate(iterations):
             ax = axes[row, column]
-            part = data["gram"].sel(algorithm=algorithm, iteration=iteration)
+            part = data["gram"].sel(agent=agent, iteration=iteration)
             for baseline, (color, line, marker) in BASELINE_STYLES.items():
                 for i, trial in enumerate(data["trial"].values):
                     grams = part.sel(trial=trial, baseline=baseline).values
@@ -124,7 +122,7 @@ def variance_figure(data: xr.Dataset) -> Figure:
             pairs_axis(ax, n)
             ax.set_ylim(-0.3, 1.04)
             ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
-            ax.set_title(f"{str(algorithm).upper()}, iteration {iteration}", fontsize=8)
+            ax.set_title(f"{shown(agent)}, iteration {iteration}", fontsize=8)
         axes[row, 0].set_ylabel("mean pairwise cosine")
     for ax in axes[-1]:
         ax.set_xlabel("state-action pairs n")
@@ -137,11 +135,6 @@ def variance_figure(data: xr.Dataset) -> Figure:
     return figure
 
 
-def total_variance(gram: F64, n: int) -> float:
-    """tr Σ per pair: n (mean |ĝ|² - mean ⟨ĝ, ĝ'⟩), unbiased."""
-    return float(n * (np.diagonal(gram).mean() - mean_pairwise(gram)))
-
-
 def value_table(data: dict[str, xr.Dataset]) -> str:
     """The study in numbers: errors by iteration, variances by baseline, Monte Carlo values."""
     errors = data["errors"]["error"]
@@ -150,13 +143,11 @@ def value_table(data: dict[str, xr.Dataset]) -> str:
     lines = [
         f"errors of the value network, IQM over {trials} trial(s): mean relative error "
         f"[{bounds}] | root mean square error / std of the target",
-        f"{'':<6}{'iter':>5}"
+        f"{'':<14}{'iter':>5}"
         + "".join(f"{t} {s}".rjust(30) for t in ("gae", "returns") for s in ("train", "held-out")),
     ]
-    for algorithm, iteration in itertools.product(
-        *(errors[d].values for d in ("algorithm", "iteration"))
-    ):
-        part = errors.sel(algorithm=algorithm, iteration=iteration)
+    for agent, iteration in itertools.product(*(errors[d].values for d in ("agent", "iteration"))):
+        part = errors.sel(agent=agent, iteration=iteration)
         cells = []
         for target, which in itertools.product(("gae", "returns"), ("train", "held-out")):
             own = part.sel(set=which, target=target)
@@ -164,7 +155,7 @@ def value_table(data: dict[str, xr.Dataset]) -> str:
             spread = iqm_interval(own.sel(measure="normalized").values)[0]
             between = f" [{low:.2f}, {high:.2f}]" if trials > 1 else ""
             cells.append(f"{middle:.2f}{between} | {spread:.2f}".rjust(30))
-        lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells))
+        lines.append(f"{agent!s:<14}{iteration:>5}" + "".join(cells))
     lines += ["", *_other_lines(data["errors"])]
     if "variance" in data:
         lines += ["", *_variance_lines(data["variance"], data["true_value"])]
@@ -180,12 +171,10 @@ def _other_lines(data: xr.Dataset) -> list[str]:
         "|target| (the companion\ncode's MRE of the GAE target, without its clipping; its MRE of "
         "returns is the mean relative error above) |\nexplained variance; and the share of the "
         "pairs whose return is known",
-        f"{'':<6}{'iter':>5}{'gae':>28}{'returns':>28}{'known':>7}",
+        f"{'':<14}{'iter':>5}{'gae':>28}{'returns':>28}{'known':>7}",
     ]
-    for algorithm, iteration in itertools.product(
-        *(data[d].values for d in ("algorithm", "iteration"))
-    ):
-        part = data.sel(algorithm=algorithm, iteration=iteration, set="held-out")
+    for agent, iteration in itertools.product(*(data[d].values for d in ("agent", "iteration"))):
+        part = data.sel(agent=agent, iteration=iteration, set="held-out")
         cells = []
         for target in ("gae", "returns"):
             own = part["error"].sel(target=target)
@@ -195,23 +184,8 @@ def _other_lines(data: xr.Dataset) -> list[str]:
             ]
             cells.append(" | ".join(f"{x:.3g}" for x in numbers).rjust(28))
         known = float(part["share"].sel(target="returns").mean())
-        lines.append(f"{algorithm:<6}{iteration:>5}" + "".join(cells) + f"{known:>7.2f}")
+        lines.append(f"{agent!s:<14}{iteration:>5}" + "".join(cells) + f"{known:>7.2f}")
     return lines
-
-
-def _variance_ratio(one: F64, other: F64) -> tuple[float, float, float]:
-    """tr Σ of one baseline over that of another, on the same pairs, with its interval.
-
-    The interval is one of the logarithm, turned back: a ratio of variances is skewed and positive.
-    """
-
-    def log_ratio(i: I64) -> float:
-        part = np.ix_(i, i)
-        traces = (max(total_variance(gram[part], 1), 1e-300) for gram in (one, other))
-        return float(np.subtract(*np.log(list(traces))))
-
-    middle, low, high = np.exp(jackknife_interval(log_ratio, len(one)))
-    return float(middle), float(low), float(high)
 
 
 def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
@@ -222,29 +196,31 @@ def _variance_lines(data: xr.Dataset, true: xr.Dataset) -> list[str]:
         f"total variance tr Σ per pair with the value net, and that of the others over it [95 % "
         f"interval over estimates, n = {largest}];\npairwise cosine at n = {n}; zero: returns, so "
         "lambda = 1; fit: explained variance of the fitted true value on held-out pairs",
-        f"{'':<6}{'iter':>5}{'trial':>6}" + "".join(f"{b:>38}" for b in BASELINE_STYLES) + "   fit",
+        f"{'':<14}{'iter':>5}{'trial':>6}"
+        + "".join(f"{b:>38}" for b in BASELINE_STYLES)
+        + "   fit",
     ]
     below, above = dict.fromkeys(others, 0), dict.fromkeys(others, 0)
     where: dict[str, Any]
-    for algorithm, iteration, trial in itertools.product(
-        *(data[d].values for d in ("algorithm", "iteration", "trial"))
+    for agent, iteration, trial in itertools.product(
+        *(data[d].values for d in ("agent", "iteration", "trial"))
     ):
-        where = {"algorithm": algorithm, "iteration": iteration, "trial": trial}
+        where = {"agent": agent, "iteration": iteration, "trial": trial}
         own = data["gram"].sel(where)
         cells = []
         for baseline in BASELINE_STYLES:
             gram, net = (own.sel(n=largest, baseline=b).values for b in (baseline, "value net"))
             text = f"{total_variance(net, largest):.3g}"
             if baseline != "value net":
-                middle, low, high = _variance_ratio(gram, net)
+                middle, low, high = variance_ratio(gram, net)
                 text = f"{middle:.3g} [{low:.3g}, {high:.3g}]"
                 below[baseline] += high < 1
                 above[baseline] += low > 1
             cosine = mean_pairwise(cosines(own.sel(n=n, baseline=baseline).values))
             cells.append(f"{text} {cosine:+.2f}".rjust(38))
         fit = float(true["fit_error"].sel({**where, "measure": "explained_variance"}))
-        lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{fit:>6.2f}")
-    total = data.sizes["algorithm"] * data.sizes["iteration"] * data.sizes["trial"]
+        lines.append(f"{agent!s:<14}{iteration:>5}{trial:>6}" + "".join(cells) + f"{fit:>6.2f}")
+    total = data.sizes["agent"] * data.sizes["iteration"] * data.sizes["trial"]
     lines += [
         f"{b}: less than the value net's in {below[b]} of {total} agents, more in {above[b]} (95 %)"
         for b in others
@@ -258,12 +234,12 @@ def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
         f"{spec_of(data).get('continuations')} continuations each, as a share of the variance of "
         "value over states\n[about 95 % interval over states; > 10: unknown], with "
         "the noise of the Monte Carlo values taken off; and that noise",
-        f"{'':<6}{'iter':>5}{'trial':>6}{'value net':>26}{'fitted':>26}{'noise':>8}",
+        f"{'':<14}{'iter':>5}{'trial':>6}{'value net':>26}{'fitted':>26}{'noise':>8}",
     ]
-    for algorithm, iteration, trial in itertools.product(
-        *(data[d].values for d in ("algorithm", "iteration", "trial"))
+    for agent, iteration, trial in itertools.product(
+        *(data[d].values for d in ("agent", "iteration", "trial"))
     ):
-        own = data.sel({"algorithm": algorithm, "iteration": iteration, "trial": trial})
+        own = data.sel({"agent": agent, "iteration": iteration, "trial": trial})
         value, error = own["value"].values, own["value_error"].values
         cells = []
         for name in ("value_net", "fitted"):
@@ -271,5 +247,5 @@ def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
             most = f"{high:.3f}" if high < 10 else "> 10"
             cells.append(f"{middle:.3f} [{low:.3f}, {most}]".rjust(26))
         noise = misfit(own["fitted"].values, value, error)[1]
-        lines.append(f"{algorithm:<6}{iteration:>5}{trial:>6}" + "".join(cells) + f"{noise:>8.3f}")
+        lines.append(f"{agent!s:<14}{iteration:>5}{trial:>6}" + "".join(cells) + f"{noise:>8.3f}")
     return lines

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 
 from pgcore.base.arrays import F32, F64
-from pgcore.base.seeds import derive_seed
 from pgcore.base.threads import one_torch_thread
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.monte_carlo import monte_carlo_values
 from pgcore.studies.engine.cells import Values
-from pgcore.studies.engine.checkpoints import Checkpoints
-from pgcore.studies.engine.store import open_cell
+from pgcore.studies.engine.sources import Agents
 from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.value.baselines import fitted_parameters
 
 MONTE_CARLO: dict[str, tuple[tuple[str, ...], str, str]] = {
     "value": (("state",), "1", "Monte Carlo value, discounted return of raw rewards"),
@@ -34,7 +33,7 @@ class MonteCarlo:
     States are spread evenly over the first ``sampling.stream_steps`` steps of as many streams.
     """
 
-    checkpoints: Checkpoints
+    agents: Agents
     states: int
     continuations: int
     seed: int
@@ -42,27 +41,28 @@ class MonteCarlo:
     true_store: str
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        agent = self.checkpoints.agent(**at)
-        fitted = open_cell(self.true_store, at)["parameters"].values
-        flat = torch.from_numpy(fitted.astype(np.float32))[None]
+        agent = self.agents.agent(at)
         steps = (np.arange(self.states) * self.sampling.stream_steps) // self.states
         result = monte_carlo_values(
             agent.task,
             agent.policy,
             steps.astype(np.int64),
             self.continuations,
-            derive_seed(self.seed, "monte carlo", *at.values()),
+            self.agents.seed(at, self.seed, "monte carlo"),
             num_threads,
             agent.normalizer,
             gamma=self.sampling.gamma,
+            actions=agent.actions,
         )
-        scale = agent.reward_std if agent.config.normalize_rewards else 1.0
+        scale = 1.0 if agent.reward_std is None else float(agent.reward_std[0])
+        value = agent.check_value()
+        flat = fitted_parameters(self.true_store, at, value)
         return {
             "value": result.values,
             "value_error": result.errors,
             "diverged": result.diverged.sum(axis=1).astype(np.float64),
-            "value_net": scale * _predict(agent.value, result.inputs),
-            "fitted": scale * _predict(agent.value.with_members(flat), result.inputs),
+            "value_net": scale * _predict(value, result.inputs),
+            "fitted": scale * _predict(value.with_members(flat), result.inputs),
         }
 
 

@@ -9,7 +9,7 @@ same pairs).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ import xarray as xr
 
 from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.rollout.monte_carlo import default_tail
-from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
-from pgcore.studies.engine.checkpoints import Checkpoints
-from pgcore.studies.engine.store import Schema
-from pgcore.studies.pairs.sampling import Sampling, resolved_steps
+from pgcore.studies.engine.cells import Plan
+from pgcore.studies.engine.parts import shared_of, spec_of
+from pgcore.studies.engine.sources import Agents
+from pgcore.studies.engine.store import Schema, open_study
+from pgcore.studies.measures.value import MEASURES
+from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.value.baselines import (
     BASELINES,
     TRUE_VALUE,
@@ -28,9 +30,12 @@ from pgcore.studies.value.baselines import (
     TrueValue,
     VarianceReduction,
 )
-from pgcore.studies.value.errors import MEASURES, SETS, TARGETS, ValueErrors
+from pgcore.studies.value.errors import SETS, TARGETS, ValueErrors
 from pgcore.studies.value.monte_carlo import MONTE_CARLO, MonteCarlo
-from pgcore.tasks.task import Task
+from pgcore.studies.value.returns import resolved_steps
+from pgcore.tasks.gymnasium import AnyTask
+
+_PAPER_MOMENTS = (150, 450)
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,10 @@ class ValueStudy:
     """The settings of a value study.
 
     Attributes:
-        iterations: checkpoints whose value prediction is measured.
-        variance_iterations: checkpoints where gradient estimates are compared; none: skipped.
-        trials: how many of the runs' trials, from the first; None: all.
+        iterations: of the runs; None: all that they have kept.
+        variance_iterations: where gradient estimates are compared; empty: skipped. None: at 150 and
+            450, else at the last of the iterations.
+        trials: how many of the trials, from the first; None: all.
         held_out_pairs: fresh pairs that judge a value network.
         returns: "resolved" leaves out the pairs whose return is cut short; "cut" cuts them.
         true_value_pairs: pairs that the "true" value network is fitted to.
@@ -52,8 +58,8 @@ class ValueStudy:
         sampling: how pairs are sampled and judged.
     """
 
-    iterations: tuple[int, ...] = (0, 150, 300, 450)
-    variance_iterations: tuple[int, ...] = (150, 450)
+    iterations: tuple[int, ...] | None = None
+    variance_iterations: tuple[int, ...] | None = None
     trials: int | None = None
     held_out_pairs: int = 20_000
     returns: str = "resolved"
@@ -76,26 +82,36 @@ class ValueStudy:
         if self.sampling.baseline != "value":
             raise ValueError("baseline: expected value; this study compares all three baselines")
 
-    def plans(self, runs: str | Path | Sequence[str | Path], out: Path) -> dict[str, Plan]:
+    def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
-        every = Checkpoints.of(runs, self.iterations, self.trials)
-        every.check_learning()
-        shared: dict[str, Any] = {
-            "probe": every.agent(every.algorithms[0], max(every.iterations), 0),
-            "attributes": every.provenance(),
-        }
-        plans = {"errors.zarr": self._errors_plan(every, shared)}
-        if self.variance_iterations:
-            self._check_known(every.task())
-            some = Checkpoints.of(runs, self.variance_iterations, self.trials)
+        agents.check_learning(need_algorithm=False)
+        shared = shared_of(agents)
+        plans = {"errors.zarr": self._errors_plan(agents, shared)}
+        chosen = self._variance_moments(agents)
+        if chosen:
+            self._check_known(agents.task())
+            some = agents.only(chosen)
             self._check_discount(some)
+            shared = shared_of(some)
             store = str(out.resolve() / "true_value.zarr")
             plans["true_value.zarr"] = self._true_value_plan(some, shared)
             plans["monte_carlo.zarr"] = self._monte_carlo_plan(some, shared, store)
             plans["variance.zarr"] = self._variance_plan(some, shared, store)
         return plans
 
-    def _check_known(self, task: Task) -> None:
+    def _variance_moments(self, agents: Agents) -> tuple[int, ...]:
+        """Where gradient estimates are compared: as asked, else at 150 and 450, else at the end."""
+        known = agents.iterations
+        if self.variance_iterations is None:
+            return tuple(i for i in _PAPER_MOMENTS if i in known) or known[-1:]
+        odd = [i for i in self.variance_iterations if i not in known]
+        if odd:
+            raise ValueError(
+                f"variance_iterations: expected some of the iterations {list(known)}, got {odd[0]}"
+            )
+        return self.variance_iterations
+
+    def _check_known(self, task: AnyTask) -> None:
         """A true value cannot be fitted where no return is known."""
         _, steps = self.sampling.streams(self.true_value_pairs)
         limit, tail = task.time_limit or steps, resolved_steps(self.sampling.gamma)
@@ -107,102 +123,90 @@ class ValueStudy:
                 "variance_iterations"
             )
 
-    def _check_discount(self, checkpoints: Checkpoints) -> None:
+    def _check_discount(self, agents: Agents) -> None:
         """A value network of one discount cannot be judged by values of another."""
-        for algorithm, iteration, *_ in checkpoints.entries:
-            own = checkpoints.checkpoint(algorithm, iteration).config.gamma
+        for at, agent in agents.every():
+            own = agent.judgement.gamma
             if own != self.sampling.gamma:
                 raise ValueError(
-                    f"gamma: {algorithm.upper()}'s value network was trained with {own}, and would "
+                    f"gamma: the value network of {at['agent']} was trained with {own}, and would "
                     f"be judged with {self.sampling.gamma}; give gamma {own}, or choose no "
                     "variance_iterations"
                 )
 
-    def _spec(
-        self, checkpoints: Checkpoints, *names: str, read: Sequence[str] = ()
-    ) -> dict[str, Any]:
+    def _spec(self, agents: Agents, *names: str, read: Sequence[str] = ()) -> dict[str, Any]:
         """What makes the numbers of a store: the settings of these names, besides all stores'.
 
         Args:
-            checkpoints: of the store.
+            agents: of the store.
             names: of settings.
             read: fields of the sampling, besides the streams' length, that its cells read.
         """
-        settings = asdict(self)
-        sampling = {name: settings["sampling"][name] for name in ("stream_steps", *read)}
-        return {
-            **{name: settings[name] for name in (*names, "seed")},
-            "sampling": sampling,
-            "study": "value",
-            "task": checkpoints.task_id,
-            "checkpoints": checkpoints.digests(),
-        }
+        sampling = {n: getattr(self.sampling, n) for n in ("stream_steps", *read)}
+        return {**spec_of(self, "value", agents, *names, "seed"), "sampling": sampling}
 
-    def _errors_plan(self, checkpoints: Checkpoints, shared: dict[str, Any]) -> Plan:
+    def _errors_plan(self, agents: Agents, shared: dict[str, Any]) -> Plan:
         inner: dict[str, list[str]] = {
             "set": list(SETS),
             "target": list(TARGETS),
             "measure": list(MEASURES),
         }
-        spec = self._spec(checkpoints, "held_out_pairs", "returns")
+        spec = self._spec(agents, "held_out_pairs", "returns")
         return Plan(
-            title=f"value errors {checkpoints.task_id}",
-            schema=Schema(checkpoints.dims, inner, _ERRORS, spec),
+            title=f"value errors {agents.task_id}",
+            schema=Schema(agents.dims, inner, _ERRORS, spec),
             function=ValueErrors(
-                checkpoints, self.held_out_pairs, self.returns, self.seed, self.sampling
+                agents, self.held_out_pairs, self.returns, self.seed, self.sampling
             ),
-            cost=lambda at: self.held_out_pairs + checkpoints.agent(**at).config.pairs,
+            cost=lambda at: self.held_out_pairs + agents.pairs(at),
             **shared,
         )
 
-    def _true_value_plan(self, checkpoints: Checkpoints, shared: dict[str, Any]) -> Plan:
-        P = shared["probe"].value.flat.shape[1]
+    def _true_value_plan(self, agents: Agents, shared: dict[str, Any]) -> Plan:
+        P = max(a.check_value().flat.shape[1] for _, a in agents.every())
         return Plan(
-            title=f"true value {checkpoints.task_id}",
+            title=f"true value {agents.task_id}",
             schema=Schema(
-                checkpoints.dims,
+                agents.dims,
                 {"parameter": list(range(P)), "measure": list(MEASURES)},
                 TRUE_VALUE,
-                self._spec(checkpoints, "true_value_pairs", read=["gamma"]),
+                self._spec(agents, "true_value_pairs", read=["gamma"]),
+                agents.identities(),
             ),
-            function=TrueValue(checkpoints, self.true_value_pairs, self.seed, self.sampling),
+            function=TrueValue(agents, self.true_value_pairs, self.seed, self.sampling, P),
             cost=lambda at: self.true_value_pairs * 11 // 10,
             **shared,
         )
 
-    def _monte_carlo_plan(
-        self, checkpoints: Checkpoints, shared: dict[str, Any], true_store: str
-    ) -> Plan:
+    def _monte_carlo_plan(self, agents: Agents, shared: dict[str, Any], true_store: str) -> Plan:
         inner: dict[str, list[Any]] = {"state": list(range(self.states))}
         names = ("true_value_pairs", "states", "continuations")
-        spec = self._spec(checkpoints, *names, read=["gamma"])
+        spec = self._spec(agents, *names, read=["gamma"])
         function = MonteCarlo(
-            checkpoints, self.states, self.continuations, self.seed, self.sampling, true_store
+            agents, self.states, self.continuations, self.seed, self.sampling, true_store
         )
         return Plan(
-            title=f"Monte Carlo values {checkpoints.task_id}",
-            schema=Schema(checkpoints.dims, inner, MONTE_CARLO, spec),
+            title=f"Monte Carlo values {agents.task_id}",
+            schema=Schema(agents.dims, inner, MONTE_CARLO, spec, agents.identities()),
             function=function,
             cost=lambda at: self._monte_carlo_pairs(),
             **shared,
         )
 
-    def _variance_plan(
-        self, checkpoints: Checkpoints, shared: dict[str, Any], true_store: str
-    ) -> Plan:
+    def _variance_plan(self, agents: Agents, shared: dict[str, Any], true_store: str) -> Plan:
         K = self.estimates
         inner: dict[str, list[Any]] = {
             "baseline": list(BASELINES),
             "estimate": list(range(K)),
             "other": list(range(K)),
         }
-        dims = {**checkpoints.dims, "n": list(self.pairs)}
+        dims = {**agents.dims, "n": list(self.pairs)}
         read = ("gamma", "lam", "advantages", "conventions")
-        spec = self._spec(checkpoints, "true_value_pairs", "estimates", read=read)
+        spec = self._spec(agents, "true_value_pairs", "estimates", read=read)
         return Plan(
-            title=f"variance {checkpoints.task_id}",
-            schema=Schema(dims, inner, VARIANCE, spec),
-            function=VarianceReduction(checkpoints, K, self.seed, self.sampling, true_store),
+            title=f"variance {agents.task_id}",
+            schema=Schema(dims, inner, VARIANCE, spec, agents.identities()),
+            function=VarianceReduction(agents, K, self.seed, self.sampling, true_store),
             cost=lambda at: K * at["n"],
             **shared,
         )
@@ -221,44 +225,10 @@ _ERRORS: _Variables = {
 }
 
 
-def value_prediction(
-    runs: str | Path | Sequence[str | Path],
-    out: str | Path,
-    *,
-    num_threads: int | None = None,
-    cluster: str | None = None,
-    **settings: Any,
-) -> dict[str, xr.Dataset]:
-    """Measure value prediction and variance reduction; resumes what is there.
-
-    Args:
-        runs: folders of training runs on one task, at most one per algorithm.
-        out: folder of the stores.
-        num_threads: default: what affinity, cgroup and Slurm allow.
-        cluster: see :func:`pgcore.studies.cells.run_plan`.
-        settings: fields of :class:`ValueStudy`.
-
-    Returns:
-        Datasets by name: "errors" (algorithm, iteration, trial, set, target, measure), and
-        "true_value", "monte_carlo" (..., state) and "variance" (..., n, baseline, estimate, other)
-        if those are measured.
-
-    Raises:
-        ValueError: bad argument, missing checkpoint, or ``out`` holds another study.
-        StudyError: some cells failed; everything else is stored.
+def open_value(out: str | Path) -> dict[str, xr.Dataset]:
+    """Datasets by name: "errors" (agent, iteration, trial, set, target, measure), and "true_value",
+    "monte_carlo" (..., state) and "variance" (..., n, baseline, estimate, other) where measured.
     """
-    out = Path(out)
-    plans = ValueStudy(**settings).plans(runs, out)
-    data = run_plans(plans, out, num_threads=num_threads, cluster=cluster)
-    return {name.removesuffix(".zarr"): stored for name, stored in data.items()}
-
-
-def describe_value(
-    runs: str | Path | Sequence[str | Path],
-    out: str | Path,
-    *,
-    num_threads: int | None = None,
-    **settings: Any,
-) -> str:
-    """What :func:`value_prediction` would compute, and how long it would take."""
-    return describe_plans(ValueStudy(**settings).plans(runs, Path(out)), out, num_threads)
+    names = ("errors", "true_value", "monte_carlo", "variance")
+    found = {name: Path(out) / f"{name}.zarr" for name in names}
+    return {n: open_study(p) for n, p in found.items() if p.exists() or n == "errors"}

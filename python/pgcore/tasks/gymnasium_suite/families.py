@@ -86,10 +86,13 @@ def define(env_id: str, **options: Any) -> TaskSpec:
     """The definition of an environment; the options are known and checked."""
     family, version = ENVIRONMENTS[env_id]
     values = family.v4_values if version == 4 else {}
+    made = family.build(version, **values, **options)._asdict()
+    if "/" not in made["xml"]:  # as Gymnasium's constructors take file names
+        made["xml"] = f"gymnasium:{made['xml']}"
     return TaskSpec(
         id=env_id,
         time_limit=family.time_limit,
         gymnasium_id=env_id,
         note=family.note,
-        **family.build(version, **values, **options)._asdict(),
+        **made,
     )

@@ -1,0 +1,262 @@
+"""An agent: whatever acts, judges and learns, at one moment of one or several trials.
+
+Training makes one, an importer makes one, a user makes one by hand; studies take them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgcore.base.arrays import F64
+from pgcore.base.errors import check_choice
+from pgcore.base.files import digest_of, write_arrays
+from pgcore.base.threads import one_torch_thread
+from pgcore.learning.advantages import Judgement
+from pgcore.learning.algorithms import Algorithm, find_algorithm
+from pgcore.learning.data import Orders, TrainingData
+from pgcore.learning.optimizer import Adam
+from pgcore.policies.gaussian import GaussianPolicy
+from pgcore.policies.normalize import Normalizer
+from pgcore.policies.value import ValueNet
+from pgcore.rollout.batch import RolloutBatch, Scores
+from pgcore.rollout.collect import collect, evaluate
+from pgcore.tasks.gymnasium import AnyTask
+from pgcore.tasks.make import make_task
+from pgcore.tasks.task import Task, TaskSpec
+
+FORMAT = 1
+ACTION_MAPS = ("none", "clip")
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """Everything of an agent at one moment, frozen: M trials as the members of stacks.
+
+    Attributes:
+        task: what it acts in.
+        policy: M members.
+        value: M value networks, or None: studies that need none run without.
+        normalizer: observation statistics of M members, or None.
+        actions: what becomes of a sampled action: "none" or "clip" to the control range, for costs,
+            too; None: as the task's kind does ("none" for native tasks).
+        reward_std: [M], what rewards are divided by on the scale of the value network; None: 1.
+        reward_clip: bound of the scaled rewards; None: no bound.
+        judgement: discount, lambda and conventions that it was trained with.
+        algorithm: its update, by name or as :class:`~pgcore.learning.algorithms.Algorithm`; None:
+            studies of steps say that it is missing.
+        settings: of the algorithm; None: its defaults.
+        rate: share of the learning rate that annealing has left.
+        optimizer: Adam's state of the policy (exp_avg [M, P], exp_avg_sq [M, P], step [M]); empty:
+            from the start.
+        iteration: updates that were made, as far as known; else 0.
+        origin: where it came from, plain values.
+    """
+
+    task: AnyTask
+    policy: GaussianPolicy
+    value: ValueNet | None = None
+    normalizer: Normalizer | None = None
+    actions: str | None = None
+    reward_std: F64 | None = None
+    reward_clip: float | None = None
+    judgement: Judgement = field(default_factory=Judgement)
+    algorithm: Algorithm | str | None = None
+    settings: Any = None
+    rate: float = 1.0
+    optimizer: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    iteration: int = 0
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.task, str | TaskSpec):
+            object.__setattr__(self, "task", make_task(self.task))
+        if isinstance(self.algorithm, str):
+            object.__setattr__(self, "algorithm", find_algorithm(self.algorithm))
+        if self.algorithm is not None and self.settings is None:
+            object.__setattr__(self, "settings", self.algorithm.settings())  # type: ignore[union-attr]
+        self._check_types()
+        self._check_shapes()
+
+    def _check_types(self) -> None:
+        kinds: dict[str, tuple[Any, str]] = {
+            "policy": (GaussianPolicy, "a GaussianPolicy"),
+            "value": (ValueNet | None, "a ValueNet or None"),
+            "normalizer": (Normalizer | None, "a Normalizer or None"),
+        }
+        for name, (kind, text) in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                got = type(getattr(self, name)).__name__
+                raise TypeError(f"{name}: expected {text}, got {got}")
+        if not hasattr(self.task, "obs_dim"):
+            raise TypeError(f"task: expected a task, got {type(self.task).__name__}")
+        if self.actions is not None:
+            check_choice("actions", self.actions, ACTION_MAPS)
+
+    def _check_shapes(self) -> None:
+        task, M = self.task, self.policy.members
+        wanted: list[tuple[str, Any, Any]] = [
+            ("policy.obs_dim", self.policy.obs_dim, task.obs_dim),
+            ("policy.act_dim", self.policy.act_dim, task.act_dim),
+        ]
+        if self.value is not None:
+            wanted += [
+                ("value.obs_dim", self.value.obs_dim, task.obs_dim),
+                ("value.members", self.value.members, M),
+            ]
+        if self.normalizer is not None:
+            wanted.append(("normalizer.mean", self.normalizer.mean.shape, (M, task.obs_dim)))
+        if self.reward_std is not None:
+            wanted.append(("reward_std", np.shape(self.reward_std), (M,)))
+        for name, got, expected in wanted:
+            if got != expected:
+                raise ValueError(f"{name}: expected {expected}, got {got}")
+
+    @property
+    def members(self) -> int:
+        """M, the number of trials."""
+        return self.policy.members
+
+    def select(self, trial: int) -> Agent:
+        """One trial, as a stack of one member."""
+        own = slice(trial, trial + 1)
+        if not 0 <= trial < self.members:
+            raise ValueError(f"trial: expected a number below {self.members}, got {trial}")
+        value, normalizer, std = self.value, self.normalizer, self.reward_std
+        return dataclasses.replace(
+            self,
+            policy=self.policy.with_members(self.policy.flat[own]),
+            value=None if value is None else value.with_members(value.flat[own]),
+            normalizer=None if normalizer is None else normalizer.select(own),
+            reward_std=None if std is None else std[own],
+            optimizer={name: array[own] for name, array in self.optimizer.items()},
+        )
+
+    def rewards(self, raw: F64) -> F64:
+        """Rewards of one trial on the scale that its value network was trained on."""
+        if self.reward_std is None:
+            return raw
+        bound = self.reward_clip or np.inf
+        return np.asarray(np.clip(raw / (self.reward_std[0] + 1e-8), -bound, bound))
+
+    def digest(self) -> str:
+        """SHA-256 of what acts, judges and learns, and of the task's model."""
+        sha = {name: a for name, a in self._arrays().items()}
+        sha["task"] = np.frombuffer(self.task.model_hash().encode(), dtype=np.uint8)
+        return digest_of(sha)
+
+    def collect(self, steps: int, streams: int = 1, seed: int = 0, **options: Any) -> RolloutBatch:
+        """Transitions of its policy; see :func:`pgcore.collect`."""
+        return collect(
+            self.task,
+            self.policy,
+            steps,
+            streams,
+            seed,
+            normalizer=self.normalizer,
+            actions=self.actions,
+            **options,
+        )
+
+    def evaluate(self, pairs: int = 100_000, seed: int = 0, **options: Any) -> Scores:
+        """Returns of whole trajectories; see :func:`pgcore.evaluate`."""
+        return evaluate(
+            self.task,
+            self.policy,
+            pairs,
+            seed,
+            normalizer=self.normalizer,
+            actions=self.actions,
+            **options,
+        )
+
+    def updated(self, data: TrainingData, seed: int, label: int = 0) -> F64:
+        """θ' - θ [P] after one policy update of one trial, from its optimiser's state.
+
+        Args:
+            data: the pairs [1, N, ...] that the update is computed from.
+            seed, label: of its random orders.
+
+        Raises:
+            ValueError: the agent has no algorithm.
+        """
+        algorithm = self.check_algorithm()
+        policy = self.policy.with_members(self.policy.flat)
+        settings = vars(self.settings)
+        rate = settings.get("policy_lr", 0.0) * self.rate
+        eps = settings.get("adam_eps", 1e-5)
+        optimizer = Adam(policy.flat, policy.flat_grad, rate, eps)
+        if self.optimizer:
+            optimizer.load_state(self.optimizer)
+        with one_torch_thread():
+            orders = Orders(seed, [label], self.iteration)
+            algorithm.update(policy, data, self.settings, optimizer, orders)
+        step: F64 = (policy.flat - self.policy.flat)[0].numpy().astype(np.float64)
+        return step
+
+    def check_algorithm(self) -> Algorithm:
+        """The algorithm; ValueError if the agent has none."""
+        if not isinstance(self.algorithm, Algorithm):
+            raise ValueError(
+                "agent: a step needs the algorithm that makes it, and this agent has none; give "
+                "Agent(..., algorithm=, settings=)"
+            )
+        return self.algorithm
+
+    def check_value(self) -> ValueNet:
+        """The value network; ValueError if the agent has none."""
+        if self.value is None:
+            raise ValueError(
+                "agent: advantages need a value network, and this agent has none; give "
+                "Agent(..., value=), or choose --baseline zero"
+            )
+        return self.value
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        arrays: dict[str, NDArray[Any]] = {"policy.flat": self.policy.flat.numpy()}
+        if self.value is not None:
+            arrays["value.flat"] = self.value.flat.numpy()
+        if self.normalizer is not None:
+            for name in ("count", "mean", "m2"):
+                arrays[f"normalizer.{name}"] = getattr(self.normalizer, name)
+        if self.reward_std is not None:
+            arrays["reward_std"] = np.asarray(self.reward_std, dtype=np.float64)
+        return arrays | {f"optimizer.{name}": a for name, a in self.optimizer.items()}
+
+    def save(self, path: str | Path) -> None:
+        """Write the agent as one safetensors file, which :func:`pgcore.load_agent` reads."""
+        value, normalizer = self.value, self.normalizer
+        header = {
+            "kind": "agent",
+            "format": FORMAT,
+            "task": _task_data(self.task),
+            "model": self.task.model_hash(),
+            "policy": self.policy.kind(),
+            "value": None if value is None else _value_kind(value),
+            "obs_clip": None if normalizer is None else normalizer.clip,
+            "actions": self.actions,
+            "reward_clip": self.reward_clip,
+            "judgement": dataclasses.asdict(self.judgement),
+            "algorithm": None if self.algorithm is None else self.check_algorithm().name,
+            "settings": None if self.settings is None else dataclasses.asdict(self.settings),
+            "rate": self.rate,
+            "iteration": self.iteration,
+            "origin": dict(self.origin),
+        }
+        write_arrays(Path(path), header, self._arrays())
+
+
+def _value_kind(network: ValueNet) -> dict[str, Any]:
+    """What a network is, but for its sizes and parameters."""
+    return {"hidden": list(network.hidden), "activation": network.activation}
+
+
+def _task_data(task: Any) -> Any:
+    """A task as plain values: its definition, or the id of an environment."""
+    return task.spec.to_dict() if isinstance(task, Task) else task.id

@@ -1,0 +1,75 @@
+"""Files that are whole or not there, and arrays in them: safetensors with JSON in the header.
+
+Nothing in such a file is ever executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from pgcore.base.errors import CheckpointError
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def digest_of(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 of named arrays: their names, dtypes, shapes and bytes."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        sha.update(f"{name}:{array.dtype}:{array.shape}".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old or the new content whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as f:
+        f.write(content)
+        f.flush()
+        os.fsync(f.fileno())
+    temporary.replace(path)
+
+
+def write_arrays(path: Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays and a header of plain values, with the arrays' digest in it."""
+    text = json.dumps({**header, "digest": digest_of(arrays)})
+    whole = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+    write_atomically(path, save(whole, metadata={"pgcore": text}))
+
+
+def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], Arrays]:
+    """The header and the arrays of :func:`write_arrays`.
+
+    Args:
+        path: of the file.
+        kind: what it is to hold, for messages: "checkpoint", "agent".
+
+    Raises:
+        CheckpointError: missing, truncated or corrupt, or something else.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{kind}: no file {str(path)!r}")
+    try:
+        with safe_open(path, framework="numpy") as f:
+            header = json.loads((f.metadata() or {})["pgcore"])
+            arrays = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
+        digest = str(header["digest"])
+    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
+        raise CheckpointError(
+            f"{kind}: {path} is truncated or corrupt, or no pgcore {kind} ({error})"
+        ) from error
+    if digest_of(arrays) != digest:
+        raise CheckpointError(f"{kind}: {path} is corrupt: its arrays do not match their hash")
+    return header, arrays

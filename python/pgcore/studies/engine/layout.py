@@ -1,0 +1,123 @@
+"""How a store lies on disk: made whole, and grown whole, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+Dims = Mapping[str, Sequence[Any]]
+Variables = Mapping[str, tuple[tuple[str, ...], str, str]]
+
+
+def _building(path: Path) -> Path:
+    return path.with_name(f".{path.name}.building")
+
+
+def _replaced(path: Path) -> Path:
+    return path.with_name(f".{path.name}.replaced")
+
+
+def create_store(
+    path: Path,
+    cell_dims: Dims,
+    inner_dims: Dims,
+    variables: Variables,
+    attributes: Mapping[str, Any],
+) -> None:
+    """Write all metadata to a neighbour and move it into place, so that it is whole."""
+    building = _building(path)
+    _write_metadata(building, cell_dims, inner_dims, variables, attributes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.rmdir()
+    building.rename(path)
+
+
+def _write_metadata(
+    path: Path,
+    cell_dims: Dims,
+    inner_dims: Dims,
+    variables: Variables,
+    attributes: Mapping[str, Any],
+) -> None:
+    group = zarr.open_group(path, mode="w")
+    group.attrs.update(dict(attributes))
+    dims = {**cell_dims, **inner_dims}
+    for name, values in dims.items():
+        array = np.asarray(values)
+        kind = str if array.dtype.kind == "U" else array.dtype
+        made = group.create_array(name, shape=array.shape, dtype=kind, dimension_names=[name])
+        made[...] = array
+    for name, (inner, unit, meaning) in variables.items():
+        own = (*cell_dims, *inner)
+        shape = tuple(len(dims[d]) for d in own)
+        variable = group.create_array(
+            name,
+            shape=shape,
+            chunks=(1,) * len(cell_dims) + shape[len(cell_dims) :],
+            dtype="float64",
+            fill_value=np.nan,
+            dimension_names=list(own),
+        )
+        variable.attrs.update({"units": unit, "long_name": meaning})
+
+
+def read_coordinates(group: zarr.Group, names: Sequence[str]) -> dict[str, list[Any]]:
+    """The coordinates that a store holds."""
+    found: dict[str, list[Any]] = {}
+    for name in names:
+        array: Any = group[name]
+        found[name] = [v.item() if hasattr(v, "item") else v for v in np.asarray(array[...])]
+    return found
+
+
+def extend_store(
+    path: Path,
+    cell_dims: Dims,
+    inner_dims: Dims,
+    variables: Variables,
+    moments: Mapping[str, str],
+) -> None:
+    """Let a store hold further coordinates; they follow those that it has, and nothing is lost.
+
+    The larger store is made beside it, its finished cells are hard links (or copies) of the old
+    ones, and then it takes the old one's place.
+    """
+    group = zarr.open_group(path, mode="r", use_consolidated=False)
+    held = read_coordinates(group, list(cell_dims))
+    union = {d: [*held[d], *(v for v in cell_dims[d] if v not in held[d])] for d in cell_dims}
+    known: Any = group.attrs["moments"]
+    if union == held and set(moments) <= set(known):
+        return
+    attributes = {**dict(group.attrs), "moments": {**known, **moments}}
+    building = _building(path)
+    _write_metadata(building, union, inner_dims, variables, attributes)
+    for name in variables:
+        chunks = path / name / "c"
+        if chunks.is_dir():
+            shutil.copytree(chunks, building / name / "c", copy_function=_link, dirs_exist_ok=True)
+    path.rename(_replaced(path))
+    building.rename(path)
+    shutil.rmtree(_replaced(path))
+
+
+def _link(source: str, target: str) -> None:
+    """A hard link, or a copy where the file system has none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def recover_store(path: Path) -> None:
+    """Finish what a crash between the two renames of :func:`extend_store` left."""
+    if path.exists():
+        shutil.rmtree(_replaced(path), ignore_errors=True)
+    elif _replaced(path).exists():
+        _replaced(path).rename(path)

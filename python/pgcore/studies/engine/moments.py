@@ -1,0 +1,190 @@
+"""An agent at one moment: found in what a user gives, labelled, and read when it is needed."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pgcore.agent import Agent
+from pgcore.agent_file import load_agent
+from pgcore.base.errors import CheckpointError
+from pgcore.training.checkpoint import Checkpoint, load_checkpoint
+from pgcore.training.divergence import (
+    NONE,
+    Divergence,
+    divergences,
+    finite_rows,
+    no_marks,
+    reward_terms,
+)
+from pgcore.training.run import checkpoint_path, kept_iterations
+
+Source = str | Path | Agent
+AnySources = Source | Sequence[Source] | Mapping[str, Source]
+
+
+@functools.lru_cache(maxsize=8)
+def cached_checkpoint(path: str, digest: str) -> Checkpoint:
+    checkpoint = load_checkpoint(path)
+    if checkpoint.digest != digest:
+        raise CheckpointError(f"checkpoint: {path} changed since the study was planned")
+    return checkpoint
+
+
+@functools.lru_cache(maxsize=8)
+def _cached_agent(path: str, digest: str, run: bool) -> Agent:
+    agent = cached_checkpoint(path, digest).agent() if run else load_agent(path)
+    if not run and agent.digest() != digest:
+        raise CheckpointError(f"agent: {path} changed since the study was planned")
+    return agent
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One labelled agent at one iteration; small, so that a worker can have it.
+
+    Attributes:
+        label, iteration: what it is called and when.
+        members: trials that it holds.
+        path, digest: of its file.
+        run: whether the file is a run's checkpoint.
+        lost: trials that have diverged by then, which are not studied.
+        inline: the agent itself, where it comes from no file.
+    """
+
+    label: str
+    iteration: int
+    members: int
+    path: str
+    digest: str
+    run: bool = False
+    inline: Agent | None = None
+    lost: tuple[Divergence, ...] = ()
+
+    @property
+    def trials(self) -> tuple[int, ...]:
+        """The numbers of its trials, but for those that have diverged."""
+        out = [d.trial for d in self.lost]
+        return tuple(t for t in range(self.members) if t not in out)
+
+    def agent(self) -> Agent:
+        """All its trials."""
+        return self.inline or _cached_agent(self.path, self.digest, self.run)
+
+
+@functools.lru_cache(maxsize=256)
+def one_trial(moment: Moment, trial: int) -> Agent:
+    return moment.agent().select(trial)
+
+
+@functools.lru_cache(maxsize=4096)
+def trial_digest(moment: Moment, trial: int) -> str:
+    return one_trial(moment, trial).digest()
+
+
+def named_sources(sources: AnySources) -> Iterator[tuple[str | None, Source]]:
+    """(label or None, source) of everything that was given."""
+    if isinstance(sources, Mapping):
+        yield from sources.items()
+        return
+    for source in [sources] if isinstance(sources, str | Path | Agent) else sources:
+        label, equals, path = str(source).partition("=")
+        if not isinstance(source, Agent) and equals and "/" not in label:
+            yield label, Path(path)
+        else:
+            yield None, source
+
+
+def find_moments(
+    name: str | None, source: Source, iterations: Sequence[int] | None
+) -> list[Moment]:
+    """The moments of a source; the label is the one given, or one that may be replaced."""
+    if isinstance(source, Agent):
+        digest = source.digest()
+        return [Moment(name or "", source.iteration, source.members, "", digest, inline=source)]
+    path = Path(source).expanduser().resolve()
+    if path.is_file():
+        agent = load_agent(path)
+        return [Moment(name or "", agent.iteration, agent.members, str(path), agent.digest())]
+    wanted = kept_iterations(path) if iterations is None else list(dict.fromkeys(iterations))
+    if not wanted:
+        raise ValueError("iterations: expected at least one, got none")
+    found = [load_checkpoint(checkpoint_path(path, i)) for i in wanted]
+    if iterations is None:
+        found = [c for c in found if c.config.remaining(c.iteration) > 0]
+    return [
+        Moment(
+            name or "",
+            c.iteration,
+            c.config.trials,
+            str(c.path),
+            c.digest,
+            run=True,
+            lost=lost_trials(c),
+        )
+        for c in found
+    ]
+
+
+def lost_trials(checkpoint: Checkpoint) -> tuple[Divergence, ...]:
+    """The trials of a run that have diverged by a checkpoint."""
+    M, state = checkpoint.config.trials, checkpoint.state
+    marks = state.get("diverged", no_marks(M))
+    terms = reward_terms(checkpoint.task()) if (marks[:, 0] != NONE).any() else []
+    lost = {d.trial: d for d in divergences(marks, terms)}
+    for trial in np.flatnonzero(~finite_rows([state["policy.flat"]], M)):  # of an older pgcore
+        lost.setdefault(int(trial), Divergence(int(trial), checkpoint.iteration, "parameter"))
+    return tuple(lost[trial] for trial in sorted(lost))
+
+
+def left_out(found: Sequence[Moment]) -> str:
+    """What is said of trials that have diverged."""
+    lines = [f"{m.label}: {divergence}" for m in found for divergence in m.lost]
+    return "; ".join(dict.fromkeys(lines))
+
+
+def label_moments(found: list[Moment], names: list[str | None]) -> list[Moment]:
+    """The moments with labels where none was given."""
+    unnamed = [m for m in found if not m.label]
+    algorithms = {}
+    for m in unnamed:
+        algorithm = m.agent().algorithm
+        algorithms[m] = "agent" if algorithm is None else getattr(algorithm, "name", "agent")
+    holders: dict[str, set[str]] = {}
+    for m in unnamed:
+        holders.setdefault(algorithms[m], set()).add(_place(m))
+    taken = {n for n in names if n}
+    named = []
+    for m in found:
+        label = m.label
+        if not label:
+            label = algorithms[m]
+            if len(holders[label]) > 1 or label in taken:
+                label = Path(_place(m)).name or label
+        named.append(dataclasses.replace(m, label=label))
+    seen: dict[tuple[str, int], Moment] = {}
+    for m in named:
+        if (m.label, m.iteration) in seen:
+            raise ValueError(f"agents: two are called {m.label!r}; give labels, as in LABEL=PATH")
+        seen[m.label, m.iteration] = m
+    return named
+
+
+def _place(moment: Moment) -> str:
+    """The folder of a run, the file of an agent without its ending, or what stands for it."""
+    path = Path(moment.path)
+    if moment.run:
+        return str(path.parent.parent)
+    return str(path.with_suffix("")) if moment.path else moment.digest[:8]
+
+
+def check_one_task(found: list[Moment]) -> None:
+    tasks = {(t.id, t.model_hash()) for t in (m.agent().task for m in found)}
+    if len(tasks) != 1:
+        names = ", ".join(sorted({name for name, _ in tasks}))
+        raise ValueError(f"agents: expected agents on one task (and one model), got {names}")

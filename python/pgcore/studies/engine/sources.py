@@ -1,0 +1,192 @@
+"""What a study looks at: labelled agents, each at its moments, everything about them frozen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pgcore.agent import Agent
+from pgcore.base.errors import check_count
+from pgcore.base.seeds import derive_seed
+from pgcore.studies.engine.moments import (
+    AnySources,
+    Moment,
+    cached_checkpoint,
+    check_one_task,
+    find_moments,
+    label_moments,
+    left_out,
+    named_sources,
+    one_trial,
+    trial_digest,
+)
+from pgcore.tasks.task import Task, cached_task
+from pgcore.training.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Agents:
+    """Labelled agents on one task at their moments.
+
+    Attributes:
+        labels, iterations, trials: coordinates; not every combination need be there.
+        moments: what there is.
+        lowered: how their task is stepped; None: as they were trained. Changes no bit.
+        left_out: what is said of trials that have diverged; each is left out from there on.
+    """
+
+    labels: tuple[str, ...]
+    iterations: tuple[int, ...]
+    trials: tuple[int, ...]
+    moments: tuple[Moment, ...]
+    lowered: bool | None = None
+    left_out: str = ""
+
+    @staticmethod
+    def of(
+        sources: AnySources,
+        iterations: Sequence[int] | None = None,
+        trials: int | None = None,
+        lowered: bool | None = None,
+    ) -> Agents:
+        """Find and check the agents.
+
+        Args:
+            sources: run folders, agent files or :class:`Agent` objects, one, several, or by label.
+                ``LABEL=PATH`` is a labelled path. Without a label: the algorithm where that is
+                unique, else the name of the folder or file.
+            iterations: of the runs; None: all that they have kept, but for those where an annealed
+                learning rate is 0. Agents that are files or objects have one moment.
+            trials: how many, from the first that has not diverged; None: all.
+            lowered: see :func:`pgcore.make_task`.
+
+        Raises:
+            ValueError: nothing there, agents on several tasks, or two of one label.
+            CheckpointError: a file cannot be used.
+        """
+        named = list(named_sources(sources))
+        if not named:
+            raise ValueError("agents: expected at least one run, file or agent, got none")
+        found = [m for name, source in named for m in find_moments(name, source, iterations)]
+        found = label_moments(found, [name for name, _ in named])
+        if not found:
+            raise ValueError("iterations: the runs have kept none that can be studied")
+        check_one_task(found)
+        out, found = left_out(found), [m for m in found if m.trials]
+        sound = sorted({t for m in found for t in m.trials})
+        most = len(sound)
+        count = most if trials is None else check_count("trials", trials)
+        if count > most or not sound:
+            raise ValueError(
+                f"trials: expected at most {most}, which the agents have, got {count}"
+                + (f"; left out: {out}" if out else "")
+            )
+        return Agents(
+            tuple(dict.fromkeys(m.label for m in found)),
+            tuple(sorted({m.iteration for m in found})),
+            tuple(sound[:count]),
+            tuple(found),
+            lowered,
+            out,
+        )
+
+    def moment(self, label: str, iteration: int) -> Moment | None:
+        """What there is of an agent at an iteration."""
+        for m in self.moments:
+            if (m.label, m.iteration) == (label, iteration):
+                return m
+        return None
+
+    def has(self, at: Mapping[str, Any]) -> bool:
+        """Whether there is an agent at some coordinates."""
+        moment = self.moment(at["agent"], at["iteration"])
+        return moment is not None and at["trial"] in moment.trials
+
+    def agent(self, at: Mapping[str, Any]) -> Agent:
+        """One trial of one agent at one moment."""
+        moment = self.moment(at["agent"], at["iteration"])
+        if moment is None:
+            raise KeyError(dict(at))
+        one = one_trial(moment, at["trial"])
+        if self.lowered is None or not isinstance(one.task, Task):
+            return one
+        return dataclasses.replace(one, task=cached_task(one.task.spec, self.lowered))
+
+    def checkpoint(self, at: Mapping[str, Any]) -> Checkpoint | None:
+        """The checkpoint behind an agent; None if it is no run's."""
+        moment = self.moment(at["agent"], at["iteration"])
+        if moment is None or not moment.run:
+            return None
+        return cached_checkpoint(moment.path, moment.digest)
+
+    def pairs(self, at: Mapping[str, Any]) -> int:
+        """Pairs of an iteration of an agent's training; 0 where it is no run's."""
+        checkpoint = self.checkpoint(at)
+        return 0 if checkpoint is None else checkpoint.config.pairs
+
+    def only(self, iterations: Sequence[int]) -> Agents:
+        """The agents at some of their iterations."""
+        kept = tuple(m for m in self.moments if m.iteration in iterations)
+        known = tuple(i for i in self.iterations if i in iterations)
+        return dataclasses.replace(self, moments=kept, iterations=known)
+
+    def identities(self) -> dict[str, str]:
+        """What identifies every moment, by its name in a store."""
+        return {f"{m.label}/{m.iteration}": m.digest for m in self.moments}
+
+    def seed(self, at: Mapping[str, Any], seed: int, *purpose: str | int) -> int:
+        """A seed from the agent itself and the purpose: never from labels or positions."""
+        moment = self.moment(at["agent"], at["iteration"])
+        assert moment is not None
+        return derive_seed(seed, trial_digest(moment, at["trial"]), *purpose)
+
+    def every(self) -> Iterator[tuple[dict[str, Any], Agent]]:
+        """The first trial of every moment, with its coordinates."""
+        for m in self.moments:
+            first = m.trials[0]
+            yield {"agent": m.label, "iteration": m.iteration, "trial": first}, one_trial(m, first)
+
+    def probe(self) -> Agent:
+        """An agent whose speed tells how long a study will take: one late in training."""
+        late = max(self.moments, key=lambda m: m.iteration)
+        return one_trial(late, late.trials[0])
+
+    def task(self) -> Any:
+        """The agents' task."""
+        return self.probe().task
+
+    @property
+    def task_id(self) -> str:
+        """The task's name."""
+        return str(self.task().id)
+
+    def check_learning(self, need_algorithm: bool = True) -> None:
+        """ValueError where nothing is learned any more, or no algorithm is known."""
+        for at, agent in self.every():
+            if need_algorithm:
+                agent.check_algorithm()
+            if agent.rate <= 0:
+                raise ValueError(
+                    f"iterations: the learning rate of {at['agent']} is 0 at {at['iteration']}, "
+                    "the end of its run, and so is its step; choose earlier checkpoints"
+                )
+
+    def provenance(self) -> dict[str, str]:
+        """What is simulated, for a dataset's attributes."""
+        first = self.moments[0]
+        at = {"agent": first.label, "iteration": first.iteration, "trial": first.trials[0]}
+        task = self.agent(at).task
+        passes = ", ".join(getattr(task, "passes", ())) or "none"
+        made = {"model_sha256": task.model_hash(), "engine_passes": passes}
+        return made | ({"trials_left_out": self.left_out} if self.left_out else {})
+
+    @property
+    def dims(self) -> dict[str, list[str] | list[int]]:
+        """The dimensions that every study of agents begins with."""
+        return {
+            "agent": list(self.labels),
+            "iteration": list(self.iterations),
+            "trial": list(self.trials),
+        }

@@ -1,0 +1,103 @@
+"""What a study is, and the ways that every study is run: from Python, and described beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
+from pgcore.studies.engine.moments import AnySources
+from pgcore.studies.engine.sources import Agents
+
+
+class Settings(Protocol):
+    """The settings of a study: a frozen dataclass whose fields are the command's options, too."""
+
+    @property
+    def iterations(self) -> Sequence[int] | None:
+        """Of runs; None: all that they have kept."""
+
+    @property
+    def trials(self) -> int | None:
+        """How many, from the first; None: all."""
+
+    def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
+        """What is computed, by the name of its store, in order."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: one row of :data:`pgcore.studies.catalog.STUDIES`.
+
+    Attributes:
+        name: of its command.
+        question: what it answers, one line.
+        figures: of the paper, for the list of studies.
+        settings: a :class:`Settings` dataclass.
+        open: folder -> datasets, with what follows from what was measured.
+        report: (datasets, folder): figures and tables into the folder, from datasets alone.
+        note: (settings, plans) -> a line for the description beforehand, or nothing.
+    """
+
+    name: str
+    question: str
+    figures: str
+    settings: type[Any]
+    open: Callable[[Path], Any]
+    report: Callable[[Any, Path], None]
+    note: Callable[[Any, Mapping[str, Plan]], str] = lambda settings, plans: ""
+
+    def plan(
+        self, sources: AnySources, out: Path, lowered: bool | None, values: Mapping[str, Any]
+    ) -> tuple[Any, dict[str, Plan]]:
+        """The settings and the plans of a call."""
+        settings = self.settings(**values)
+        agents = Agents.of(sources, settings.iterations, settings.trials, lowered)
+        return settings, settings.plans(agents, out)
+
+    def measure(
+        self,
+        agents: AnySources,
+        out: str | Path,
+        /,
+        *,
+        num_threads: int | None = None,
+        cluster: str | None = None,
+        lowered: bool | None = None,
+        **settings: Any,
+    ) -> Any:
+        """Measure agents; what ``out`` holds already is kept, and only the rest computed.
+
+        Args:
+            agents: run folders, agent files or agents; a mapping gives their labels.
+            out: folder of the stores.
+            num_threads: default: what affinity, cgroup and Slurm allow.
+            cluster: see :func:`pgcore.studies.engine.cells.run_plan`.
+            lowered: see :func:`pgcore.make_task`; None: as the agents were trained.
+            settings: fields of the study's settings.
+
+        Raises:
+            ValueError: bad argument, missing agent, or ``out`` holds another study.
+            StudyError: some cells failed; everything else is stored.
+        """
+        out = Path(out)
+        _, plans = self.plan(agents, out, lowered, settings)
+        run_plans(plans, out, num_threads=num_threads, cluster=cluster)
+        return self.open(out)
+
+    def describe(
+        self,
+        agents: AnySources,
+        out: str | Path,
+        /,
+        *,
+        num_threads: int | None = None,
+        lowered: bool | None = None,
+        **settings: Any,
+    ) -> str:
+        """What :meth:`measure` would compute, and how long it would take."""
+        chosen, plans = self.plan(agents, Path(out), lowered, settings)
+        lines = [describe_plans(plans, out, num_threads), self.note(chosen, plans)]
+        return "\n".join(line for line in lines if line)

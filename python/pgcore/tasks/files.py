@@ -1,0 +1,53 @@
+"""Task files: a definition as TOML, beside its model."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pgcore.tasks.task import ROOMS, TaskSpec
+
+
+def read_task_file(path: str | Path) -> TaskSpec:
+    """The definition in a TOML file.
+
+    Its keys are the fields of :class:`TaskSpec`; terms are tables, ``{ term = "qpos" }``.
+    The id is the file's name unless it is given. The model is a path, absolute or beside the file,
+    else in the working directory; or ``gymnasium:NAME``.
+
+    Raises:
+        ValueError: no such file, no TOML, an unknown field, or a model that is found twice.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise ValueError(f"task: there is no task file {str(path)!r}")
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"task: {path} is no TOML file ({error})") from error
+    values.setdefault("id", path.stem)
+    values.setdefault("time_limit", None)
+    for room in ROOMS:
+        if not isinstance(values.get(room, []), list):
+            raise ValueError(f"task: {path}: {room}: expected a list of terms")
+    try:
+        spec = TaskSpec.from_dict(values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return replace(spec, xml=_find_model(str(spec.xml), path))
+
+
+def _find_model(xml: str, task_file: Path) -> str:
+    """A model's absolute path, or its name in a package."""
+    if ":" in xml:
+        return xml
+    wanted = Path(xml).expanduser()
+    places = [(folder / wanted).resolve() for folder in (task_file.parent, Path.cwd())]
+    found = list(dict.fromkeys(p for p in places if p.is_file()))
+    if len(found) > 1:
+        raise ValueError(
+            f"xml: {xml} is beside {task_file} and in the working directory; give its path"
+        )
+    return str(found[0] if found else places[0])

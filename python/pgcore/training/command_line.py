@@ -1,0 +1,193 @@
+"""`pgcore train` and `pgcore presets`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from pgcore.base.errors import CheckpointError
+from pgcore.training.config import TrainConfig
+from pgcore.training.presets import (
+    FAMILIES,
+    default_preset,
+    preset_config,
+    preset_differences,
+)
+from pgcore.training.run import Record, Run
+
+# what may ask a run to stop: Ctrl-C, and what schedulers send ahead of a time limit
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """Whether it was asked to stop; a second time is not held back."""
+
+    asked: list[int]
+
+    def __bool__(self) -> bool:
+        return bool(self.asked)
+
+
+@contextmanager
+def _graceful_stop() -> Iterator[_Stop]:
+    """Turn the first signal into a request to stop after the work in flight."""
+    stop = _Stop([])
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop:
+            signal.signal(number, before[signal.Signals(number)])
+            raise KeyboardInterrupt
+        stop.asked.append(number)
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        print(f"\nstopping after this iteration; {name} again stops at once", file=sys.stderr)
+
+    for number in _SIGNALS:
+        signal.signal(number, on_signal)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass(frozen=True)
+class _RunOptions:
+    """Where a run goes and how it is run; results do not depend on these."""
+
+    out: Path
+    """Folder of the run; made if it is not there."""
+    resume: bool = False
+    """Go on with the run in that folder; it knows its settings. --iterations, --keep and
+    --save-every may be other ones."""
+    threads: int | None = None
+    """Threads. Default: what affinity, cgroup and Slurm allow."""
+
+
+def _peek(arguments: Sequence[str], option: str, otherwise: str) -> str:
+    """The value of an option that the defaults of the others depend on."""
+    for i, argument in enumerate(arguments):
+        if argument == option and i + 1 < len(arguments):
+            return arguments[i + 1]
+        if argument.startswith(option + "="):
+            return argument.split("=", 1)[1]
+    return otherwise
+
+
+def _defaults(arguments: Sequence[str]) -> tuple[TrainConfig, str]:
+    """The settings that the options start from, and the preset that they are from."""
+    out = _peek(arguments, "--out", "")
+    file = Path(out) / "config.json"
+    if "--resume" in arguments and out and file.is_file():
+        try:
+            return TrainConfig.from_dict(json.loads(file.read_text())), "of the run"
+        except ValueError as error:
+            raise CheckpointError(f"run: {file} is corrupt ({error})") from error
+    task = _peek(arguments, "--task", "Hopper-v2")
+    algorithm = _peek(arguments, "--algorithm", "ppo")
+    preset = _peek(arguments, "--preset", default_preset(task, algorithm))
+    return preset_config(preset, task, algorithm), preset
+
+
+def _parse(arguments: Sequence[str]) -> tuple[TrainConfig, _RunOptions, str]:
+    settings, preset = _defaults(arguments)
+
+    @dataclass(frozen=True)
+    class Command:
+        run: Annotated[_RunOptions, tyro.conf.arg(name="")]
+        config: Annotated[TrainConfig, tyro.conf.arg(name="")]
+        preset: Literal["default", "paper", "companion"] = "paper"
+        """Where the defaults below come from: paper (Table 1), companion (the authors' code), or
+        default. Without it: paper for the paper's own tasks (-v2), else default."""
+
+    chosen: Any = preset if preset in ("default", "paper", "companion") else "default"
+    command = tyro.cli(
+        Command,
+        prog="pgcore train",
+        description="Train a stack of agents. The defaults shown are those of the chosen preset.",
+        args=list(arguments),
+        default=Command(_RunOptions(tyro.MISSING), settings, chosen),
+    )
+    return command.config, command.run, preset
+
+
+def _name_lost(bar: Any, run: Run, record: Record) -> None:
+    """A line for each trial that an iteration has lost; without a trial left an error names all."""
+    if len(run.trainer.divergences()) < run.config.trials:
+        for divergence in record.diverged:
+            bar.write(f"{divergence}; the other trials go on without it", file=sys.stderr)
+
+
+def train(arguments: Sequence[str]) -> None:
+    """`pgcore train`: parse, run, report."""
+    config, options, preset = _parse(arguments)
+    with (
+        Run(options.out, config, resume=options.resume, num_threads=options.threads) as run,
+        _graceful_stop() as stop,
+        tqdm(
+            total=config.iterations,
+            initial=run.trainer.iteration,
+            desc=f"{config.task_id} {config.algorithm} x{config.trials}",
+            unit="it",
+        ) as bar,
+    ):
+        source = "of the run" if preset == "of the run" else f"preset {preset}"
+        bar.write(f"settings: {source}", file=sys.stderr)
+        for record in run.iterations():
+            mean = record.metrics["return_mean"]
+            known_mean = mean[np.isfinite(mean)]
+            if len(known_mean):
+                bar.set_postfix_str(f"return {known_mean.mean():.1f}", refresh=False)
+            bar.update()
+            _name_lost(bar, run, record)
+            if stop:
+                run.save()
+                bar.close()
+                print(
+                    f"stopped after iteration {run.trainer.iteration} of {config.iterations}; "
+                    f"pgcore train --resume --out {options.out} goes on",
+                    file=sys.stderr,
+                )
+                raise SystemExit(130)
+    ended = run.trainer.divergences()
+    lost = f"; {len(ended)} of {config.trials} trials diverged, see diverged.csv" if ended else ""
+    print(
+        f"{config.iterations} iterations in {options.out}: metrics.csv, checkpoints/, "
+        f"tensorboard/{lost}"
+    )
+
+
+def presets(arguments: Sequence[str]) -> None:
+    """`pgcore presets`: Table 1, or where the companion code differs from it."""
+
+    @dataclass(frozen=True)
+    class Command:
+        """Print the presets of the paper's tasks."""
+
+        diff: bool = False
+        """Only where the presets paper and companion differ."""
+
+    if tyro.cli(Command, prog="pgcore presets", args=list(arguments)).diff:
+        print(f"{'task':<10}{'algorithm':<11}{'field':<12}{'paper':>10}{'companion':>11}")
+        for family, algorithm, name, paper, companion in preset_differences():
+            print(f"{family:<10}{algorithm:<11}{name:<12}{paper:>10}{companion:>11}")
+        return
+    columns = [(f, a) for f in FAMILIES for a in ("ppo", "trpo")]
+    configs = [preset_config("paper", f, a).to_dict() for f, a in columns]
+    print(f"{'preset paper':<22}" + "".join(f"{f + ' ' + a:>16}" for f, a in columns))
+    for name in configs[0]:
+        if name in ("task", "algorithm"):
+            continue
+        print(f"{name:<22}" + "".join(f"{c[name]!s:>16.15}" for c in configs))
