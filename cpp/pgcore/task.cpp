@@ -92,7 +92,8 @@ void Task::clip(double* action) const noexcept {
   const mjModel& m = model();
   for (int i = 0; i < m.nu; ++i) {
     if (m.actuator_ctrllimited[i] == 0) continue;
-    action[i] = std::clamp(action[i], m.actuator_ctrlrange[2 * i], m.actuator_ctrlrange[2 * i + 1]);
+    const mjtNum* range = m.actuator_ctrlrange + ptrdiff_t{2} * i;
+    action[i] = std::clamp(action[i], range[0], range[1]);
   }
 }
 
