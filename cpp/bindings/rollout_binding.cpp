@@ -116,11 +116,13 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   auto rewards = zeros<double>({S, steps});
   auto terminated = zeros<bool>({S, steps});
   auto truncated = zeros<bool>({S, steps});
+  auto diverged = zeros<bool>({S, steps});
   auto bootstrap_obs = zeros<double>({S, K, O});
   auto bootstrap_inputs = zeros<float>({S, K, O});
   auto bootstrap_step = zeros<std::int64_t>({S, K});
   auto bootstrap_count = zeros<std::int64_t>({S});
   auto warnings = zeros<std::int64_t>({S});
+  auto reward_fault = zeros<std::int64_t>({S});
   const TransitionBuffers out{obs.mutable_data(),
                               inputs.mutable_data(),
                               actions.mutable_data(),
@@ -128,11 +130,13 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
                               rewards.mutable_data(),
                               terminated.mutable_data(),
                               truncated.mutable_data(),
+                              diverged.mutable_data(),
                               bootstrap_obs.mutable_data(),
                               bootstrap_inputs.mutable_data(),
                               bootstrap_step.mutable_data(),
                               bootstrap_count.mutable_data(),
-                              warnings.mutable_data()};
+                              warnings.mutable_data(),
+                              reward_fault.mutable_data()};
 
   const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
     return rollout(call.plan, static_cast<std::size_t>(steps), out, task.pool, cancel);
@@ -145,11 +149,13 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   result["rewards"] = rewards;
   result["terminated"] = terminated;
   result["truncated"] = truncated;
+  result["diverged"] = diverged;
   result["bootstrap_obs"] = bootstrap_obs;
   result["bootstrap_inputs"] = bootstrap_inputs;
   result["bootstrap_step"] = bootstrap_step;
   result["bootstrap_count"] = bootstrap_count;
   result["warnings"] = warnings;
+  result["reward_fault"] = reward_fault;
   result["errors"] = to_python(errors);
   return result;
 }
@@ -175,18 +181,21 @@ py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::
   for (const auto& list : scores) total += list.size();
   py::array_t<double> values(static_cast<py::ssize_t>(total));
   py::array_t<std::int64_t> lengths(static_cast<py::ssize_t>(total));
+  py::array_t<bool> diverged(static_cast<py::ssize_t>(total));
   py::array_t<std::int64_t> stream(static_cast<py::ssize_t>(total));
   std::size_t i = 0;
   for (std::size_t s = 0; s < streams; ++s) {
     for (const auto& score : scores[s]) {
       values.mutable_data()[i] = score.value;
       lengths.mutable_data()[i] = score.length;
+      diverged.mutable_data()[i] = score.diverged;
       stream.mutable_data()[i++] = static_cast<std::int64_t>(s);
     }
   }
   py::dict result;
   result["returns"] = values;
   result["lengths"] = lengths;
+  result["diverged"] = diverged;
   result["stream"] = stream;
   result["warnings"] = warnings;
   result["errors"] = to_python(errors);
@@ -211,8 +220,10 @@ py::dict branch_streams(TaskHandle& task, const py::array& params, const std::ve
   auto returns = zeros<double>({S, K});
   auto lengths = zeros<std::int64_t>({S, K});
   auto terminated = zeros<bool>({S, K});
-  const BranchBuffers out{obs.mutable_data(), inputs.mutable_data(), returns.mutable_data(),
-                          lengths.mutable_data(), terminated.mutable_data()};
+  auto diverged = zeros<bool>({S, K});
+  const BranchBuffers out{obs.mutable_data(),        inputs.mutable_data(),
+                          returns.mutable_data(),    lengths.mutable_data(),
+                          terminated.mutable_data(), diverged.mutable_data()};
   const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
     return branch(call.plan, branches, out, task.pool, cancel);
   });
@@ -222,6 +233,7 @@ py::dict branch_streams(TaskHandle& task, const py::array& params, const std::ve
   result["returns"] = returns;
   result["lengths"] = lengths;
   result["terminated"] = terminated;
+  result["diverged"] = diverged;
   result["errors"] = to_python(errors);
   return result;
 }
@@ -239,12 +251,14 @@ py::dict replay_streams(TaskHandle& task, const py::array& qpos, const py::array
   auto obs = zeros<double>({S, T, O});
   auto rewards = zeros<double>({S, T});
   auto terminated = zeros<bool>({S, T});
+  auto diverged = zeros<bool>({S, T});
   auto out_qpos = zeros<double>({S, T, m.nq});
   auto out_qvel = zeros<double>({S, T, m.nv});
   auto first_obs = zeros<double>({S, O});
   const ReplayBuffers out{obs.mutable_data(),        rewards.mutable_data(),
-                          terminated.mutable_data(), out_qpos.mutable_data(),
-                          out_qvel.mutable_data(),   first_obs.mutable_data()};
+                          terminated.mutable_data(), diverged.mutable_data(),
+                          out_qpos.mutable_data(),   out_qvel.mutable_data(),
+                          first_obs.mutable_data()};
   const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
     return replay(task.task, qpos_span, qvel_span, action_span, static_cast<std::size_t>(S),
                   static_cast<std::size_t>(T), num_threads, out, task.pool, cancel);
@@ -253,6 +267,7 @@ py::dict replay_streams(TaskHandle& task, const py::array& qpos, const py::array
   result["obs"] = obs;
   result["rewards"] = rewards;
   result["terminated"] = terminated;
+  result["diverged"] = diverged;
   result["qpos"] = out_qpos;
   result["qvel"] = out_qvel;
   result["first_obs"] = first_obs;

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <vector>
 
 #include "pgcore/batch_pool.hpp"
+#include "pgcore/engine_events.hpp"
 #include "pgcore/rollout.hpp"
 
 namespace pgcore {
@@ -41,10 +45,11 @@ struct Workspace {
 
 inline thread_local Workspace workspace;
 
-inline std::int64_t count_warnings(const mjData& d) noexcept {
-  std::int64_t total = 0;
-  for (const auto& w : d.warning) total += w.number;
-  return total;
+// Whether every value is a finite float32.
+inline bool fits_input(std::span<const double> values) noexcept {
+  bool fits = true;
+  for (const double x : values) fits &= std::abs(x) <= std::numeric_limits<float>::max();
+  return fits;
 }
 
 // A stream while it runs: everything trivially destructible.
@@ -56,7 +61,8 @@ struct Stream {
   DrawAddress address;
   GaussianHead head;
   RunningMoments moments;
-  std::int64_t warnings;
+  std::int64_t warnings;  // that the data holds no longer, or never did
+  bool lost;              // no observation can be made of the state: its step is not simulated
 
   Stream(const StreamPlan& p, std::size_t s, mjData& d) noexcept
       : plan(&p),
@@ -66,7 +72,8 @@ struct Stream {
         address{p.seed, static_cast<std::uint32_t>(p.stream_ids[s]), 0, 0, Purpose::kAction},
         head{space->std.data(), 0.0, p.task->act_dim()},
         moments{nullptr, nullptr, nullptr, static_cast<std::size_t>(p.task->obs_dim())},
-        warnings(0) {
+        warnings(0),
+        lost(false) {
     if (p.policy->free_std()) {
       head.load(p.policy->kind(), p.policy->log_std(static_cast<int>(member)));
     }
@@ -77,14 +84,19 @@ struct Stream {
     }
   }
 
-  // The observation of the current state, and the network input that it becomes.
+  // The observation of the current state, and the network input that it becomes. Zeros, which no
+  // normaliser sees, where it is not finite as a network input: then the stream is lost.
   void observe(double* obs, float* input) noexcept {
-    plan->task->observe(*data, obs);
+    if (!lost) {
+      plan->task->observe(*data, obs);
+      lost = !fits_input({obs, moments.dim});
+    }
+    if (lost) std::fill_n(obs, moments.dim, 0.0);
     if (moments.count == nullptr) {
       cast_input({obs, moments.dim}, input);
       return;
     }
-    if (plan->normalizer.live) moments.push(obs);
+    if (plan->normalizer.live && !lost) moments.push(obs);
     moments.normalize(obs, plan->normalizer.clip, input);
   }
 
@@ -104,11 +116,19 @@ struct Stream {
   }
 
   StepResult step(const float* action) noexcept {
+    ++address.step;
+    if (lost) return diverge();
     std::copy(action, action + head.act_dim, space->action.data());
     if (plan->clip_actions) plan->task->clip(space->action.data());
     const StepResult result = plan->task->step(*data, space->action.data(), space->task.data());
-    ++address.step;
+    warnings += result.unlisted;
     return result;
+  }
+
+  // End the trajectory where the engine itself has said nothing yet.
+  StepResult diverge() noexcept {
+    ++warnings;
+    return StepResult::divergence(1);
   }
 
   bool time_is_up() const noexcept {
@@ -116,12 +136,13 @@ struct Stream {
     return limit > 0 && address.step >= static_cast<std::uint32_t>(limit);
   }
 
-  // Begin a trajectory. mj_resetData forgets the warnings, so they are counted first.
+  // Begin a trajectory. mj_resetData forgets the warnings, so they are counted first. A state that
+  // the engine would not go on from is lost.
   void begin(std::uint32_t trajectory) noexcept {
     if (trajectory > 0) warnings += count_warnings(*data);
     address.trajectory = trajectory;
     address.step = 0;
-    plan->task->reset(*data, address, space->task.data());
+    lost = !plan->task->reset(*data, address, space->task.data());
   }
 };
 

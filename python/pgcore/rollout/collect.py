@@ -59,7 +59,7 @@ def _native_batch(
         **{
             name: raw[name]
             for name in ("obs", "inputs", "actions", "log_probs", "rewards", "terminated")
-            + ("truncated", "warnings")
+            + ("truncated", "diverged", "warnings", "reward_fault")
         },
     )
     if call.update_normalizer and not call.live:
@@ -212,6 +212,7 @@ def evaluate(
         lengths=raw["lengths"],
         member=call.member[raw["stream"]],
         stream=raw["stream"],
+        diverged=raw["diverged"],
         warnings=raw["warnings"],
     )
     if raw["errors"]:

@@ -30,7 +30,12 @@ class Stream:
         make: makes the environment, with the first reset.
         trajectory: number of the trajectory that it is in, from 0.
         step: environment steps taken in it.
+        lost: no observation can be made of the state; only where an engine is watched.
+        diverged: the newest step has blown up; likewise.
     """
+
+    lost = False
+    diverged = False
 
     def __init__(self, make: Callable[[], Any], seed: int, stream_id: int, act_dim: int) -> None:
         self.make, self.seed, self.stream_id, self.act_dim = make, seed, stream_id, act_dim
@@ -57,6 +62,15 @@ class Stream:
     def observation(self, obs: Any) -> Any:
         """An observation of the environment as the task has it."""
         return obs
+
+    def diverge(self) -> tuple[float, bool]:
+        """Reward and terminated where the simulation has blown up and nothing has said so yet."""
+        self.diverged = True
+        return 0.0, True
+
+    def warnings(self) -> int:
+        """Events that an engine has warned of, up to now."""
+        return 0
 
     def noise(self) -> F64:
         """The noise [A] of the next action; from the core, whose bits no CPU changes."""
@@ -157,7 +171,8 @@ class Streams:
         live: whether it follows the observations.
         errors: what each failed stream raised, by its place.
         obs, inputs: [B, O], the newest observation of each stream, and as the network sees it.
-        rewards, terminated, truncated: [B], of the newest step.
+        rewards, terminated, truncated, diverged: [B], of the newest step.
+        unseen: [B], the newest step or reset has given no observation.
     """
 
     streams: Sequence[Stream]
@@ -175,12 +190,15 @@ class Streams:
         self.rewards = np.zeros(count)
         self.terminated = np.zeros(count, dtype=np.bool_)
         self.truncated = np.zeros(count, dtype=np.bool_)
+        self.diverged = np.zeros(count, dtype=np.bool_)
+        self.unseen = np.zeros(count, dtype=np.bool_)
 
     def begin(self, rows: I64) -> I64:
         """Begin a trajectory in every one of ``rows``; returns those that could."""
         for i in rows:
             try:
                 self.obs[i] = self._checked(self.streams[i].reset())
+                self.unseen[i] = self.streams[i].lost
             except Exception as error:
                 self._fail(i, error)
         return self._observed(rows)
@@ -204,12 +222,25 @@ class Streams:
         """One step of every one of ``rows``; returns those that could."""
         for i, control in zip(rows, self.controls(actions), strict=True):
             try:
-                obs, *rest = self.streams[i].advance(control)
-                self.obs[i] = self._checked(obs)
+                stream = self.streams[i]
+                obs, *rest = stream.advance(control)
+                if not stream.diverged:  # else there is nothing to see
+                    self.obs[i] = self._checked(obs)
                 self.rewards[i], self.terminated[i], self.truncated[i] = rest
+                self.diverged[i] = stream.diverged
+                self.unseen[i] = stream.diverged or stream.lost
             except Exception as error:
                 self._fail(i, error)
         return self._observed(rows)
+
+    def end_lost(self, rows: I64, last: bool) -> None:
+        """End lost ones of ``rows`` where there is no next step to do it: nothing follows them."""
+        if not self.unseen.any():
+            return
+        for i in rows:
+            if self.streams[i].lost and not self.terminated[i] and (last or self.truncated[i]):
+                self.rewards[i], self.terminated[i] = self.streams[i].diverge()
+                self.diverged[i] = True
 
     def _observed(self, rows: I64) -> I64:
         """Those of ``rows`` that have not failed; their inputs follow their observations."""
@@ -221,7 +252,8 @@ class Streams:
             self.inputs[own] = obs
         else:
             if self.live:
-                self.normalizer.push(obs, rows)
+                seen = ~self.unseen[own]
+                self.normalizer.push(obs[seen], rows[seen])
             self.inputs[own] = self.normalizer.inputs(obs, rows)
         return rows
 

@@ -91,6 +91,9 @@ class Recorder:
             "rewards": np.zeros((streams, steps)),
             "terminated": np.zeros((streams, steps), dtype=np.bool_),
             "truncated": np.zeros((streams, steps), dtype=np.bool_),
+            "diverged": np.zeros((streams, steps), dtype=np.bool_),
+            "warnings": np.zeros(streams, dtype=np.int64),
+            "reward_fault": np.full(streams, -1, dtype=np.int64),
         }
         self.bootstrap: list[tuple[int, int, F64, F32]] = []
 
@@ -99,6 +102,12 @@ class Recorder:
         own = where(rows, len(self.arrays["obs"]))
         for name, value in values.items():
             self.arrays[name][own, t] = value
+
+    def keep_events(self, streams: Streams) -> None:
+        """What the streams' engines have counted, and whose rewards are not finite."""
+        self.arrays["warnings"][:] = [stream.warnings() for stream in streams.streams]
+        faulty = ~np.isfinite(self.arrays["rewards"]).all(axis=1)
+        self.arrays["reward_fault"][faulty] = 0
 
     def finish(self) -> dict[str, NDArray[Any]]:
         """All arrays; what follows truncations and cuts stream by stream."""
@@ -128,12 +137,13 @@ def collect_streams(streams: Streams, steps: int, act_dim: int) -> dict[str, NDA
         obs, inputs = streams.obs[own], streams.inputs[own]
         recorder.keep(t, rows, obs=obs, inputs=inputs, actions=actions, log_probs=log_probs)
         rows = streams.step(rows, actions)
-        own = where(rows, count)
-        rewards = streams.rewards[own]
-        terminated, truncated = streams.terminated[own], streams.truncated[own]
-        recorder.keep(t, rows, rewards=rewards, terminated=terminated, truncated=truncated)
-        # what to bootstrap from, then reset
         last = t + 1 == steps
+        streams.end_lost(rows, last)
+        own = where(rows, count)
+        terminated, truncated = streams.terminated[own], streams.truncated[own]
+        recorder.keep(t, rows, rewards=streams.rewards[own], diverged=streams.diverged[own])
+        recorder.keep(t, rows, terminated=terminated, truncated=truncated)
+        # what to bootstrap from, then reset
         ended = terminated | truncated
         if not (last or ended.any()):
             continue
@@ -141,6 +151,7 @@ def collect_streams(streams: Streams, steps: int, act_dim: int) -> dict[str, NDA
             recorder.bootstrap.append((int(i), t, streams.obs[i].copy(), streams.inputs[i].copy()))
         if not last:
             rows = np.sort(np.concatenate([rows[~ended], streams.begin(rows[ended])]))
+    recorder.keep_events(streams)
     return recorder.finish()
 
 

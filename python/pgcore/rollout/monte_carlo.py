@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pgcore import _core
-from pgcore.base.arrays import F32, F64, I64
+from pgcore.base.arrays import F32, F64, I64, Bool
 from pgcore.base.errors import SimulationError, check_count
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
@@ -30,12 +30,14 @@ class MonteCarloValues:
         values: [B], mean discounted return.
         errors: [B], its standard error over the continuations.
         returns: [B, K].
+        diverged: [B, K] bool, the simulation blew up and ended the continuation without a reward.
         obs: [B, O], the states' observations; inputs: [B, O], as the network saw them.
     """
 
     values: F64
     errors: F64
     returns: F64
+    diverged: Bool
     obs: F64
     inputs: F32
 
@@ -111,6 +113,7 @@ def monte_carlo_values(
         values=returns.mean(axis=1),
         errors=returns.std(axis=1, ddof=1) / math.sqrt(K) if K > 1 else np.full(B, np.nan),
         returns=returns,
+        diverged=raw["diverged"],
         obs=raw["obs"],
         inputs=raw["inputs"],
     )

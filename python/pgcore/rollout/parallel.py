@@ -69,6 +69,7 @@ def evaluate(
         lengths=np.concatenate([part.arrays["lengths"] for part in parts]),
         member=call.member[np.concatenate(stream)],
         stream=np.concatenate(stream),
+        diverged=np.zeros(sum(map(len, stream)), dtype=np.bool_),
         warnings=np.zeros(len(call.member), dtype=np.int64),
     )
     _raise_errors(pieces, parts, scores)
@@ -100,7 +101,6 @@ def batch_of(call: Call, pieces: list[I64], parts: list[Part]) -> RolloutBatch:
         bootstrap_index=np.concatenate(index),
         member=call.member,
         stream_ids=call.stream_ids,
-        warnings=np.zeros(len(call.member), dtype=np.int64),
         normalizer=call.normalizer,
     )
     if call.update_normalizer and not call.live:

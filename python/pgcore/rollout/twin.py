@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64
@@ -19,6 +20,7 @@ from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.rollout import reference
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.call import Call
+from pgcore.rollout.engine_watch import EngineWatch, is_finite_input
 from pgcore.rollout.environments import Controls, Head, Stream, Streams
 from pgcore.rollout.loops import Part, collect_streams
 from pgcore.rollout.parallel import batch_of, controls_of
@@ -98,25 +100,56 @@ class _TwinStream(Stream):
         self.task = task if isinstance(task, Task) else None
         self.zeros = _trailing_zeros(task) if isinstance(task, Task) else 0
         self.drawn = np.zeros((0, task.act_dim))
+        self.watch = EngineWatch(env) if isinstance(task, Task) else None
 
     def reset(self) -> Any:
         """Begin the next trajectory; its first observation."""
+        self.diverged = False
+        if self.watch is not None:
+            self.watch.keep()
         obs = super().reset()
-        if self.task is None:
+        if self.task is None or self.watch is None:
             return obs
         inner = self.env.unwrapped
         address = (self.seed, self.stream_id, self.trajectory)
         start = inner.init_qpos, inner.init_qvel
         inner.set_state(*reference.reset_state(self.task.spec.reset, *start, *address))
-        return self.observation(inner._get_obs())
+        obs = inner._get_obs()
+        return self.observation(obs if self.watch.is_sound() else np.full_like(obs, np.nan))
+
+    def advance(self, control: NDArray[Any]) -> tuple[Any, float, bool, bool]:
+        """One step: observation, reward, terminated, truncated."""
+        if self.watch is None:
+            return super().advance(control)
+        if self.lost:
+            self.step += 1
+            return None, *self.diverge(), False
+        listed = self.watch.listed()
+        obs, reward, terminated, truncated = super().advance(control)
+        self.diverged = self.watch.has_diverged(listed)
+        if self.diverged:
+            self.lost = False
+            return None, 0.0, True, truncated
+        return obs, reward, terminated, truncated
+
+    def diverge(self) -> tuple[float, bool]:
+        """Reward and terminated where the engine itself has said nothing yet."""
+        if self.watch is not None:
+            self.watch.erased += 1
+        return super().diverge()
+
+    def warnings(self) -> int:
+        """Events that MuJoCo has warned of, and those that it had no occasion to."""
+        return 0 if self.watch is None else self.watch.erased + self.watch.listed()
 
     def observation(self, obs: Any) -> Any:
-        """An observation of the environment as the task has it."""
-        if not self.zeros:
+        """An observation as the task has it; zeros where that of a native task is not finite."""
+        if self.watch is None:
             return obs
         values = np.array(obs, dtype=np.float64)
         values[len(values) - self.zeros :] = 0.0
-        return values
+        self.lost = not is_finite_input(values)
+        return np.zeros_like(values) if self.lost else values
 
     def noise(self) -> F64:
         """The noise [A] of the next action."""
@@ -182,8 +215,11 @@ def _run(
         None if call.normalizer is None else call.normalizer.select(m),
         call.live,
     )
+    _core.keep_quiet(True)  # MuJoCo's warnings are counted
     try:
-        arrays = collect_streams(streams, steps, policy.act_dim)
+        with np.errstate(over="ignore", invalid="ignore"):
+            arrays = collect_streams(streams, steps, policy.act_dim)
     finally:
+        _core.keep_quiet(False)
         stream.close()
     return Part(arrays, streams.errors, streams.normalizer)

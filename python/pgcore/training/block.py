@@ -23,6 +23,8 @@ from pgcore.rollout.batch import RolloutBatch, trajectory_metrics
 from pgcore.rollout.collect import collect
 from pgcore.tasks.gymnasium import AnyTask
 from pgcore.training.config import TrainConfig
+from pgcore.training.divergence import no_marks
+from pgcore.training.freezing import sound_state, stop_diverged
 
 
 class Block:
@@ -33,11 +35,13 @@ class Block:
         policy, value: stacks of one member per trial.
         normalizer: observation statistics, or None.
         scaler: reward statistics, or None.
+        diverged: marks [M, 3] of the members that stand still, see ``divergence.py``.
     """
 
     def __init__(self, task: AnyTask, config: TrainConfig, trials: list[int]) -> None:
         self.task, self.config, self.trials = task, config, trials
         members = len(trials)
+        self.diverged = no_marks(members)
         networks: dict[str, Any] = {"activation": config.activation, "init": config.init}
         policies = [
             GaussianPolicy(
@@ -88,11 +92,14 @@ class Block:
             The metrics, one array [M] each, and the seconds of rollout and update.
         """
         start = time.perf_counter()
-        batch = self.rollout(iteration, num_threads)
-        rolled = time.perf_counter()
-        data = self.training_data(batch)
-        metrics = self.update(data, iteration)
-        metrics.update(trajectory_metrics(batch, len(self.trials)))
+        before = sound_state(self, iteration)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked for
+            batch = self.rollout(iteration, num_threads)
+            rolled = time.perf_counter()
+            data = self.training_data(batch)
+            metrics = self.update(data, iteration)
+            metrics.update(trajectory_metrics(batch, len(self.trials)))
+            stop_diverged(self, iteration, before, batch, data, metrics)
         return metrics, rolled - start, time.perf_counter() - rolled
 
     def rollout(self, iteration: int, num_threads: int) -> RolloutBatch:
@@ -169,7 +176,8 @@ class Block:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything needed to go on bit-exactly, as arrays with a leading member axis."""
-        state = {"policy.flat": self.policy.flat.numpy(), "value.flat": self.value.flat.numpy()}
+        state: dict[str, NDArray[Any]] = {"diverged": self.diverged}
+        state |= {"policy.flat": self.policy.flat.numpy(), "value.flat": self.value.flat.numpy()}
         for name, optimizer in self.optimizers.items():
             state |= {f"{name}.{slot}": array for slot, array in optimizer.state().items()}
         if self.normalizer is not None:
@@ -181,6 +189,7 @@ class Block:
 
     def load_state(self, state: dict[str, NDArray[Any]]) -> None:
         """Go on from :meth:`state`."""
+        self.diverged = state.get("diverged", self.diverged).copy()
         self.policy.load_flat(torch.from_numpy(state["policy.flat"]))
         self.value.load_flat(torch.from_numpy(state["value.flat"]))
         for name, optimizer in self.optimizers.items():

@@ -22,6 +22,7 @@ from pgcore.tasks.make import make_task
 from pgcore.training.block import Block
 from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
 from pgcore.training.config import TrainConfig
+from pgcore.training.divergence import DivergedError, Divergence, divergences, reward_terms
 from pgcore.training.records import Records
 
 MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
@@ -29,11 +30,15 @@ MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 
 @dataclass(frozen=True)
 class Record:
-    """One iteration: its number, metrics [M] by name, and seconds by name."""
+    """One iteration: its number, metrics [M] by name, seconds by name, and who diverged in it.
+
+    A diverged trial's metrics are NaN from that iteration on.
+    """
 
     iteration: int
     metrics: dict[str, NDArray[Any]]
     seconds: dict[str, float]
+    diverged: tuple[Divergence, ...] = ()
 
 
 class Trainer:
@@ -61,13 +66,17 @@ class Trainer:
         self.native_threads = max(1, threads // self.workers)
 
     def run(self) -> Iterator[Record]:
-        """Run the remaining iterations, yielding a record after each."""
+        """Run the remaining iterations, yielding a record after each.
+
+        Raises:
+            DivergedError: all trials have diverged, after the record of the last one's.
+        """
 
         def prepare() -> None:
             torch.set_num_threads(1)  # so that sums have one order on any machine
 
         with ThreadPoolExecutor(self.workers, initializer=prepare) as pool:
-            while self.iteration < self.config.iterations:
+            while self._some_are_left() and self.iteration < self.config.iterations:
                 start = time.perf_counter()
                 futures = [
                     pool.submit(block.iterate, self.iteration, self.native_threads)
@@ -82,9 +91,22 @@ class Trainer:
                     "update_seconds": sum(u for _, _, u in results),
                     "iteration_seconds": time.perf_counter() - start,
                 }
-                record = Record(self.iteration, metrics, seconds)
+                fresh = [d for d in self.divergences() if d.iteration == self.iteration]
+                record = Record(self.iteration, metrics, seconds, tuple(fresh))
                 self.iteration += 1
                 yield record
+
+    def divergences(self) -> list[Divergence]:
+        """The trials that have diverged."""
+        terms = reward_terms(self.task)
+        return [d for b in self.blocks for d in divergences(b.diverged, terms, b.trials)]
+
+    def _some_are_left(self) -> bool:
+        ended = self.divergences()
+        if len(ended) < self.config.trials:
+            return True
+        shown = "; ".join(str(d) for d in ended[:5]) + ("; ..." if len(ended) > 5 else "")
+        raise DivergedError(f"no trial is left after iteration {self.iteration - 1}: {shown}")
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The state of all agents, members in the order of their trials."""
@@ -102,7 +124,8 @@ class Run:
     """A training run in a folder: config, checkpoints, tables. Resumable from any moment.
 
     Layout: ``config.json``, ``metrics.csv``, ``timing.csv``, ``tensorboard/`` and
-    ``checkpoints/NNNNNN.safetensors`` for kept iterations, ``checkpoints/latest.safetensors``.
+    ``checkpoints/NNNNNN.safetensors`` for kept iterations, ``checkpoints/latest.safetensors``; if a
+    trial has diverged ``diverged.csv``.
     """
 
     def __init__(
@@ -142,6 +165,7 @@ class Run:
                 )
             self.trainer.load_state(checkpoint.state, checkpoint.iteration)
         self.records = Records(path, self.trainer.iteration)
+        self.records.write_diverged(self.trainer.divergences())
         if self.trainer.iteration == 0:
             self.save()
 
@@ -186,8 +210,11 @@ class Run:
         for record in self.trainer.run():
             self.records.add(record.iteration, record.metrics, record.seconds)
             iteration = self.trainer.iteration
+            if record.diverged:
+                self.records.write_diverged(self.trainer.divergences())
             if (
-                iteration in (*self.config.keep, self.config.iterations)
+                record.diverged
+                or iteration in (*self.config.keep, self.config.iterations)
                 or iteration % self.config.save_every == 0
             ):
                 self.save()

@@ -44,6 +44,7 @@ class RewardSums:
         count, total, square: number of trajectories, sums of their returns and of the squares.
         steps: simulated pairs.
         warnings: MuJoCo's (unstable simulation).
+        diverged: trajectories that a simulation which blew up has ended.
         paired_count, paired_total, paired_square: the same for differences to the centre member
             over trajectories that both have; zeros without common random numbers.
     """
@@ -53,6 +54,7 @@ class RewardSums:
     square: F64
     steps: F64
     warnings: F64
+    diverged: F64
     paired_count: F64
     paired_total: F64
     paired_square: F64
@@ -131,6 +133,7 @@ def reward_sums(
         summed(scores.returns**2),
         summed(scores.lengths.astype(np.float64)),
         np.bincount(member, scores.warnings, minlength=M).astype(np.float64),
+        summed(scores.diverged.astype(np.float64)),
         *paired,
     )
 

@@ -221,6 +221,7 @@ _Variables = dict[str, tuple[tuple[str, ...], str, str]]
 _ERRORS: _Variables = {
     "error": (("set", "target", "measure"), "1", "errors of the value network"),
     "share": (("set", "target"), "1", "share of the pairs whose target is known"),
+    "diverged": (("set",), "1", "trajectories that a simulation which blew up has ended"),
 }
 
 
