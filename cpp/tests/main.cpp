@@ -205,7 +205,7 @@ void bad_controls_are_divergences() {
   World world(make_wild_hinges(0.1), 2);
   const std::size_t size = world.params.size() / 2;
   world.params[size - 1] = world.params[2 * size - 1] = 1e4F;
-  world.policy = PolicyStack({4, 5, 2}, Activation::kTanh, world.params, 2);
+  world.policy = PolicyStack({4, 5, 2}, world.kind(), world.params, 2);
   Batch batch(*world.task, 2, 4);
   CHECK(world.run(batch, 1).empty());
   for (std::size_t i = 0; i < 8; ++i) CHECK(batch.diverged[i] && batch.rewards[i] == 0.0);
