@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,12 @@ HEADS = {
     "clamp, tanh": {"std": "state", "mean_map": "tanh"},
     "softplus, tanh": {"std": "state", "std_map": "softplus", "mean_map": "tanh"},
 }
+
+
+def pytest_configure():
+    """A shell's background jobs ignore SIGINT, and hand that on; tests of Ctrl-C need it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
