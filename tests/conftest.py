@@ -33,6 +33,16 @@ BALL_XML = """
 </mujoco>
 """
 
+# Every kind of head: what makes the standard deviation, and what makes the mean.
+HEADS = {
+    "free": {},
+    "free, tanh": {"mean_map": "tanh"},
+    "clamp": {"std": "state", "log_std_range": (-1.0, 0.5)},
+    "softplus": {"std": "state", "std_map": "softplus", "min_std": 0.05},
+    "clamp, tanh": {"std": "state", "mean_map": "tanh"},
+    "softplus, tanh": {"std": "state", "std_map": "softplus", "mean_map": "tanh"},
+}
+
 
 @pytest.fixture(autouse=True)
 def _one_torch_thread():

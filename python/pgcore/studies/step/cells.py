@@ -33,6 +33,7 @@ REWARDS: _Variables = {
     "square": (_BOTH, "1", "sum of the squares of their returns"),
     "pairs_used": (_ALL, "1", "state-action pairs"),
     "warnings": (_ALL, "1", "MuJoCo's warnings (unstable simulation)"),
+    "diverged": (_ALL, "1", "trajectories that a simulation which blew up has ended"),
     "paired_count": (_ALL, "1", "trajectories that the step and the centre share"),
     "paired_total": (_BOTH, "1", "sum of their differences in return"),
     "paired_square": (_BOTH, "1", "sum of the squares of these differences"),

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 
+from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.surfaces import Interval
 from pgcore.studies.step.table import Steps, groups
 from pgcore.studies.style import STYLE, look_of, new_figure, shown, spec_of
@@ -101,7 +102,8 @@ def step_figure(data: xr.Dataset, measure: str = "return") -> Figure:
         f"of each of {data.sizes['trial']} trial(s)"
         + (f", {fraction:g} of a step" if fraction != 1 else "")
         + "\npale: steps with 95 % intervals; bold: mean and 95 % interval over "
-        + ("trials" if data.sizes["trial"] > 1 else "steps"),
+        + ("trials" if data.sizes["trial"] > 1 else "steps")
+        + (f"\n{blown}" if (blown := divergence_note(data)) else ""),
         fontsize=7,
     )
     return figure

@@ -8,7 +8,7 @@ import numpy as np
 
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64, I64
-from pgcore.policies.stack import GaussianPolicy
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.rollout.batch import Scores
 from pgcore.rollout.collect import default_streams, evaluate
 
@@ -20,6 +20,7 @@ class Pool:
     Attributes:
         count: [M]; total, square: [2, M], sums of the returns and of their squares.
         pairs_used, warnings: [M], simulated pairs and MuJoCo's warnings.
+        diverged: [M], trajectories that a simulation which blew up has ended.
         paired_count: [M]; paired_total, paired_square: [2, M], the same for differences to the
             centre over trajectories that both have; zeros without common random numbers.
     """
@@ -29,6 +30,7 @@ class Pool:
     square: F64
     pairs_used: F64
     warnings: F64
+    diverged: F64
     paired_count: F64
     paired_total: F64
     paired_square: F64
@@ -76,6 +78,7 @@ def pool_returns(
         streams=member,
         stream_ids=ids,
         gamma=agent.judgement.gamma,
+        actions=agent.actions,
     )
     returns = np.stack([scores.totals, scores.returns])
 
@@ -91,6 +94,7 @@ def pool_returns(
         np.stack([summed(r**2) for r in returns]),
         summed(scores.lengths.astype(np.float64)),
         np.bincount(member, scores.warnings, minlength=M).astype(np.float64),
+        summed(scores.diverged.astype(np.float64)),
         *paired,
     )
 

@@ -11,6 +11,7 @@ import xarray as xr
 
 from pgcore.base.arrays import F64
 from pgcore.studies.measures import steps as measures
+from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.surfaces import Interval
 
 TRIALS_TO_DECIDE = 6
@@ -123,6 +124,7 @@ def _remarks(data: xr.Dataset) -> list[str]:
     unstable = float(data["warnings"].sum())
     if unstable:
         lines.append(f"MuJoCo warned {unstable:.0f} times of an unstable simulation")
+    lines += [blown] if (blown := divergence_note(data)) else []
     return lines
 
 
