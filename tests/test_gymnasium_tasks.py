@@ -260,9 +260,12 @@ def test_scores_are_those_of_the_transitions(crane):
         assert lengths.sum() >= 30 > lengths[:-1].sum()
         assert (scores.member[own] == stream // 3).all()
         start = 0
-        for length, value in zip(lengths, scores.returns[own], strict=True):
+        for length, value, total in zip(
+            lengths, scores.returns[own], scores.totals[own], strict=True
+        ):
             rewards = batch.rewards[stream, start : start + length]
             assert value == pytest.approx((0.9 ** np.arange(length) * rewards).sum(), rel=1e-12)
+            assert total == pytest.approx(rewards.sum(), rel=1e-12)
             start += length
         assert (batch.terminated | batch.truncated)[stream, start - 1]
 

@@ -180,6 +180,7 @@ py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::
   std::size_t total = 0;
   for (const auto& list : scores) total += list.size();
   py::array_t<double> values(static_cast<py::ssize_t>(total));
+  py::array_t<double> totals(static_cast<py::ssize_t>(total));
   py::array_t<std::int64_t> lengths(static_cast<py::ssize_t>(total));
   py::array_t<bool> diverged(static_cast<py::ssize_t>(total));
   py::array_t<std::int64_t> stream(static_cast<py::ssize_t>(total));
@@ -187,6 +188,7 @@ py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::
   for (std::size_t s = 0; s < streams; ++s) {
     for (const auto& score : scores[s]) {
       values.mutable_data()[i] = score.value;
+      totals.mutable_data()[i] = score.total;
       lengths.mutable_data()[i] = score.length;
       diverged.mutable_data()[i] = score.diverged;
       stream.mutable_data()[i++] = static_cast<std::int64_t>(s);
@@ -194,6 +196,7 @@ py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::
   }
   py::dict result;
   result["returns"] = values;
+  result["totals"] = totals;
   result["lengths"] = lengths;
   result["diverged"] = diverged;
   result["stream"] = stream;

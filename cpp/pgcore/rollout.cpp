@@ -98,6 +98,7 @@ void run_evaluate_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept
       stream.act(w.input.data(), w.action32.data());
       const StepResult result = stream.step(w.action32.data());
       score.value += discount * result.reward;
+      score.total += result.reward;
       discount *= job.gamma;
       ++score.length;
       score.diverged = result.diverged;

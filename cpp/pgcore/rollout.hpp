@@ -66,6 +66,7 @@ struct TrajectoryScore {
   double value;  // sum of gamma^t r_t
   std::int64_t length;
   bool diverged;  // with its last step
+  double total = 0.0;  // sum of r_t
 };
 
 // Errors by stream, in stream order.

@@ -74,6 +74,7 @@ class Scores:
 
     Attributes:
         returns: [N] float64, Σ γ^t r_t (undiscounted by default).
+        totals: [N] float64, Σ r_t of the same trajectories, whatever γ is.
         lengths: [N] int64, steps.
         member: [N] int64, the policy of each trajectory.
         stream: [N] int64, the stream of each trajectory.
@@ -82,6 +83,7 @@ class Scores:
     """
 
     returns: F64
+    totals: F64
     lengths: I64
     member: I64
     stream: I64

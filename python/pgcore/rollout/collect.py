@@ -209,6 +209,7 @@ def evaluate(
     )
     scores = Scores(
         returns=raw["returns"],
+        totals=raw["totals"],
         lengths=raw["lengths"],
         member=call.member[raw["stream"]],
         stream=raw["stream"],

@@ -155,21 +155,26 @@ def collect_streams(streams: Streams, steps: int, act_dim: int) -> dict[str, NDA
     return recorder.finish()
 
 
+# stream, trajectory, discounted return, sum of rewards, length
+Finished = tuple[int, int, float, float, int]
+
+
 def evaluate_streams(streams: Streams, pairs: int, gamma: float) -> dict[str, NDArray[Any]]:
     """Run every stream until it has ``pairs`` steps, and then to the end of that trajectory.
 
     Returns:
-        ``returns``, ``lengths`` and ``stream``, [N] each, stream by stream.
+        ``returns``, ``totals``, ``lengths`` and ``stream``, [N] each, stream by stream.
     """
     count = len(streams.streams)
-    total, discount = np.zeros(count), np.ones(count)
+    value, total, discount = np.zeros(count), np.zeros(count), np.ones(count)
     length, taken = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-    finished: list[tuple[int, int, float, int]] = []
+    finished: list[Finished] = []
     rows = streams.begin(np.arange(count))
     while len(rows):
         actions, _ = streams.act(rows)
         rows = streams.step(rows, actions)
-        total[rows] += discount[rows] * streams.rewards[rows]
+        value[rows] += discount[rows] * streams.rewards[rows]
+        total[rows] += streams.rewards[rows]
         discount[rows] *= gamma
         length[rows] += 1
         over = streams.terminated[rows] | streams.truncated[rows]
@@ -178,19 +183,20 @@ def evaluate_streams(streams: Streams, pairs: int, gamma: float) -> dict[str, ND
         ended = rows[over]
         for i in ended:
             number = streams.streams[i].trajectory
-            finished.append((int(i), number, float(total[i]), int(length[i])))
+            finished.append((int(i), number, float(value[i]), float(total[i]), int(length[i])))
         taken[ended] += length[ended]
-        total[ended], discount[ended], length[ended] = 0.0, 1.0, 0
+        value[ended], total[ended], discount[ended], length[ended] = 0.0, 0.0, 1.0, 0
         again = streams.begin(ended[taken[ended] < pairs])
         rows = np.sort(np.concatenate([rows[~over], again]))
     return score_arrays(finished)
 
 
-def score_arrays(finished: list[tuple[int, int, float, int]]) -> dict[str, NDArray[Any]]:
-    """Arrays of trajectories, stream by stream, from (stream, trajectory, return, length)."""
+def score_arrays(finished: list[Finished]) -> dict[str, NDArray[Any]]:
+    """Arrays of trajectories, stream by stream."""
     finished = sorted(finished)
     return {
         "returns": np.array([f[2] for f in finished], dtype=np.float64),
-        "lengths": np.array([f[3] for f in finished], dtype=np.int64),
+        "totals": np.array([f[3] for f in finished], dtype=np.float64),
+        "lengths": np.array([f[4] for f in finished], dtype=np.int64),
         "stream": np.array([f[0] for f in finished], dtype=np.int64),
     }

@@ -66,6 +66,7 @@ def evaluate(
     stream = [p[part.arrays["stream"]] for p, part in zip(pieces, parts, strict=True)]
     scores = Scores(
         returns=np.concatenate([part.arrays["returns"] for part in parts]),
+        totals=np.concatenate([part.arrays["totals"] for part in parts]),
         lengths=np.concatenate([part.arrays["lengths"] for part in parts]),
         member=call.member[np.concatenate(stream)],
         stream=np.concatenate(stream),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ class Moment:
     path: str
     digest: str
     run: bool = False
-    inline: Agent | None = None
+    inline: Agent | None = field(default=None, compare=False)  # its digest says what it is
     lost: tuple[Divergence, ...] = ()
 
     @property
