@@ -32,8 +32,8 @@ def cpu_seconds() -> float:
 def chosen_agent() -> Agent:
     """The first trial of the run that was named, or an untrained agent."""
     if len(sys.argv) == 3:
-        checkpoints = Agents.of(sys.argv[1], [int(sys.argv[2])], 1)
-        return checkpoints.agent(checkpoints.labels[0], int(sys.argv[2]), 0)
+        agents = Agents.of(sys.argv[1], [int(sys.argv[2])], 1)
+        return agents.probe()
     task = pgcore.make_task("Hopper-v2")
     policy = pgcore.GaussianPolicy(task.obs_dim, task.act_dim)
     return Agent(task, policy, pgcore.ValueNet(task.obs_dim))

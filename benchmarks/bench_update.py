@@ -18,10 +18,13 @@ from timing import check, header, report
 from torch import Tensor
 
 from pgcore.learning import objectives
-from pgcore.learning.data import Minibatches, TrainingData
-from pgcore.policies.stack import StackedMlp, gaussian_log_prob
+from pgcore.learning.data import Minibatches, Orders, TrainingData
+from pgcore.learning.ppo import POLICY_ORDER
+from pgcore.learning.value import VALUE_ORDER
+from pgcore.policies.distribution import Gaussian
+from pgcore.policies.stack import StackedMlp
 from pgcore.tasks.make import make_task
-from pgcore.training.block import POLICY_ORDER, VALUE_ORDER, Agents, minibatches
+from pgcore.training.block import Block
 from pgcore.training.config import TrainConfig
 from pgcore.training.presets import preset_config
 
@@ -45,15 +48,16 @@ def plain_descent(network: StackedMlp, rate: float, eps: float, orders: Minibatc
             optimizer.step()
 
 
-def plain_update(agents: Agents, data: TrainingData, config: TrainConfig) -> None:
-    """The update of :meth:`Agents.update` by autograd."""
+def plain_update(agents: Block, data: TrainingData, config: TrainConfig) -> None:
+    """The update of :meth:`Block.update` by autograd."""
 
     def rows(x: Tensor, chosen: Tensor) -> Tensor:
         return torch.gather(x, 1, chosen.expand(-1, -1, x.shape[2]))
 
     def policy_loss(parameters: list[Tensor], chosen: Tensor) -> Tensor:
         mean = plain_mlp(parameters[:-1], rows(data.inputs, chosen))
-        log_prob = gaussian_log_prob(rows(data.actions, chosen), mean, parameters[-1])
+        there = Gaussian(mean, parameters[-1].unsqueeze(1))
+        log_prob = there.log_prob(rows(data.actions, chosen))
         old = data.log_probs.gather(1, chosen.squeeze(-1))
         a = objectives.normalize_advantages(data.advantages.gather(1, chosen.squeeze(-1)))
         return -objectives.clipped_surrogate(torch.exp(log_prob - old), a, config.clip).sum()
@@ -69,15 +73,17 @@ def plain_update(agents: Agents, data: TrainingData, config: TrainConfig) -> Non
         (agents.policy, config.policy_lr, POLICY_ORDER, config.policy_epochs, policy_loss),
         (agents.value, config.value_lr, VALUE_ORDER, config.value_epochs, value_loss),
     ):
-        orders = minibatches(config, agents.trials, purpose, 0, epochs)
+        orders = Orders(config.seed, agents.trials, 0).minibatches(
+            purpose, epochs, config.minibatches, config.pairs
+        )
         plain_descent(network, rate, config.adam_eps, orders, loss)
 
 
-def block(trials: int) -> tuple[Agents, TrainingData, TrainConfig]:
+def block(trials: int) -> tuple[Block, TrainingData, TrainConfig]:
     """Untrained agents and their first pairs."""
     values = preset_config("paper", "Hopper-v2", "ppo").to_dict() | {"trials": trials}
     config = TrainConfig.from_dict(values)
-    agents = Agents(make_task("Hopper-v2"), config, list(range(trials)))
+    agents = Block(make_task("Hopper-v2"), config, list(range(trials)))
     return agents, agents.training_data(agents.rollout(0, 1)), config
 
 

@@ -19,7 +19,7 @@ import tyro
 
 from pgcore.studies.figures import learning_figure, save_figure
 from pgcore.studies.measures.statistics import iqm_interval, iqm_ratio_interval
-from pgcore.training.records import read_metrics
+from pgcore.training.records import read_diverged, read_metrics
 
 LAST = 50  # iterations that make the final score
 
@@ -48,6 +48,11 @@ def main(command: Command) -> None:
         if name in curves:
             raise SystemExit(f"learning_curves: several runs of {name}; give one of each kind")
         curves[name] = read_metrics(run)["return_mean"]
+        if lost := read_diverged(run):
+            curves[name] = np.delete(curves[name], [d.trial for d in lost], axis=1)
+            lines.append(f"{task} {name}: left out: {'; '.join(map(str, lost))}")
+        if not curves[name].shape[1]:
+            raise SystemExit(f"learning_curves: no trial of {run} is left; all diverged")
         finals = scores[name] = np.nanmean(curves[name][-LAST:], axis=0)
         iqm, low, high = iqm_interval(finals)
         lines.append(

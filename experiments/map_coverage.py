@@ -44,10 +44,10 @@ def stream_sums(returns: F64, stream: I64, streams: int) -> F64:
 
 
 def main(command: Command) -> None:
-    checkpoints = Agents.of(list(command.runs), [command.iteration], 1)
-    limit = checkpoints.task().time_limit or 1000
-    for algorithm in checkpoints.labels:
-        agent = checkpoints.agent(algorithm, command.iteration, 0)
+    agents = Agents.of(list(command.runs), [command.iteration], 1)
+    limit = agents.task().time_limit or 1000
+    for algorithm in agents.labels:
+        agent = agents.agent({"agent": algorithm, "iteration": command.iteration, "trial": 0})
         S = command.streams
         scores = pgcore.evaluate(
             agent.task, agent.policy, S * limit, 5, normalizer=agent.normalizer, streams=S

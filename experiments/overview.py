@@ -42,7 +42,7 @@ def gradients(ax: mpl.axes.Axes, kept: Path) -> None:
     """Pairwise cosines late in training."""
     data = opened(kept / "hopper-gradient.zarr.zip").sel(iteration=450)
     for algorithm in ("ppo", "trpo"):
-        pairwise_cosine_panel(ax, data.sel(algorithm=algorithm), algorithm)
+        pairwise_cosine_panel(ax, data.sel(agent=algorithm), algorithm)
     pairs_axis(ax, data["n"].values)
     ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
     ax.text(AGENT_PAIRS * 0.9, 0.98, "an iteration", fontsize=6, ha="right")
@@ -76,7 +76,7 @@ def values(ax: mpl.axes.Axes, kept: Path) -> None:
 
 def landscape(ax: mpl.axes.Axes, kept: Path) -> None:
     """Reward and surrogate along a step."""
-    where = {"algorithm": ALGORITHM, "iteration": ITERATION, "trial": TRIAL}
+    where = {"agent": ALGORITHM, "iteration": ITERATION, "trial": TRIAL}
     data = opened(kept / "hopper-landscape.zarr.zip").sel(where)
     data = data.isel(source=-1)
     cut_panel(ax, data, np.array(measured_pairs(data["reward"])[-1:]))

@@ -19,10 +19,12 @@ import tyro
 import xarray as xr
 import zarr
 
-from pgcore.studies.command_line import report_gradient, report_landscape, report_value
 from pgcore.studies.engine.store import open_study
+from pgcore.studies.gradient.report import report_gradient
 from pgcore.studies.gradient.study import open_gradient
 from pgcore.studies.landscape.maps import open_landscape
+from pgcore.studies.landscape.report import report_landscape
+from pgcore.studies.value.report import report_value
 
 VALUE_STORES = ("errors", "true_value", "monte_carlo", "variance")
 
@@ -55,25 +57,22 @@ def together(studies: tuple[Path, ...]) -> xr.Dataset:
     """Landscapes of the same agents in one dataset; maps that nobody computed are missing."""
     data = [opened(p) if p.suffix == ".zip" else datasets(p)[""] for p in studies]
     specs = [json.loads(d.attrs["spec"]) for d in data]
-    differ = {"iterations", "sources", "pairs", "checkpoints", "part_pairs"}
-    for spec in specs[1:]:
+    differ = {"sources", "pairs", "part_pairs"}
+    moments = [dict(d.attrs["moments"]) for d in data]
+    for spec, own in zip(specs[1:], moments[1:], strict=True):
         names = (spec.keys() | specs[0].keys()) - differ
         if any(spec.get(k) != specs[0].get(k) for k in names):
             raise SystemExit(
                 "study: expected landscapes that differ in iterations, sources and pairs only"
             )
-        both = spec["checkpoints"].keys() & specs[0]["checkpoints"].keys()
-        if any(spec["checkpoints"][k] != specs[0]["checkpoints"][k] for k in both):
+        both = own.keys() & moments[0].keys()
+        if any(own[k] != moments[0][k] for k in both):
             raise SystemExit("study: expected landscapes of the same agents")
-    order = {"algorithm": data[0]["algorithm"].values}
+    order = {"agent": data[0]["agent"].values}
     whole = data[0]
     for other in data[1:]:
         whole = whole.combine_first(other.reindex(order))
-    checkpoints = {k: v for spec in specs for k, v in spec["checkpoints"].items()}
-    axes = {"iterations": "iteration", "sources": "source", "pairs": "pairs"}
-    own = {setting: whole[name].values.tolist() for setting, name in axes.items()}
-    spec = {**specs[0], "checkpoints": checkpoints, **own}
-    whole.attrs["spec"] = json.dumps(spec, sort_keys=True)
+    whole.attrs["moments"] = {k: v for one in moments for k, v in one.items()}
     return whole
 
 

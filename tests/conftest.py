@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,22 @@ BALL_XML = """
   <actuator><motor joint="x" gear="{gear}"/></actuator>
 </mujoco>
 """
+
+# Every kind of head: what makes the standard deviation, and what makes the mean.
+HEADS = {
+    "free": {},
+    "free, tanh": {"mean_map": "tanh"},
+    "clamp": {"std": "state", "log_std_range": (-1.0, 0.5)},
+    "softplus": {"std": "state", "std_map": "softplus", "min_std": 0.05},
+    "clamp, tanh": {"std": "state", "mean_map": "tanh"},
+    "softplus, tanh": {"std": "state", "std_map": "softplus", "mean_map": "tanh"},
+}
+
+
+def pytest_configure():
+    """A shell's background jobs ignore SIGINT, and hand that on; tests of Ctrl-C need it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

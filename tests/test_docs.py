@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+import pgcore
 from conftest import ROOT
 
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -113,8 +114,7 @@ def test_what_is_kept_of_a_study_can_be_drawn_again(runs, tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(str(ROOT / "experiments"))
     import pack
 
-    from pgcore.studies import value_prediction
-    from pgcore.studies.landscape import study as landscape
+    landscape, value_prediction = pgcore.studies.landscape, pgcore.studies.value_prediction
 
     few = {"sources": (128,), "points": (2, 2)}
     landscape(runs[:1], tmp_path / "map", iterations=(2,), pairs=(100,), **few)

@@ -200,9 +200,9 @@ def test_what_cannot_be_an_agent_is_refused_by_name(sb3, tmp_path, capsys):
     data["policy_kwargs"] = {"squash_output": True}
     bad = rewritten(sb3.folder / "ppo.zip", tmp_path / "a.zip", data=json.dumps(data))
     assert "squash_output" in refused(capsys, bad, "--task", HOPPER, *out)
-    data["policy_kwargs"] = {"activation_fn": "<class 'torch.nn.modules.activation.Softplus'>"}
+    data["policy_kwargs"] = {"activation_fn": "<class 'torch.nn.modules.activation.Hardtanh'>"}
     bad = rewritten(sb3.folder / "ppo.zip", tmp_path / "b.zip", data=json.dumps(data))
-    assert "activation 'softplus'" in refused(capsys, bad, "--task", HOPPER, *out)
+    assert "activation 'hardtanh'" in refused(capsys, bad, "--task", HOPPER, *out)
     state = {
         k.replace("action_net", "action_net.0"): v
         for k, v in sb3.ppo[1].policy.state_dict().items()
@@ -336,16 +336,39 @@ def test_torchrl_is_read_and_its_squash_refused(tmp_path, capsys):
     assert_says(ours, *torch_says(actor, None, -0.5, x, ours.actions))
 
 
-def test_deviations_that_depend_on_the_state_are_refused(tmp_path, capsys):
+@pytest.mark.parametrize("task", [HOPPER, "Humanoid-v4"])
+def test_rllib_s_default_has_a_deviation_that_depends_on_the_state(tmp_path, task, monkeypatch):
+    """Means and log-probabilities against the distribution written out, in its units."""
+    there = pgcore.make_task(task)
+    monkeypatch.setattr(foreign, "OBS", there.obs_dim)
+    monkeypatch.setattr(foreign, "ACT", there.act_dim)
+    path, actor, _ = foreign.rllib(tmp_path / "c", free=False, statistics=False)
+    _, parts = read_parts(path, Options())
+    agent = build_agent(parts, there, {})
+    scale = np.asarray(agent.origin.get("action_scale", 1.0))
+    assert (task == HOPPER) == (scale == 1.0).all()
+    assert agent.policy.head.std == "state"
+    obs = np.random.default_rng(0).standard_normal((50, there.obs_dim))
+    ours = compute(agent, obs)
+    with torch.no_grad():
+        out = actor(torch.from_numpy(obs).float()).double().numpy()
+    mean, std = out[:, : there.act_dim] * scale, np.exp(out[:, there.act_dim :]) * scale
+    np.testing.assert_allclose(ours.means, mean, atol=1e-5)
+    z = (ours.actions - mean) / std
+    expected = (-0.5 * z**2 - np.log(std) - 0.5 * np.log(2 * np.pi)).sum(1)
+    np.testing.assert_allclose(ours.log_probs, expected, rtol=1e-5, atol=1e-4)
+    assert np.ptp(std, axis=0).min() > 1e-3, "it does depend on the state"
+
+
+def test_deviations_by_other_maps_are_refused(tmp_path, capsys):
     paths = [
-        foreign.rllib(tmp_path / "c", free=False, statistics=False)[0],
         foreign.rl_games(tmp_path / "a.pth", sigma="linear")[0],
         foreign.rsl_rl(tmp_path / "m.pt", hetero=True)[0],
         foreign.tianshou(tmp_path / "policy.pth", conditioned=True)[0],
     ]
     for path in paths:
         line = refused(capsys, path, "--task", HOPPER, "--out", tmp_path / "x")
-        assert "depends on the state" in line
+        assert "depends on the state by this map" in line
 
 
 def test_cleanrl_without_statistics_is_told_and_reestimated(tmp_path, capsys):

@@ -117,11 +117,19 @@ def test_figures_read_datasets_only():
                 )
 
 
+def test_the_gaussian_stays_in_its_room():
+    """Other rooms ask a policy for distributions and gradients; they know no log_std of its."""
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent.name not in ("policies", "importers"):  # of other libraries' networks
+            text = path.read_text().replace("config.log_std", "")
+            assert not re.search(r"tensors\[-1\]|\.log_std\b|_log_std|2 \* math\.pi", text), path
+
+
 def includes(path):
     return set(re.findall(r'#include [<"]([^>"]+)[>"]', path.read_text()))
 
 
-@pytest.mark.parametrize("name", ["random", "policy", "returns", "normalizer"])
+@pytest.mark.parametrize("name", ["random", "activation", "policy", "returns", "normalizer"])
 def test_mathematics_knows_no_mujoco(name):
     for suffix in (".hpp", ".cpp"):
         found = includes(CPP / "pgcore" / (name + suffix))

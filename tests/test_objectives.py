@@ -5,11 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Independent, Normal, kl_divergence
 
 from pgcore.learning import objectives
-from pgcore.policies.mlp import mlp_backward, mlp_forward, mlp_tangent, tanh
-from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+from pgcore.policies.gaussian import GaussianPolicy
+from pgcore.policies.mlp import ACTIVATIONS, mlp_backward, mlp_forward, mlp_tangent, tanh
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def test_value_loss_gradient_equals_autograd(generator, clip):
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "silu"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_network_backward_equals_autograd(generator, activation):
     policy = GaussianPolicy(5, 2, (7, 6), 3, activation=activation, seed=1)
     inputs = torch.randn(3, 40, 5, generator=generator)
@@ -55,7 +54,7 @@ def test_network_backward_equals_autograd(generator, activation):
     torch.testing.assert_close(out, policy.mean(inputs).detach())
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "silu"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_network_tangent_is_the_derivative_along_a_line(generator, activation):
     policy = GaussianPolicy(5, 2, (7, 6), 3, activation=activation, seed=1)
     inputs = torch.randn(3, 40, 5, generator=generator)
@@ -82,32 +81,6 @@ def test_tanh_without_a_tape_is_tanh(generator):
     assert tanh(torch.tensor([torch.nan])).isnan().all()
     (slope,) = torch.autograd.grad(tanh(x.requires_grad_()).sum(), x)  # with one it is torch's
     torch.testing.assert_close(slope, (1 - exact**2).float())
-
-
-def test_gaussian_terms_equal_torch_distributions(generator):
-    mean, new_mean, actions = torch.randn(3, 2, 50, 4, generator=generator).double()
-    log_std, new_log_std = 0.3 * torch.randn(2, 2, 4, generator=generator).double()
-    old = Independent(Normal(mean, log_std.exp().unsqueeze(1)), 1)
-    new = Independent(Normal(new_mean, new_log_std.exp().unsqueeze(1)), 1)
-    torch.testing.assert_close(gaussian_log_prob(actions, mean, log_std), old.log_prob(actions))
-    torch.testing.assert_close(
-        objectives.gaussian_kl(mean, log_std, new_mean, new_log_std),
-        kl_divergence(old, new).mean(-1),
-    )
-    torch.testing.assert_close(objectives.gaussian_entropy(log_std), old.entropy()[:, 0])
-
-
-def test_log_prob_gradient_equals_autograd(generator):
-    mean = torch.randn(2, 30, 3, generator=generator).double().requires_grad_()
-    log_std = (0.2 * torch.randn(2, 3, generator=generator)).double().requires_grad_()
-    actions = torch.randn(2, 30, 3, generator=generator).double()
-    weights = torch.randn(2, 30, generator=generator).double()
-    total = (gaussian_log_prob(actions, mean, log_std) * weights).sum()
-    expected = torch.autograd.grad(total, (mean, log_std))
-    z = (actions - mean) * torch.exp(-log_std).unsqueeze(1)
-    got = objectives.gaussian_log_prob_gradient(z.detach(), log_std.detach(), weights)
-    for a, b in zip(got, expected, strict=True):
-        torch.testing.assert_close(a, b)
 
 
 def test_clipping_changes_nothing_at_ratio_one(generator):

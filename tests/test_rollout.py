@@ -162,3 +162,13 @@ def test_a_task_of_ones_own_needs_no_code(tmp_path):
     np.testing.assert_allclose(batch.rewards[0, :40], moved, rtol=1e-9)
     other = pgcore.make_task(dataclasses.replace(spec, time_limit=None))
     assert not pgcore.collect(other, make_policy(other, 1), 200).truncated.any()
+
+
+def test_evaluate_gives_plain_and_discounted_sums_of_the_same_trajectories():
+    task = pgcore.make_task("Hopper-v2")
+    policy = make_policy(task)
+    plain = pgcore.evaluate(task, policy, 500, seed=3)
+    both = pgcore.evaluate(task, policy, 500, seed=3, gamma=0.9)
+    np.testing.assert_array_equal(plain.returns, plain.totals)
+    np.testing.assert_array_equal(both.totals, plain.totals)
+    assert (both.returns != both.totals).any()

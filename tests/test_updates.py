@@ -11,7 +11,6 @@ from pgcore.learning import objectives, ppo, trpo
 from pgcore.learning.data import Minibatches, TrainingData, permutations
 from pgcore.learning.optimizer import Adam
 from pgcore.learning.value import update_value
-from pgcore.policies.stack import gaussian_log_prob
 
 
 def make_data(policy, value, n=256, seed=0):
@@ -19,10 +18,9 @@ def make_data(policy, value, n=256, seed=0):
     members = policy.members
     inputs = torch.randn(members, n, policy.obs_dim, generator=generator)
     with torch.no_grad():
-        mean = policy.mean(inputs)
-        noise = torch.randn(mean.shape, generator=generator)
-        actions = mean + noise * policy.log_std.exp().unsqueeze(1)
-        log_probs = gaussian_log_prob(actions, mean, policy.log_std)
+        there = policy.distribution(inputs)
+        actions = there.sample(torch.randn(there.mean.shape, generator=generator))
+        log_probs = there.log_prob(actions)
         values = value(inputs)
     advantages = torch.randn(members, n, generator=generator) + actions[..., 0]
     return TrainingData(
@@ -187,9 +185,7 @@ def test_trpo_step_stays_inside_the_trust_region_and_raises_the_surrogate(stack)
     old = policy.with_members(policy.flat)
     stats = trpo.update_policy(policy, data, kl=0.02)
     with torch.no_grad():
-        kl = objectives.gaussian_kl(
-            old.mean(data.inputs), old.log_std, policy.mean(data.inputs), policy.log_std
-        )
+        kl = old.distribution(data.inputs).kl(policy.distribution(data.inputs))
     assert (kl <= 0.02).all() and (kl > 0.002).all()
     torch.testing.assert_close(stats["kl"], kl)
     assert (stats["surrogate_gain"] > 0).all() and (stats["step_fraction"] > 0).all()

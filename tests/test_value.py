@@ -60,7 +60,7 @@ def test_the_iteration_that_is_judged_is_the_one_that_training_ran(runs):
         checkpoints = Agents.of(run, (2,), None)
         errors = ValueErrors(checkpoints, 100, "resolved", 0, Sampling())
         agents = errors._trainer({"agent": checkpoints.labels[0], "iteration": 2, "trial": 1})
-        metrics, _, _ = agents.iterate(2, 1)
+        metrics = agents.iterate(2).metrics
         recorded = read_metrics(run)
         for name in ("value_loss", "policy_loss", "return_mean", "explained_variance"):
             np.testing.assert_allclose(

@@ -8,6 +8,7 @@
 #include "checks.hpp"
 #include "interruptible.hpp"
 #include "pgcore/rollout.hpp"
+#include "policy_binding.hpp"
 #include "task_binding.hpp"
 
 namespace pgcore::bindings {
@@ -21,13 +22,10 @@ struct Call {
   StreamPlan plan;
 
   Call(TaskHandle& handle, const py::array& params, const std::vector<int>& sizes,
-       const std::string& activation, const py::array& member, const py::array& stream_ids,
-       std::uint64_t seed, bool deterministic, int num_threads)
+       const py::dict& kind, const py::array& member, const py::array& stream_ids,
+       std::uint64_t seed, bool deterministic, const std::string& action_map, int num_threads)
       : task(&handle),
-        policy(sizes, parse_activation(activation),
-               checked<const float>(params, "params", "[M, P]",
-                                    {params.shape(0), params.ndim() == 2 ? params.shape(1) : 0}),
-               static_cast<int>(params.shape(0))),
+        policy(make_policy(params, sizes, kind)),
         plan{&handle.task,
              &policy,
              {},
@@ -35,6 +33,7 @@ struct Call {
              checked<const std::int64_t>(stream_ids, "stream_ids", "[S]", {member.size()}),
              seed,
              deterministic,
+             action_map == "clip",
              num_threads} {
     check("obs_dim", policy.obs_dim(), handle.task.obs_dim());
     check("act_dim", policy.act_dim(), handle.task.act_dim());
@@ -96,10 +95,11 @@ py::array_t<T> zeros(std::vector<py::ssize_t> shape) {
 }
 
 py::dict collect(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
-                 const std::string& activation, const py::array& member,
-                 const py::array& stream_ids, std::uint64_t seed, bool deterministic,
+                 const py::dict& kind, const py::array& member, const py::array& stream_ids,
+                 std::uint64_t seed, bool deterministic, const std::string& action_map,
                  int num_threads, const Normalizer& normalizer, py::ssize_t steps) {
-  Call call(task, params, sizes, activation, member, stream_ids, seed, deterministic, num_threads);
+  Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
+            num_threads);
   use_normalizer(call, normalizer);
   if (steps < 1)
     throw py::value_error("steps: expected a count >= 1, got " + std::to_string(steps));
@@ -116,11 +116,13 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   auto rewards = zeros<double>({S, steps});
   auto terminated = zeros<bool>({S, steps});
   auto truncated = zeros<bool>({S, steps});
+  auto diverged = zeros<bool>({S, steps});
   auto bootstrap_obs = zeros<double>({S, K, O});
   auto bootstrap_inputs = zeros<float>({S, K, O});
   auto bootstrap_step = zeros<std::int64_t>({S, K});
   auto bootstrap_count = zeros<std::int64_t>({S});
   auto warnings = zeros<std::int64_t>({S});
+  auto reward_fault = zeros<std::int64_t>({S});
   const TransitionBuffers out{obs.mutable_data(),
                               inputs.mutable_data(),
                               actions.mutable_data(),
@@ -128,11 +130,13 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
                               rewards.mutable_data(),
                               terminated.mutable_data(),
                               truncated.mutable_data(),
+                              diverged.mutable_data(),
                               bootstrap_obs.mutable_data(),
                               bootstrap_inputs.mutable_data(),
                               bootstrap_step.mutable_data(),
                               bootstrap_count.mutable_data(),
-                              warnings.mutable_data()};
+                              warnings.mutable_data(),
+                              reward_fault.mutable_data()};
 
   const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
     return rollout(call.plan, static_cast<std::size_t>(steps), out, task.pool, cancel);
@@ -145,21 +149,24 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   result["rewards"] = rewards;
   result["terminated"] = terminated;
   result["truncated"] = truncated;
+  result["diverged"] = diverged;
   result["bootstrap_obs"] = bootstrap_obs;
   result["bootstrap_inputs"] = bootstrap_inputs;
   result["bootstrap_step"] = bootstrap_step;
   result["bootstrap_count"] = bootstrap_count;
   result["warnings"] = warnings;
+  result["reward_fault"] = reward_fault;
   result["errors"] = to_python(errors);
   return result;
 }
 
 py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
-                          const std::string& activation, const py::array& member,
+                          const py::dict& kind, const py::array& member,
                           const py::array& stream_ids, std::uint64_t seed, bool deterministic,
-                          int num_threads, const Normalizer& normalizer, std::int64_t pairs,
-                          double gamma) {
-  Call call(task, params, sizes, activation, member, stream_ids, seed, deterministic, num_threads);
+                          const std::string& action_map, int num_threads,
+                          const Normalizer& normalizer, std::int64_t pairs, double gamma) {
+  Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
+            num_threads);
   use_normalizer(call, normalizer);
   if (pairs < 1) throw py::value_error("pairs: expected a count >= 1 per stream");
   const auto streams = static_cast<std::size_t>(member.size());
@@ -173,19 +180,25 @@ py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::
   std::size_t total = 0;
   for (const auto& list : scores) total += list.size();
   py::array_t<double> values(static_cast<py::ssize_t>(total));
+  py::array_t<double> totals(static_cast<py::ssize_t>(total));
   py::array_t<std::int64_t> lengths(static_cast<py::ssize_t>(total));
+  py::array_t<bool> diverged(static_cast<py::ssize_t>(total));
   py::array_t<std::int64_t> stream(static_cast<py::ssize_t>(total));
   std::size_t i = 0;
   for (std::size_t s = 0; s < streams; ++s) {
     for (const auto& score : scores[s]) {
       values.mutable_data()[i] = score.value;
+      totals.mutable_data()[i] = score.total;
       lengths.mutable_data()[i] = score.length;
+      diverged.mutable_data()[i] = score.diverged;
       stream.mutable_data()[i++] = static_cast<std::int64_t>(s);
     }
   }
   py::dict result;
   result["returns"] = values;
+  result["totals"] = totals;
   result["lengths"] = lengths;
+  result["diverged"] = diverged;
   result["stream"] = stream;
   result["warnings"] = warnings;
   result["errors"] = to_python(errors);
@@ -193,11 +206,12 @@ py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::
 }
 
 py::dict branch_streams(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
-                        const std::string& activation, const py::array& member,
-                        const py::array& stream_ids, std::uint64_t seed, bool deterministic,
+                        const py::dict& kind, const py::array& member, const py::array& stream_ids,
+                        std::uint64_t seed, bool deterministic, const std::string& action_map,
                         int num_threads, const Normalizer& normalizer, const py::array& at,
                         const py::array& seeds, std::int64_t tail, double gamma) {
-  Call call(task, params, sizes, activation, member, stream_ids, seed, deterministic, num_threads);
+  Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
+            num_threads);
   use_normalizer(call, normalizer);
   const py::ssize_t S = member.size();
   const py::ssize_t O = task.task.obs_dim();
@@ -209,8 +223,10 @@ py::dict branch_streams(TaskHandle& task, const py::array& params, const std::ve
   auto returns = zeros<double>({S, K});
   auto lengths = zeros<std::int64_t>({S, K});
   auto terminated = zeros<bool>({S, K});
-  const BranchBuffers out{obs.mutable_data(), inputs.mutable_data(), returns.mutable_data(),
-                          lengths.mutable_data(), terminated.mutable_data()};
+  auto diverged = zeros<bool>({S, K});
+  const BranchBuffers out{obs.mutable_data(),        inputs.mutable_data(),
+                          returns.mutable_data(),    lengths.mutable_data(),
+                          terminated.mutable_data(), diverged.mutable_data()};
   const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
     return branch(call.plan, branches, out, task.pool, cancel);
   });
@@ -220,6 +236,7 @@ py::dict branch_streams(TaskHandle& task, const py::array& params, const std::ve
   result["returns"] = returns;
   result["lengths"] = lengths;
   result["terminated"] = terminated;
+  result["diverged"] = diverged;
   result["errors"] = to_python(errors);
   return result;
 }
@@ -237,12 +254,14 @@ py::dict replay_streams(TaskHandle& task, const py::array& qpos, const py::array
   auto obs = zeros<double>({S, T, O});
   auto rewards = zeros<double>({S, T});
   auto terminated = zeros<bool>({S, T});
+  auto diverged = zeros<bool>({S, T});
   auto out_qpos = zeros<double>({S, T, m.nq});
   auto out_qvel = zeros<double>({S, T, m.nv});
   auto first_obs = zeros<double>({S, O});
   const ReplayBuffers out{obs.mutable_data(),        rewards.mutable_data(),
-                          terminated.mutable_data(), out_qpos.mutable_data(),
-                          out_qvel.mutable_data(),   first_obs.mutable_data()};
+                          terminated.mutable_data(), diverged.mutable_data(),
+                          out_qpos.mutable_data(),   out_qvel.mutable_data(),
+                          first_obs.mutable_data()};
   const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
     return replay(task.task, qpos_span, qvel_span, action_span, static_cast<std::size_t>(S),
                   static_cast<std::size_t>(T), num_threads, out, task.pool, cancel);
@@ -251,6 +270,7 @@ py::dict replay_streams(TaskHandle& task, const py::array& qpos, const py::array
   result["obs"] = obs;
   result["rewards"] = rewards;
   result["terminated"] = terminated;
+  result["diverged"] = diverged;
   result["qpos"] = out_qpos;
   result["qvel"] = out_qvel;
   result["first_obs"] = first_obs;
@@ -262,16 +282,17 @@ py::dict replay_streams(TaskHandle& task, const py::array& qpos, const py::array
 
 void bind_rollout(py::module_& m) {
   m.def("collect", &collect, py::kw_only(), py::arg("task"), py::arg("params"), py::arg("sizes"),
-        py::arg("activation"), py::arg("member"), py::arg("stream_ids"), py::arg("seed"),
-        py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"), py::arg("steps"));
+        py::arg("kind"), py::arg("member"), py::arg("stream_ids"), py::arg("seed"),
+        py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
+        py::arg("normalizer"), py::arg("steps"));
   m.def("evaluate", &evaluate_streams, py::kw_only(), py::arg("task"), py::arg("params"),
-        py::arg("sizes"), py::arg("activation"), py::arg("member"), py::arg("stream_ids"),
-        py::arg("seed"), py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"),
-        py::arg("pairs"), py::arg("gamma"));
+        py::arg("sizes"), py::arg("kind"), py::arg("member"), py::arg("stream_ids"),
+        py::arg("seed"), py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
+        py::arg("normalizer"), py::arg("pairs"), py::arg("gamma"));
   m.def("branch", &branch_streams, py::kw_only(), py::arg("task"), py::arg("params"),
-        py::arg("sizes"), py::arg("activation"), py::arg("member"), py::arg("stream_ids"),
-        py::arg("seed"), py::arg("deterministic"), py::arg("num_threads"), py::arg("normalizer"),
-        py::arg("at"), py::arg("seeds"), py::arg("tail"), py::arg("gamma"));
+        py::arg("sizes"), py::arg("kind"), py::arg("member"), py::arg("stream_ids"),
+        py::arg("seed"), py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
+        py::arg("normalizer"), py::arg("at"), py::arg("seeds"), py::arg("tail"), py::arg("gamma"));
   m.def("replay", &replay_streams, py::kw_only(), py::arg("task"), py::arg("qpos"), py::arg("qvel"),
         py::arg("actions"), py::arg("num_threads"));
 }

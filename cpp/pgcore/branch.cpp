@@ -69,6 +69,8 @@ bool run_continuation(const BranchJob& job, Stream& stream, std::size_t i) noexc
     discount *= job.branches->gamma;
     ++out.lengths[i];
     out.terminated[i] = result.terminated;
+    out.diverged[i] = result.diverged;
+    if (result.diverged) break;
     stream.observe(w.obs.data(), w.input.data());
   }
   return true;
@@ -86,9 +88,11 @@ void run_branch_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept
   stream.observe(job.out->obs + s * O, input);
   branch_point.save(*m, *d);
   const DrawAddress at = stream.address;
+  const bool lost = stream.lost;
   for (std::size_t k = 0; k < K; ++k) {
     if (k > 0) branch_point.restore(*m, *d);
     stream.address = at;
+    stream.lost = lost;
     stream.address.seed = job.branches->seeds[k];
     std::copy_n(input, O, stream.space->input.data());
     if (!run_continuation(job, stream, s * K + k)) return;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -14,7 +15,15 @@ bool disabled(const mjModel& m, mjtDisableBit bit) noexcept {
 }
 
 bool filtered(int contype1, int conaffinity1, int contype2, int conaffinity2) noexcept {
-  return (contype1 & conaffinity2) == 0 && (contype2 & conaffinity1) == 0;
+  const auto match = [](int type, int affinity) {
+    return (static_cast<unsigned>(type) & static_cast<unsigned>(affinity)) != 0;
+  };
+  return !match(contype1, conaffinity2) && !match(contype2, conaffinity1);
+}
+
+// The order of two bodies among all, as MuJoCo stores it.
+int signature_of(int b1, int b2) noexcept {
+  return static_cast<int>((static_cast<unsigned>(b1) << 16U) + static_cast<unsigned>(b2));
 }
 
 // Whether MuJoCo passes over all pairs of geoms of two bodies, b1 < b2.
@@ -29,7 +38,7 @@ bool bodies_filtered(const mjModel& m, int b1, int b2) noexcept {
     return true;
   }
   const std::span excluded(m.exclude_signature, static_cast<std::size_t>(m.nexclude));
-  return std::ranges::find(excluded, (b1 << 16) + b2) != excluded.end();
+  return std::ranges::find(excluded, signature_of(b1, b2)) != excluded.end();
 }
 
 // Whether the mid-phase (a tree of boxes) looks for the pairs of two bodies, instead of two loops.
@@ -169,19 +178,26 @@ bool pairs_are_exact(const mjModel& m) noexcept {
 
 std::vector<GeomPair> candidate_pairs(const mjModel& m, MarginRule rule) {
   std::vector<GeomPair> pairs;
+  pairs.reserve(static_cast<std::size_t>(m.npair));
   for (int i = 0; i < m.npair; ++i) pairs.push_back(explicit_pair(m, i));
   for (int b1 = 0; b1 < m.nbody; ++b1) {
     for (int b2 = b1 + 1; b2 < m.nbody; ++b2) {
       auto found = dynamic_pairs(m, b1, b2);
       if (uses_midphase(m, b1, b2)) std::ranges::sort(found);  // as it sorts its contacts
       for (const Geoms& geoms : found) {
-        pairs.push_back(with_parameters(m, geoms, (b1 << 16) + b2, rule));
+        pairs.push_back(with_parameters(m, geoms, signature_of(b1, b2), rule));
       }
     }
   }
   // explicit pairs stand first in the list, and so stay first among those of their two bodies
-  std::ranges::stable_sort(pairs, {}, [](const GeomPair& p) { return p.signature; });
-  return pairs;
+  std::vector<std::pair<int, std::size_t>> order;
+  order.reserve(pairs.size());
+  for (const auto& pair : pairs) order.emplace_back(pair.signature, order.size());
+  std::ranges::sort(order);
+  std::vector<GeomPair> sorted;
+  sorted.reserve(pairs.size());
+  for (const auto& [signature, place] : order) sorted.push_back(pairs[place]);
+  return sorted;
 }
 
 bool midphase_keeps_order(const mjModel& m) {

@@ -8,6 +8,7 @@
 
 #include <mujoco/mujoco.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace pgcore {
 
 // The distance at which two geoms begin to act on each other: since MuJoCo 3.5 their margins add
 // up; before, the larger one counted.
-enum class MarginRule { kSum, kMax };
+enum class MarginRule : std::uint8_t { kSum, kMax };
 
 // One candidate for a contact, with the parameters that the contact gets.
 struct GeomPair {

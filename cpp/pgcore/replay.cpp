@@ -26,13 +26,21 @@ void run_replay_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept
   const auto obs_dim = static_cast<std::size_t>(job.task->obs_dim());
   const auto act_dim = static_cast<std::size_t>(job.task->act_dim());
 
-  job.task->reset_to(*d, job.qpos.data() + s * nq, job.qvel.data() + s * nv);
+  // from a divergence on there is nothing more to simulate
+  const auto give_up = [&](std::size_t t) {
+    std::fill_n(out.terminated + s * job.steps + t, job.steps - t, true);
+    std::fill_n(out.diverged + s * job.steps + t, job.steps - t, true);
+  };
+  if (!job.task->reset_to(*d, job.qpos.data() + s * nq, job.qvel.data() + s * nv)) {
+    return give_up(0);
+  }
   job.task->observe(*d, out.first_obs + s * obs_dim);
   for (std::size_t t = 0; t < job.steps; ++t) {
     if (job.cancel->load(std::memory_order_relaxed)) break;
     const std::size_t i = s * job.steps + t;
     const StepResult result =
         job.task->step(*d, job.actions.data() + i * act_dim, workspace.task.data());
+    if (result.diverged) return give_up(t);
     out.rewards[i] = result.reward;
     out.terminated[i] = result.terminated;
     job.task->observe(*d, out.obs + i * obs_dim);

@@ -13,13 +13,27 @@ struct RolloutJob {
   const std::atomic<bool>* cancel;
 };
 
-// Keep the observation that follows step t of stream s.
-void keep_bootstrap(const RolloutJob& job, std::size_t s, std::size_t t, Stream& stream) noexcept {
+// Keep the observation that follows step t of stream s. False if there is none.
+bool keep_bootstrap(const RolloutJob& job, std::size_t s, std::size_t t, Stream& stream) noexcept {
   const auto& out = *job.out;
-  const std::size_t k = s * job.bootstraps + static_cast<std::size_t>(out.bootstrap_count[s]++);
-  out.bootstrap_step[k] = static_cast<std::int64_t>(t);
+  const std::size_t k = s * job.bootstraps + static_cast<std::size_t>(out.bootstrap_count[s]);
   stream.observe(out.bootstrap_obs + k * stream.moments.dim,
                  out.bootstrap_inputs + k * stream.moments.dim);
+  if (stream.lost) return false;
+  out.bootstrap_step[k] = static_cast<std::int64_t>(t);
+  ++out.bootstrap_count[s];
+  return true;
+}
+
+void write_step(const RolloutJob& job, std::size_t s, std::size_t t, const StepResult& result,
+                bool truncated) noexcept {
+  const auto& out = *job.out;
+  const std::size_t i = s * job.steps + t;
+  out.rewards[i] = result.reward;
+  out.terminated[i] = result.terminated;
+  out.truncated[i] = truncated;
+  out.diverged[i] = result.diverged;
+  if (out.reward_fault[s] < 0) out.reward_fault[s] = result.fault;
 }
 
 void run_rollout_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept {
@@ -32,6 +46,7 @@ void run_rollout_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept 
   const auto obs_dim = stream.moments.dim;
   const auto act_dim = static_cast<std::size_t>(plan.task->act_dim());
 
+  out.reward_fault[s] = -1;
   stream.begin(0);
   for (std::size_t t = 0; t < job.steps; ++t) {
     if (job.cancel->load(std::memory_order_relaxed)) break;
@@ -40,20 +55,18 @@ void run_rollout_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept 
     stream.observe(out.obs + i * obs_dim, out.inputs + i * obs_dim);
     out.log_probs[i] =
         static_cast<float>(stream.act(out.inputs + i * obs_dim, out.actions + i * act_dim));
-    const StepResult result = stream.step(out.actions + i * act_dim);
-    out.rewards[i] = result.reward;
-    out.terminated[i] = result.terminated;
-    out.truncated[i] = stream.time_is_up();
+    StepResult result = stream.step(out.actions + i * act_dim);
 
     // the observation after the step: to bootstrap from, or only to update a live normaliser
     const bool last = t + 1 == job.steps;
-    const bool ended = out.terminated[i] || out.truncated[i];
-    if (!result.terminated && (ended || last)) {
-      keep_bootstrap(job, s, t, stream);
-    } else if (ended && plan.normalizer.live) {
+    const bool truncated = stream.time_is_up();
+    if (!result.terminated && (truncated || last)) {
+      if (!keep_bootstrap(job, s, t, stream)) result = stream.diverge();
+    } else if (result.terminated && !result.diverged && plan.normalizer.live) {
       stream.observe(workspace.obs.data(), workspace.input.data());
     }
-    if (ended && !last) stream.begin(stream.address.trajectory + 1);
+    write_step(job, s, t, result, truncated);
+    if ((result.terminated || truncated) && !last) stream.begin(stream.address.trajectory + 1);
   }
   out.warnings[s] = stream.warnings + count_warnings(*d);
 }
@@ -77,7 +90,7 @@ void run_evaluate_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept
   std::int64_t taken = 0;
   for (std::uint32_t trajectory = 0; taken < job.pairs; ++trajectory) {
     stream.begin(trajectory);
-    TrajectoryScore score{0.0, 0};
+    TrajectoryScore score{0.0, 0, false};
     double discount = 1.0;
     for (bool ended = false; !ended;) {
       if (job.cancel->load(std::memory_order_relaxed)) return;
@@ -85,8 +98,10 @@ void run_evaluate_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept
       stream.act(w.input.data(), w.action32.data());
       const StepResult result = stream.step(w.action32.data());
       score.value += discount * result.reward;
+      score.total += result.reward;
       discount *= job.gamma;
       ++score.length;
+      score.diverged = result.diverged;
       ended = result.terminated || stream.time_is_up();
     }
     job.scores[s].push_back(score);

@@ -37,6 +37,7 @@ struct StreamPlan {
   std::span<const std::int64_t> stream_ids;  // [S], each in [0, 2^32)
   std::uint64_t seed;
   bool deterministic;  // act by the mean
+  bool clip_actions;   // to the control range, ahead of the task, whose costs see that
   int num_threads;
 };
 
@@ -49,11 +50,13 @@ struct TransitionBuffers {
   double* rewards;                // [S, T]
   bool* terminated;               // [S, T]
   bool* truncated;                // [S, T]
+  bool* diverged;                 // [S, T], the engine did not survive the step
   double* bootstrap_obs;          // [S, K, O]
   float* bootstrap_inputs;        // [S, K, O]
   std::int64_t* bootstrap_step;   // [S, K]
   std::int64_t* bootstrap_count;  // [S]
   std::int64_t* warnings;         // [S]
+  std::int64_t* reward_fault;     // [S], the first reward term that was not finite; -1: none
 };
 
 // Most bootstrap observations that a stream of `steps` can have.
@@ -62,6 +65,8 @@ std::size_t max_bootstraps(const Task& task, std::size_t steps) noexcept;
 struct TrajectoryScore {
   double value;  // sum of gamma^t r_t
   std::int64_t length;
+  bool diverged;  // with its last step
+  double total = 0.0;  // sum of r_t
 };
 
 // Errors by stream, in stream order.
@@ -98,6 +103,7 @@ struct BranchBuffers {
   double* returns;        // [S, K], sum of gamma^t r_t after the branch
   std::int64_t* lengths;  // [S, K]
   bool* terminated;       // [S, K], or the tail ended it
+  bool* diverged;         // [S, K], then terminated
 };
 
 // Run every stream up to a step exactly as rollout() does; from that state, which is restored for
@@ -107,11 +113,12 @@ std::vector<StreamError> branch(const StreamPlan& plan, const BranchPlan& branch
                                 const BranchBuffers& out, BatchPool& pool,
                                 const std::atomic<bool>& cancel);
 
-// Where replay() writes; [S, T, ...].
+// Where replay() writes; [S, T, ...]. From a step that diverged on, all is zero but the two flags.
 struct ReplayBuffers {
   double* obs;
   double* rewards;
   bool* terminated;
+  bool* diverged;
   double* qpos;
   double* qvel;
   double* first_obs;  // [S, O]

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <vector>
 
 #include "pgcore/batch_pool.hpp"
+#include "pgcore/engine_events.hpp"
 #include "pgcore/rollout.hpp"
 
 namespace pgcore {
@@ -15,7 +19,7 @@ namespace pgcore {
 // simulation with longjmp, and no object with a destructor may be on the stack then.
 struct Workspace {
   std::vector<float> network;
-  std::vector<float> mean;
+  std::vector<float> outputs;  // of the network
   std::vector<float> action32;
   std::vector<float> input;
   std::vector<double> obs;
@@ -30,18 +34,22 @@ struct Workspace {
     obs.resize(obs_dim);
     input.resize(obs_dim);
     for (auto* v : {&noise, &action, &std}) v->resize(act_dim);
-    for (auto* v : {&mean, &action32}) v->resize(act_dim);
+    action32.resize(act_dim);
     task.resize(t.scratch_size());
-    if (policy != nullptr) network.resize(policy->scratch_size());
+    if (policy != nullptr) {
+      network.resize(policy->scratch_size());
+      outputs.resize(policy->output_size());
+    }
   }
 };
 
 inline thread_local Workspace workspace;
 
-inline std::int64_t count_warnings(const mjData& d) noexcept {
-  std::int64_t total = 0;
-  for (const auto& w : d.warning) total += w.number;
-  return total;
+// Whether every value is a finite float32.
+inline bool fits_input(std::span<const double> values) noexcept {
+  bool fits = true;
+  for (const double x : values) fits &= std::abs(x) <= std::numeric_limits<float>::max();
+  return fits;
 }
 
 // A stream while it runs: everything trivially destructible.
@@ -53,7 +61,8 @@ struct Stream {
   DrawAddress address;
   GaussianHead head;
   RunningMoments moments;
-  std::int64_t warnings;
+  std::int64_t warnings;  // that the data holds no longer, or never did
+  bool lost;              // no observation can be made of the state: its step is not simulated
 
   Stream(const StreamPlan& p, std::size_t s, mjData& d) noexcept
       : plan(&p),
@@ -63,8 +72,11 @@ struct Stream {
         address{p.seed, static_cast<std::uint32_t>(p.stream_ids[s]), 0, 0, Purpose::kAction},
         head{space->std.data(), 0.0, p.task->act_dim()},
         moments{nullptr, nullptr, nullptr, static_cast<std::size_t>(p.task->obs_dim())},
-        warnings(0) {
-    head.load(p.policy->log_std(static_cast<int>(member)));
+        warnings(0),
+        lost(false) {
+    if (p.policy->free_std()) {
+      head.load(p.policy->kind(), p.policy->log_std(static_cast<int>(member)));
+    }
     if (p.normalizer.count != nullptr) {
       moments.count = p.normalizer.count + member;
       moments.mean = p.normalizer.mean + member * moments.dim;
@@ -72,34 +84,51 @@ struct Stream {
     }
   }
 
-  // The observation of the current state, and the network input that it becomes.
+  // The observation of the current state, and the network input that it becomes. Zeros, which no
+  // normaliser sees, where it is not finite as a network input: then the stream is lost.
   void observe(double* obs, float* input) noexcept {
-    plan->task->observe(*data, obs);
+    if (!lost) {
+      plan->task->observe(*data, obs);
+      lost = !fits_input({obs, moments.dim});
+    }
+    if (lost) std::fill_n(obs, moments.dim, 0.0);
     if (moments.count == nullptr) {
       cast_input({obs, moments.dim}, input);
       return;
     }
-    if (plan->normalizer.live) moments.push(obs);
+    if (plan->normalizer.live && !lost) moments.push(obs);
     moments.normalize(obs, plan->normalizer.clip, input);
   }
 
   // Sample an action for a network input; returns its log-probability.
   double act(const float* input, float* action) noexcept {
     auto& w = *space;
-    plan->policy->mean(static_cast<int>(member), input, w.network.data(), w.mean.data());
+    const PolicyStack& policy = *plan->policy;
+    const float* mean = w.outputs.data();
+    policy.run(static_cast<int>(member), input, w.network.data(), w.outputs.data());
+    if (!policy.free_std()) head.load(policy.kind(), mean + head.act_dim);
     if (plan->deterministic) {
       std::ranges::fill(w.noise, 0.0);
     } else {
       fill_normal(address, w.noise);
     }
-    return head.sample(w.mean.data(), w.noise.data(), action);
+    return head.sample(mean, w.noise.data(), action);
   }
 
   StepResult step(const float* action) noexcept {
-    std::copy(action, action + head.act_dim, space->action.data());
-    const StepResult result = plan->task->step(*data, space->action.data(), space->task.data());
     ++address.step;
+    if (lost) return diverge();
+    std::copy(action, action + head.act_dim, space->action.data());
+    if (plan->clip_actions) plan->task->clip(space->action.data());
+    const StepResult result = plan->task->step(*data, space->action.data(), space->task.data());
+    warnings += result.unlisted;
     return result;
+  }
+
+  // End the trajectory where the engine itself has said nothing yet.
+  StepResult diverge() noexcept {
+    ++warnings;
+    return StepResult::divergence(1);
   }
 
   bool time_is_up() const noexcept {
@@ -107,12 +136,13 @@ struct Stream {
     return limit > 0 && address.step >= static_cast<std::uint32_t>(limit);
   }
 
-  // Begin a trajectory. mj_resetData forgets the warnings, so they are counted first.
+  // Begin a trajectory. mj_resetData forgets the warnings, so they are counted first. A state that
+  // the engine would not go on from is lost.
   void begin(std::uint32_t trajectory) noexcept {
     if (trajectory > 0) warnings += count_warnings(*data);
     address.trajectory = trajectory;
     address.step = 0;
-    plan->task->reset(*data, address, space->task.data());
+    lost = !plan->task->reset(*data, address, space->task.data());
   }
 };
 

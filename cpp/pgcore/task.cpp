@@ -1,7 +1,10 @@
 #include "pgcore/task.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
+
+#include "pgcore/engine_events.hpp"
 
 namespace pgcore {
 namespace {
@@ -44,17 +47,21 @@ std::size_t Task::scratch_size() const noexcept {
       {static_cast<std::size_t>(model().nq), static_cast<std::size_t>(model().nv), reward_.size()});
 }
 
-void Task::reset(mjData& d, const DrawAddress& address, double* scratch) const noexcept {
+bool Task::reset(mjData& d, const DrawAddress& address, double* scratch) const noexcept {
   mj_resetData(&model(), &d);
   for (const auto& term : reset_) term->apply(model(), d, address, scratch);
+  if (!is_sound(model(), d)) return false;
   mj_forward(&stepped_.view(), &d);
+  return true;
 }
 
-void Task::reset_to(mjData& d, const double* qpos, const double* qvel) const noexcept {
+bool Task::reset_to(mjData& d, const double* qpos, const double* qvel) const noexcept {
   mj_resetData(&model(), &d);
   std::copy(qpos, qpos + model().nq, d.qpos);
   std::copy(qvel, qvel + model().nv, d.qvel);
+  if (!is_sound(model(), d)) return false;
   mj_forward(&stepped_.view(), &d);
+  return true;
 }
 
 void Task::observe(const mjData& d, double* obs) const noexcept {
@@ -64,13 +71,40 @@ void Task::observe(const mjData& d, double* obs) const noexcept {
   }
 }
 
+bool Task::simulate(mjData& d, std::int64_t& unlisted) const noexcept {
+  for (int frame = 0; frame < frame_skip_; ++frame) {
+    const std::int64_t listed = count_warnings(d);
+    mj_step(&stepped_.view(), &d);
+    if (has_bad_state(d)) {
+      // the engine's reset has erased what it had counted, unless the model forbids that reset
+      const auto flags = static_cast<unsigned>(model().opt.disableflags);
+      if ((flags & static_cast<unsigned>(mjDSBL_AUTORESET)) == 0) unlisted += listed;
+      return false;
+    }
+    if (has_bad_controls(d)) return false;
+  }
+  if (is_sound(model(), d)) return true;
+  ++unlisted;  // the engine would find it at the next step, which this trajectory will not have
+  return false;
+}
+
+void Task::clip(double* action) const noexcept {
+  const mjModel& m = model();
+  for (int i = 0; i < m.nu; ++i) {
+    if (m.actuator_ctrllimited[i] == 0) continue;
+    const mjtNum* range = m.actuator_ctrlrange + ptrdiff_t{2} * i;
+    action[i] = std::clamp(action[i], range[0], range[1]);
+  }
+}
+
 StepResult Task::step(mjData& d, const double* action, double* scratch) const noexcept {
   // what the reward compares with, before the simulator moves on
   for (std::size_t i = 0; i < reward_.size(); ++i) scratch[i] = reward_[i]->before(model(), d);
 
   // physics; contact forces only where a term reads them
   std::copy(action, action + model().nu, d.ctrl);
-  for (int frame = 0; frame < frame_skip_; ++frame) mj_step(&stepped_.view(), &d);
+  std::int64_t unlisted = 0;
+  if (!simulate(d, unlisted)) return StepResult::divergence(unlisted);
   if (reads_contact_forces_) mj_rnePostConstraint(&stepped_.view(), &d);
 
   // health first: the healthy reward depends on it
@@ -82,11 +116,12 @@ StepResult Task::step(mjData& d, const double* action, double* scratch) const no
     terminated = term->ends();
     if (terminated) break;
   }
-  double reward = 0.0;
+  StepResult result{0.0, terminated};
   for (std::size_t i = 0; i < reward_.size(); ++i) {
-    reward += reward_[i]->value(model(), d, {action, scratch[i], dt(), healthy});
+    result.reward += reward_[i]->value(model(), d, {action, scratch[i], dt(), healthy});
+    if (result.fault < 0 && !std::isfinite(result.reward)) result.fault = static_cast<int>(i);
   }
-  return {reward, terminated};
+  return result;
 }
 
 std::vector<ObservationRow> Task::observation_table() const {

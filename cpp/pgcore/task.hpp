@@ -30,6 +30,14 @@ struct TaskConfig {
 struct StepResult {
   double reward;
   bool terminated;
+  bool diverged = false;      // then terminated, without a reward; observe nothing after it
+  int fault = -1;             // the first reward term that is not finite; -1: none
+  std::int64_t unlisted = 0;  // events of the engine that d.warning does not hold
+
+  // A step that the engine did not survive.
+  static StepResult divergence(std::int64_t unlisted) noexcept {
+    return {0.0, true, true, -1, unlisted};
+  }
 };
 
 // Immutable; may be used from any number of threads, each with its own mjData.
@@ -49,15 +57,20 @@ class Task {
   // Doubles of scratch space that reset() and step() need.
   std::size_t scratch_size() const noexcept;
 
-  // Start a trajectory: the model's defaults changed by the reset terms. Clears d.warning.
-  void reset(mjData& d, const DrawAddress& address, double* scratch) const noexcept;
+  // Start a trajectory: the model's defaults changed by the reset terms. Clears d.warning. False: a
+  // state that the engine would not go on from; neither observe nor step it.
+  bool reset(mjData& d, const DrawAddress& address, double* scratch) const noexcept;
 
-  // Start from the given qpos [nq] and qvel [nv].
-  void reset_to(mjData& d, const double* qpos, const double* qvel) const noexcept;
+  // Start from the given qpos [nq] and qvel [nv]; false as above.
+  bool reset_to(mjData& d, const double* qpos, const double* qvel) const noexcept;
 
   void observe(const mjData& d, double* obs) const noexcept;
 
-  // One environment step (frame_skip simulator steps) with an action [A].
+  // Clip an action [A] to the control range, where there is one.
+  void clip(double* action) const noexcept;
+
+  // One environment step (frame_skip simulator steps) with an action [A]. It diverges where the
+  // engine finds the state or the controls bad, or would at its next step.
   StepResult step(mjData& d, const double* action, double* scratch) const noexcept;
 
   std::vector<ObservationRow> observation_table() const;
@@ -66,6 +79,9 @@ class Task {
   std::vector<std::string> reset_rules() const;
 
  private:
+  // frame_skip simulator steps; false where they diverged. Adds to `unlisted`.
+  bool simulate(mjData& d, std::int64_t& unlisted) const noexcept;
+
   SteppedModel stepped_;
   int frame_skip_;
   int time_limit_;

@@ -115,8 +115,9 @@ void continuations_start_from_the_same_state() {
     std::vector<float> inputs(kStreams * O);
     std::vector<std::int64_t> lengths(kStreams * kTails);
     const auto terminated = std::make_unique<bool[]>(kStreams * kTails);
-    const BranchBuffers out{obs.data(), inputs.data(), returns.data(), lengths.data(),
-                            terminated.get()};
+    const auto diverged = std::make_unique<bool[]>(kStreams * kTails);
+    const BranchBuffers out{obs.data(),     inputs.data(),    returns.data(),
+                            lengths.data(), terminated.get(), diverged.get()};
     CHECK(branch(world.plan(threads), {at, seeds, 12, 0.9}, out, world.pool, world.cancel).empty());
     for (std::size_t s = 0; s < kStreams; ++s) {
       CHECK(returns[s * kTails] == returns[s * kTails + 2]);
@@ -139,6 +140,88 @@ void overlapping_calls() {
   for (std::size_t s = 0; s < kStreams; ++s) {
     CHECK(batches[0].same_stream(batches[1], s));
     CHECK(batches[0].same_stream(batches[2], s));
+  }
+}
+
+// A step that the engine does not survive ends its trajectory, unpaid; no state of the engine's own
+// is seen, and every event is counted.
+void divergences_end_trajectories() {
+  constexpr std::size_t kStreams = 4, kSteps = 300;
+  World world(make_wild_hinges(0.1), kStreams);
+  Batch first(*world.task, kStreams, kSteps);
+  CHECK(world.run(first, 1).empty());
+  Batch again(*world.task, kStreams, kSteps);
+  CHECK(world.run(again, 3).empty());
+  std::vector<std::vector<TrajectoryScore>> scores(kStreams);
+  std::vector<std::int64_t> warnings(kStreams);
+  CHECK(evaluate(world.plan(2), kSteps, 1.0, scores, warnings, world.pool, world.cancel).empty());
+  for (std::size_t s = 0; s < kStreams; ++s) {
+    CHECK(first.same_stream(again, s));
+    std::int64_t events = 0;
+    std::size_t trajectory = 0;
+    for (std::size_t i = s * kSteps; i < (s + 1) * kSteps; ++i) {
+      const bool ended = first.terminated[i] || first.truncated[i];
+      CHECK(first.terminated[i] == first.diverged[i]);
+      CHECK(!first.diverged[i] || first.rewards[i] == 0.0);
+      if (ended && i + 1 < (s + 1) * kSteps) CHECK(first.obs[4 * (i + 1)] == 0.1);
+      if (ended) CHECK(scores[s][trajectory++].diverged == first.diverged[i]);
+      events += first.diverged[i];
+      for (std::size_t o = 0; o < 4; ++o) CHECK(std::abs(first.obs[4 * i + o]) <= 1e10);
+    }
+    CHECK(events > 5 && first.warnings[s] == events);
+  }
+}
+
+// Starts that the engine would not go on from: no observation, no simulated step, no bootstrap.
+void bad_starts_are_divergences() {
+  constexpr std::size_t kStreams = 2, kSteps = 5, O = 4;
+  for (const double start : {1e11, -1e300}) {
+    World world(make_wild_hinges(start), kStreams);
+    Batch batch(*world.task, kStreams, kSteps);
+    CHECK(world.run(batch, 2).empty());
+    for (std::size_t i = 0; i < kStreams * kSteps; ++i) {
+      CHECK(batch.diverged[i] && batch.terminated[i] && batch.rewards[i] == 0.0);
+      for (std::size_t o = 0; o < O; ++o) CHECK(batch.obs[i * O + o] == 0.0);
+    }
+    CHECK(batch.warnings[0] == kSteps && batch.bootstrap_count[0] == 0);
+
+    const std::vector<double> qpos(2 * kStreams, start), zeros(2 * kStreams * kSteps);
+    Batch out(*world.task, kStreams, kSteps);
+    std::vector<double> moved(2 * kStreams * kSteps), speed(2 * kStreams * kSteps),
+        seen(O * kStreams);
+    const ReplayBuffers buffers{out.obs.data(),     out.rewards.data(), out.terminated.get(),
+                                out.diverged.get(), moved.data(),       speed.data(),
+                                seen.data()};
+    const std::span<const double> qvel(zeros.data(), 2 * kStreams);
+    CHECK(replay(*world.task, qpos, qvel, zeros, kStreams, kSteps, 2, buffers, world.pool,
+                 world.cancel)
+              .empty());
+    for (std::size_t i = 0; i < kStreams * kSteps; ++i) CHECK(out.diverged[i] && out.terminated[i]);
+  }
+}
+
+// A standard deviation that overflows gives controls that MuJoCo takes for zero.
+void bad_controls_are_divergences() {
+  World world(make_wild_hinges(0.1), 2);
+  const std::size_t size = world.params.size() / 2;
+  world.params[size - 1] = world.params[2 * size - 1] = 1e4F;
+  world.policy = PolicyStack({4, 5, 2}, world.kind(), world.params, 2);
+  Batch batch(*world.task, 2, 4);
+  CHECK(world.run(batch, 1).empty());
+  for (std::size_t i = 0; i < 8; ++i) CHECK(batch.diverged[i] && batch.rewards[i] == 0.0);
+  CHECK(batch.warnings[0] == 4);
+
+  const std::vector<std::int64_t> at{0, 2};
+  const std::vector<std::uint64_t> seeds{7, 9};
+  std::vector<double> obs(8), returns(4);
+  std::vector<float> inputs(8);
+  std::vector<std::int64_t> lengths(4);
+  bool terminated[4] = {}, diverged[4] = {};
+  const BranchBuffers out{obs.data(),     inputs.data(), returns.data(),
+                          lengths.data(), terminated,    diverged};
+  CHECK(branch(world.plan(2), {at, seeds, 12, 0.9}, out, world.pool, world.cancel).empty());
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(diverged[i] && terminated[i] && lengths[i] == 1 && returns[i] == 0.0);
   }
 }
 
@@ -191,6 +274,9 @@ int main() {
   evaluation_agrees_with_the_rollout();
   continuations_start_from_the_same_state();
   overlapping_calls();
+  divergences_end_trajectories();
+  bad_starts_are_divergences();
+  bad_controls_are_divergences();
   cancelling_stops_a_long_call();
   bad_definitions_throw();
   std::printf(failures == 0 ? "all C++ tests passed\n" : "%d checks failed\n", failures);

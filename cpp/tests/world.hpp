@@ -12,6 +12,7 @@
 #include <numeric>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "pgcore/rollout.hpp"
@@ -25,6 +26,23 @@ inline std::string ball_xml(const char* memory) {
   <joint name="x" type="slide" axis="1 0 0"/><joint name="z" type="slide" axis="0 0 1"/>
   <geom type="sphere" size="0.1" mass="1"/></body></worldbody>
   <actuator><motor joint="x"/></actuator></mujoco>)";
+}
+
+// Two hinges whose motors are far too strong for the time step.
+inline std::unique_ptr<Task> make_wild_hinges(double reset_qpos) {
+  const auto path = std::filesystem::temp_directory_path() / "pgcore_hinges.xml";
+  std::ofstream(path) << R"(<mujoco><option timestep="0.02"/><worldbody>
+  <body><joint name="a" type="hinge" axis="0 1 0"/><geom type="capsule" fromto="0 0 0 .5 0 0" size=".05"/>
+  <body pos=".5 0 0"><joint name="b" type="hinge" axis="0 1 0"/>
+  <geom type="capsule" fromto="0 0 0 .5 0 0" size=".05"/></body></body></worldbody>
+  <actuator><motor joint="a" gear="400"/><motor joint="b" gear="400"/></actuator></mujoco>)";
+  TaskConfig config;
+  config.xml_path = path.string();
+  config.time_limit = 100;
+  config.reset = {Parameters("set", {{"target", std::string("qpos")}, {"value", reset_qpos}})};
+  config.observation = {Parameters("qpos", {}), Parameters("qvel", {})};
+  config.reward = {Parameters("coordinate_velocity", {})};
+  return std::make_unique<Task>(config);
 }
 
 inline std::unique_ptr<Task> make_ball(const char* memory, double drop) {
@@ -46,15 +64,16 @@ struct Batch {
   std::size_t streams, steps, bootstraps;
   std::vector<double> obs, rewards, bootstrap_obs;
   std::vector<float> inputs, actions, log_probs, bootstrap_inputs;
-  std::unique_ptr<bool[]> terminated, truncated;
-  std::vector<std::int64_t> bootstrap_step, bootstrap_count, warnings;
+  std::unique_ptr<bool[]> terminated, truncated, diverged;
+  std::vector<std::int64_t> bootstrap_step, bootstrap_count, warnings, reward_fault;
 
   Batch(const Task& task, std::size_t S, std::size_t T)
       : streams(S),
         steps(T),
         bootstraps(max_bootstraps(task, T)),
         terminated(new bool[S * T]()),
-        truncated(new bool[S * T]()) {
+        truncated(new bool[S * T]()),
+        diverged(new bool[S * T]()) {
     const auto O = static_cast<std::size_t>(task.obs_dim());
     const auto A = static_cast<std::size_t>(task.act_dim());
     obs.resize(S * T * O);
@@ -67,6 +86,7 @@ struct Batch {
     bootstrap_step.resize(S * bootstraps);
     bootstrap_count.resize(S);
     warnings.resize(S);
+    reward_fault.resize(S);
   }
 
   TransitionBuffers buffers() {
@@ -77,11 +97,13 @@ struct Batch {
             rewards.data(),
             terminated.get(),
             truncated.get(),
+            diverged.get(),
             bootstrap_obs.data(),
             bootstrap_inputs.data(),
             bootstrap_step.data(),
             bootstrap_count.data(),
-            warnings.data()};
+            warnings.data(),
+            reward_fault.data()};
   }
 
   // Whether the transitions of a stream are the same bits.
@@ -96,7 +118,8 @@ struct Batch {
     return same(obs, other.obs) && same(inputs, other.inputs) && same(actions, other.actions) &&
            same(log_probs, other.log_probs) && same(rewards, other.rewards) &&
            same(bootstrap_obs, other.bootstrap_obs) && same(warnings, other.warnings) &&
-           same_flags(terminated, other.terminated) && same_flags(truncated, other.truncated);
+           same_flags(terminated, other.terminated) && same_flags(truncated, other.truncated) &&
+           same_flags(diverged, other.diverged);
   }
 };
 
@@ -110,18 +133,26 @@ struct World {
   std::atomic<bool> cancel{false};
 
   World(const char* memory, double drop, std::size_t streams)
-      : task(make_ball(memory, drop)),
+      : World(make_ball(memory, drop), streams) {}
+
+  World(std::unique_ptr<Task> made, std::size_t streams)
+      : task(std::move(made)),
         pool(task->model()),
-        params(make_params()),
-        policy({4, 5, 1}, Activation::kTanh, params, 2),
+        params(make_params(task->act_dim())),
+        policy({4, 5, task->act_dim()}, kind(), params, 2),
         member(streams),
         ids(streams) {
     std::iota(ids.begin(), ids.end(), 0);
     for (std::size_t s = 0; s < streams; ++s) member[s] = static_cast<std::int64_t>(s % 2);
   }
 
-  static std::vector<float> make_params() {
-    std::vector<float> values(2 * (4 * 5 + 5 + 5 + 1 + 1));
+  static PolicyKind kind() {
+    return {parse_activation("tanh"), parse_activation("linear"), StdMap::kFree, 0.0, 0.0, 0.0};
+  }
+
+  static std::vector<float> make_params(int act_dim) {
+    const auto A = static_cast<std::size_t>(act_dim);
+    std::vector<float> values(2 * (4 * 5 + 5 + 5 * A + A + A));
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] = 0.1F * static_cast<float>(static_cast<int>(i * 7 % 13) - 6);
     }
@@ -129,7 +160,7 @@ struct World {
   }
 
   StreamPlan plan(int threads) const {
-    return {task.get(), &policy, {}, member, ids, 5, false, threads};
+    return {task.get(), &policy, {}, member, ids, 5, false, false, threads};
   }
 
   std::vector<StreamError> run(Batch& batch, int threads) {

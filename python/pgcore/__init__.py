@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from pgcore.agent_file import load_agent as load_agent
     from pgcore.base.errors import CheckpointError as CheckpointError
     from pgcore.base.errors import SimulationError as SimulationError
+    from pgcore.policies.gaussian import GaussianPolicy as GaussianPolicy
+    from pgcore.policies.modules import policy_from_module as policy_from_module
+    from pgcore.policies.modules import value_from_module as value_from_module
     from pgcore.policies.normalize import Normalizer as Normalizer
-    from pgcore.policies.stack import GaussianPolicy as GaussianPolicy
-    from pgcore.policies.stack import ValueNet as ValueNet
+    from pgcore.policies.value import ValueNet as ValueNet
     from pgcore.rollout.batch import RolloutBatch as RolloutBatch
     from pgcore.rollout.batch import Scores as Scores
     from pgcore.rollout.collect import collect as collect
@@ -49,9 +51,11 @@ _HOMES: Final[dict[str, str]] = {
     "CheckpointError": "pgcore.base.errors",
     "SimulationError": "pgcore.base.errors",
     "monte_carlo_values": "pgcore.rollout.monte_carlo",
-    "GaussianPolicy": "pgcore.policies.stack",
-    "ValueNet": "pgcore.policies.stack",
+    "GaussianPolicy": "pgcore.policies.gaussian",
+    "ValueNet": "pgcore.policies.value",
     "Normalizer": "pgcore.policies.normalize",
+    "policy_from_module": "pgcore.policies.modules",
+    "value_from_module": "pgcore.policies.modules",
     "discounted_returns": "pgcore.rollout.returns",
     "gae": "pgcore.rollout.returns",
     "gymnasium_task": "pgcore.tasks.gymnasium_suite.options",

@@ -48,18 +48,21 @@ def keep_quiet(quiet: bool) -> None: ...
 def philox4x32(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
 def uniform(seed: int, stream_id: int, trajectory: int, step: int, purpose: int, n: int) -> F64: ...
 def normal(seed: int, stream_id: int, trajectory: int, step: int, purpose: int, n: int) -> F64: ...
-def policy_mean(*, params: F32, sizes: Sequence[int], activation: str, inputs: F32) -> F32: ...
+def policy_outputs(
+    *, params: F32, sizes: Sequence[int], kind: dict[str, Any], inputs: F32
+) -> tuple[F32, F64]: ...
 def activate(activation: str, values: F32) -> F32: ...
 def collect(
     *,
     task: Task,
     params: F32,
     sizes: Sequence[int],
-    activation: str,
+    kind: dict[str, Any],
     member: NDArray[Any],
     stream_ids: NDArray[Any],
     seed: int,
     deterministic: bool,
+    action_map: str,
     num_threads: int,
     normalizer: NormalizerState | None,
     steps: int,
@@ -69,11 +72,12 @@ def evaluate(
     task: Task,
     params: F32,
     sizes: Sequence[int],
-    activation: str,
+    kind: dict[str, Any],
     member: NDArray[Any],
     stream_ids: NDArray[Any],
     seed: int,
     deterministic: bool,
+    action_map: str,
     num_threads: int,
     normalizer: NormalizerState | None,
     pairs: int,
@@ -84,11 +88,12 @@ def branch(
     task: Task,
     params: F32,
     sizes: Sequence[int],
-    activation: str,
+    kind: dict[str, Any],
     member: NDArray[Any],
     stream_ids: NDArray[Any],
     seed: int,
     deterministic: bool,
+    action_map: str,
     num_threads: int,
     normalizer: NormalizerState | None,
     at: NDArray[Any],

@@ -22,10 +22,12 @@ from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import Algorithm, find_algorithm
 from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import Adam
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch, Scores
 from pgcore.rollout.collect import collect, evaluate
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.tasks.make import make_task
 from pgcore.tasks.task import Task, TaskSpec
 
@@ -33,7 +35,7 @@ FORMAT = 1
 ACTION_MAPS = ("none", "clip")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Agent:
     """Everything of an agent at one moment, frozen: M trials as the members of stacks.
 
@@ -57,7 +59,7 @@ class Agent:
         origin: where it came from, plain values.
     """
 
-    task: Task
+    task: AnyTask
     policy: GaussianPolicy
     value: ValueNet | None = None
     normalizer: Normalizer | None = None
@@ -152,12 +154,27 @@ class Agent:
     def collect(self, steps: int, streams: int = 1, seed: int = 0, **options: Any) -> RolloutBatch:
         """Transitions of its policy; see :func:`pgcore.collect`."""
         return collect(
-            self.task, self.policy, steps, streams, seed, normalizer=self.normalizer, **options
+            self.task,
+            self.policy,
+            steps,
+            streams,
+            seed,
+            normalizer=self.normalizer,
+            actions=self.actions,
+            **options,
         )
 
     def evaluate(self, pairs: int = 100_000, seed: int = 0, **options: Any) -> Scores:
         """Returns of whole trajectories; see :func:`pgcore.evaluate`."""
-        return evaluate(self.task, self.policy, pairs, seed, normalizer=self.normalizer, **options)
+        return evaluate(
+            self.task,
+            self.policy,
+            pairs,
+            seed,
+            normalizer=self.normalizer,
+            actions=self.actions,
+            **options,
+        )
 
     def updated(self, data: TrainingData, seed: int, label: int = 0) -> F64:
         """θ' - θ [P] after one policy update of one trial, from its optimiser's state.
@@ -220,8 +237,8 @@ class Agent:
             "format": FORMAT,
             "task": _task_data(self.task),
             "model": self.task.model_hash(),
-            "policy": _kind(self.policy),
-            "value": None if value is None else _kind(value),
+            "policy": self.policy.kind(),
+            "value": None if value is None else _value_kind(value),
             "obs_clip": None if normalizer is None else normalizer.clip,
             "actions": self.actions,
             "reward_clip": self.reward_clip,
@@ -235,7 +252,7 @@ class Agent:
         write_arrays(Path(path), header, self._arrays())
 
 
-def _kind(network: GaussianPolicy | ValueNet) -> dict[str, Any]:
+def _value_kind(network: ValueNet) -> dict[str, Any]:
     """What a network is, but for its sizes and parameters."""
     return {"hidden": list(network.hidden), "activation": network.activation}
 

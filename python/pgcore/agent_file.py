@@ -14,8 +14,9 @@ from pgcore.base.files import read_arrays
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import ALGORITHMS, Algorithm
 from pgcore.learning.optimizer import SLOTS
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.tasks.make import make_task
 from pgcore.tasks.task import TaskSpec
 
@@ -59,7 +60,7 @@ def _agent_of(
                 "give load_agent(..., task=)"
             )
     members = len(arrays["policy.flat"])
-    policy = GaussianPolicy(task.obs_dim, task.act_dim, members=members, **header["policy"])
+    policy = GaussianPolicy.of_kind(task.obs_dim, task.act_dim, members, header["policy"])
     policy.load_flat(torch.from_numpy(arrays["policy.flat"]))
     value = None
     if header["value"] is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -40,7 +40,7 @@ def tasks(arguments: Sequence[str]) -> None:
     if wanted is None:
         print(f"{'id':<20}{'obs':>5}{'act':>5}{'dt (s)':>9}{'limit':>7}  note")
         for name in task_ids():
-            task = make_task(name)
+            task: Any = make_task(name)
             print(
                 f"{name:<20}{task.obs_dim:>5}{task.act_dim:>5}{task.dt:>9.3f}"
                 f"{task.time_limit or '-':>7}  {task.spec.note}"

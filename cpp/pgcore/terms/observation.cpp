@@ -201,7 +201,7 @@ struct BodyPosition final : ObservationTerm {
 
 // Entries that stand for quantities which another simulator did not compute.
 struct Zeros final : ObservationTerm {
-  Zeros(const Parameters& p, const mjModel&) : count(p.index("count", 1, 1 << 20)) {}
+  Zeros(const Parameters& p, const mjModel&) : count(p.index("count", 1, 1048577)) {}
   int size() const noexcept override { return count; }
   void write(const mjModel&, const mjData&, double* out) const noexcept override {
     std::fill_n(out, count, 0.0);

@@ -7,29 +7,37 @@ from typing import Any
 
 
 class SimulationError(RuntimeError):
-    """MuJoCo raised an error in some streams of a call; the other streams finished.
+    """The simulator raised an error in some streams of a call; the other streams finished.
 
     Attributes:
         streams: the streams that failed, in order.
-        messages: MuJoCo's message for each of them.
+        messages: the message of each of them.
         result: what the call would have returned (a ``RolloutBatch`` or ``Scores``). All rewards
             of a failed stream are NaN; the other streams are valid.
+        simulator: what raised it: MuJoCo, or an environment.
     """
 
-    def __init__(self, streams: Sequence[int], messages: Sequence[str], result: Any) -> None:
+    def __init__(
+        self,
+        streams: Sequence[int],
+        messages: Sequence[str],
+        result: Any,
+        simulator: str = "MuJoCo",
+    ) -> None:
         self.streams = list(streams)
         self.messages = list(messages)
         self.result = result
+        self.simulator = simulator
         shown = ", ".join(str(s) for s in self.streams[:5])
         more = ", ..." if len(self.streams) > 5 else ""
         super().__init__(
-            f"MuJoCo raised an error in {len(self.streams)} stream(s) ({shown}{more}); "
+            f"{simulator} raised an error in {len(self.streams)} stream(s) ({shown}{more}); "
             f"stream {self.streams[0]}: {self.messages[0]}. The other streams finished: see "
             "the attributes streams, messages and result."
         )
 
     def __reduce__(self) -> tuple[type[SimulationError], tuple[Any, ...]]:
-        return SimulationError, (self.streams, self.messages, self.result)
+        return SimulationError, (self.streams, self.messages, self.result, self.simulator)
 
 
 class CheckpointError(ValueError):

@@ -17,12 +17,13 @@ from pgcore.importers.fold import flat_row, scaled_outputs
 from pgcore.importers.parts import Network, Parts, Statistics, check_representable, refuse
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import find_algorithm
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy, ValueNet
-from pgcore.tasks.task import Task
+from pgcore.policies.value import ValueNet
+from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 
-def build_agent(parts: Parts, task: Task, origin: Mapping[str, Any]) -> Agent:
+def build_agent(parts: Parts, task: AnyTask, origin: Mapping[str, Any]) -> Agent:
     """The agent of some parts on a task.
 
     Args:
@@ -72,11 +73,14 @@ def file_digest(path: Path) -> str:
     return sha.hexdigest()
 
 
-def _check_sizes(parts: Parts, task: Task) -> None:
+def _check_sizes(parts: Parts, task: AnyTask) -> None:
     outputs, sizes = len(parts.policy.biases[-1]), []
     sizes.append(("observations", parts.policy.weights[0].shape[1], task.obs_dim))
-    sizes.append(("actions", outputs, task.act_dim))
-    sizes.append(("actions in its log_std", parts.log_std.numel(), task.act_dim))
+    if parts.std == "state":
+        sizes.append(("outputs of its policy", outputs, 2 * task.act_dim))
+    else:
+        sizes.append(("actions", outputs, task.act_dim))
+        sizes.append(("actions in its log_std", parts.log_std.numel(), task.act_dim))
     if parts.value is not None:
         name = "observations of the value network"
         sizes.append((name, parts.value.weights[0].shape[1], task.obs_dim))
@@ -88,13 +92,15 @@ def _check_sizes(parts: Parts, task: Task) -> None:
             raise refuse(f"the agent has {got} {name}, {task.id} has {expected}: another --task?")
 
 
-def action_bounds(task: Task) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def action_bounds(task: AnyTask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bounds of the controls, each [A]."""
+    if isinstance(task, GymnasiumTask):
+        return task.action_low, task.action_high
     table = np.array([row[1:3] for row in task.native.action_table()], dtype=np.float64)
     return table[:, 0], table[:, 1]
 
 
-def _in_units_of(parts: Parts, task: Task) -> tuple[Parts, dict[str, Any]]:
+def _in_units_of(parts: Parts, task: AnyTask) -> tuple[Parts, dict[str, Any]]:
     """Actions that are mapped from [-1, 1] to the controls: the map goes into the last layer.
 
     scale * clip(u, -1, 1) + shift = clip(scale * u + shift, low, high), and the latter's law is a
@@ -111,27 +117,45 @@ def _in_units_of(parts: Parts, task: Task) -> tuple[Parts, dict[str, Any]]:
         "action_scale": "actions are mapped from [-1, 1] to the task's range in the last layer and "
         "log_std here: the same behaviour, and gradients in these units",
     }
-    log_std = parts.log_std.reshape(-1) + torch.from_numpy(np.log(scale)).float()
+    if not np.isfinite(scale).all():
+        raise refuse("actions are mapped to the task's range there, which has no bounds here")
+    more = np.log(scale)
+    if parts.std == "state":
+        parts = _shifted_range(parts, more)
+        wide = np.append(scale, np.ones_like(scale))
+        policy = scaled_outputs(parts.policy, wide, np.append(shift, more))
+    else:
+        policy = scaled_outputs(parts.policy, scale, shift)
+    log_std = parts.log_std.reshape(-1)
     changed = dataclasses.replace(
         parts,
-        policy=scaled_outputs(parts.policy, scale, shift),
-        log_std=log_std,
+        policy=policy,
+        log_std=log_std + torch.from_numpy(more).float()[: len(log_std)],
         moments={},
         notes=notes,
     )
     return changed, {"action_scale": scale.tolist(), "action_shift": shift.tolist()}
 
 
-def _policy(parts: Parts, task: Task) -> GaussianPolicy:
+def _shifted_range(parts: Parts, more: NDArray[np.float64]) -> Parts:
+    """With the bounds of a log_std that the network gives in the task's units."""
+    low, high = parts.log_std_range or (0.0, 0.0)
+    if np.ptp(more) > 0:
+        raise refuse("a log_std with bounds, and actions in different units, are not supported")
+    return dataclasses.replace(parts, log_std_range=(low + float(more[0]), high + float(more[0])))
+
+
+def _policy(parts: Parts, task: AnyTask) -> GaussianPolicy:
     network = parts.policy
-    policy = GaussianPolicy(
-        task.obs_dim, task.act_dim, _hidden(network), activation=network.activation
-    )
+    kind: dict[str, Any] = {"activation": network.activation, "std": parts.std}
+    if parts.log_std_range is not None:
+        kind["log_std_range"] = parts.log_std_range
+    policy = GaussianPolicy(task.obs_dim, task.act_dim, _hidden(network), **kind)
     policy.load_flat(flat_row(network, parts.log_std))
     return policy
 
 
-def _value(network: Network, task: Task) -> ValueNet:
+def _value(network: Network, task: AnyTask) -> ValueNet:
     value = ValueNet(task.obs_dim, _hidden(network), activation=network.activation)
     value.load_flat(flat_row(network))
     return value

@@ -61,11 +61,12 @@ def compute(agent: Agent, obs: F64, actions: F32 | None = None, seed: int = 1) -
         inputs = agent.normalizer.inputs(obs)
     x = torch.from_numpy(inputs).unsqueeze(0)
     with torch.no_grad():
-        means = agent.policy.mean(x)
+        there = agent.policy.distribution(x)
+        means = there.mean
         if actions is None:
             normal = np.random.Generator(np.random.Philox(key=seed)).standard_normal
             noise = torch.from_numpy(normal(means.shape[1:])).float()
-            actions = (means[0] + torch.exp(agent.policy.log_std[0]) * noise).numpy()
+            actions = there.sample(noise)[0].numpy()
         log_probs = agent.policy.log_prob(x, torch.from_numpy(actions).unsqueeze(0))[0]
         values = None if agent.value is None else agent.value(x)[0].numpy().astype(np.float64)
     return Reference(

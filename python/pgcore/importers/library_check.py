@@ -82,6 +82,12 @@ _ACTIVATIONS = {
     "relu": torch.nn.ReLU,
     "elu": torch.nn.ELU,
     "silu": torch.nn.SiLU,
+    "leaky_relu": torch.nn.LeakyReLU,
+    "gelu": torch.nn.GELU,
+    "selu": torch.nn.SELU,
+    "celu": torch.nn.CELU,
+    "softplus": torch.nn.Softplus,
+    "linear": torch.nn.Identity,
 }
 
 

@@ -83,6 +83,7 @@ class Parts:
         log_std: [A]; with ``std="state"`` empty.
         value: in units of the (scaled) reward, or None.
         std: "free", or "state": the second half of the policy's outputs.
+        log_std_range: with "state": between these the outputs are held; None: another map.
         mean_map: "none", or "tanh" of the policy's outputs.
         observations: statistics, or None.
         observations_missing: why statistics that it was trained with are not there; None: none.
@@ -102,6 +103,7 @@ class Parts:
     log_std: Tensor
     value: Network | None
     std: str = "free"
+    log_std_range: tuple[float, float] | None = None
     mean_map: str = "none"
     observations: Statistics | None = None
     observations_missing: str | None = None
@@ -125,8 +127,10 @@ def refuse(reason: str) -> CheckpointError:
 
 def check_representable(parts: Parts) -> None:
     """The one place that knows what a pgcore agent cannot be; CheckpointError by name."""
-    if parts.std == "state":
-        raise refuse("a standard deviation that depends on the state (or Beta) is not supported")
+    if parts.std == "state" and parts.log_std_range is None:
+        raise refuse(
+            "a standard deviation that depends on the state by this map (or Beta) is not supported"
+        )
     if parts.mean_map != "none":
         raise refuse(f"a mean behind {parts.mean_map} is not supported")
     if parts.actions == "tanh":

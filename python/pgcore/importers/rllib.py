@@ -26,6 +26,7 @@ from pgcore.importers.parts import (
 )
 
 LIBRARY = "RLlib"
+_CLIP = 20.0  # log_std_clip_param
 STAND_INS = ()
 _MODULE = "learner_group/learner/rl_module/default_policy/module_state.pkl"
 _FILTER = "env_runner/env_to_module_connector/MeanStdFilter/state.pkl"
@@ -57,18 +58,20 @@ def of_state(state: Any, options: Options) -> Parts:
         raise refuse("RLlib: an encoder that policy and value share is not supported")
     policy = _network(keys, "encoder.actor_encoder", "pi", activation)
     value = _network(keys, "encoder.critic_encoder", "vf", activation) if keys.has("vf.") else None
-    std, log_std = "state", policy.biases[-1]
-    if "pi.log_std" in keys.left:
-        std, log_std = "free", keys.take("pi.log_std").reshape(-1)
-    for name in ("pi.log_std_clip_param_const", "vf.log_std_clip_param_const"):
-        keys.left.pop(name, None)
+    bounds = [
+        float(keys.left.pop(f"{head}.log_std_clip_param_const", torch.tensor(_CLIP)).abs())
+        for head in ("pi", "vf")
+    ]
+    free = "pi.log_std" in keys.left
+    log_std = keys.take("pi.log_std").reshape(-1) if free else torch.empty(0)
     keys.finish()
     return Parts(
         library=LIBRARY,
         policy=policy,
         log_std=log_std,
         value=value,
-        std=std,
+        std="free" if free else "state",
+        log_std_range=None if free else (-bounds[0], bounds[0]),
         actions="scale",
         algorithm="ppo",
         notes=notes,

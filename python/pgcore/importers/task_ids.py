@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 from pgcore.importers.parts import refuse
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.tasks.make import make_task, task_ids
-from pgcore.tasks.task import Task
 
 _CONTACTS = ("Ant", "Humanoid", "HumanoidStandup")
 _CHANGED = ("Reacher", "Pusher")
 
 
-def find_task(name: str) -> tuple[Task, str | None]:
+def find_task(name: str) -> tuple[AnyTask, str | None]:
     """The task of an id, and a note where another one stands for it.
 
     -v2 and -v3 were simulated by mujoco-py; where v4 differs from them by that alone, v4 stands for

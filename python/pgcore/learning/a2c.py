@@ -10,8 +10,7 @@ from torch import Tensor
 from pgcore.learning import objectives
 from pgcore.learning.data import Orders, TrainingData, descend
 from pgcore.learning.optimizer import Adam
-from pgcore.learning.trpo import surrogate_gradient
-from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+from pgcore.policies.gaussian import GaussianPolicy
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,18 @@ def update(
         if settings.normalize_advantages == "batch":
             advantages = objectives.normalize_advantages(advantages)
         before = policy.flat.clone()
-        old_mean, old_log_std = policy.mean(data.inputs), policy.log_std.clone()
-        log_probs = gaussian_log_prob(data.actions, old_mean, old_log_std)
-        policy.flat_grad.copy_(-surrogate_gradient(policy, data, advantages))
-        policy.split(policy.flat_grad)[-1].sub_(settings.entropy)
+        tensors = [t.data for t in policy.tensors]
+        run = policy.run(data.inputs, [t.clone() for t in tensors])
+        old, z = run.distribution, run.distribution.standardized(data.actions)
+        slopes = -advantages / advantages.shape[1]  # the optimiser descends
+        gradients = policy.split(policy.flat_grad)
+        policy.backward(run, z, slopes, gradients, d_entropy=-settings.entropy)
         descend(policy, optimizer, settings.max_grad_norm)
-        mean, log_std = policy.mean(data.inputs), policy.log_std
+        new = policy.distribution(data.inputs, tensors)
         return {
-            "policy_loss": -(log_probs * advantages).mean(-1),
-            "kl": objectives.gaussian_kl(old_mean, old_log_std, mean, log_std),
-            "entropy": objectives.gaussian_entropy(log_std),
+            "policy_loss": -(old.log_prob(data.actions) * advantages).mean(-1),
+            "kl": old.kl(new),
+            "entropy": new.entropy(),
             "step_norm": (policy.flat - before).norm(dim=1),
         }
 

@@ -9,7 +9,7 @@ import torch
 
 from pgcore.base.arrays import F32, F64
 from pgcore.base.errors import check_choice
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.returns import discounted_returns, gae, successor_values
 

@@ -13,7 +13,7 @@ from pgcore.base.errors import check_choice
 from pgcore.learning import a2c, ppo, trpo
 from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import Adam
-from pgcore.policies.stack import GaussianPolicy
+from pgcore.policies.gaussian import GaussianPolicy
 
 Update = Callable[[GaussianPolicy, TrainingData, Any, Adam, Orders], dict[str, Tensor]]
 Objective = Callable[[Tensor, Tensor, Any], Tensor]

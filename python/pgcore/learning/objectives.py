@@ -1,14 +1,12 @@
 """Objectives of policy-gradient algorithms, as pure functions over a leading member axis.
 
-Shapes: M members, B pairs, A action dimensions; further axes may lead, such as one of minibatches.
+Shapes: M members, B pairs; further axes may lead, such as one of minibatches.
 Every function returns one number per member, so that the members of a stack never mix.
 ``*_gradient`` are the closed forms of the gradients that the training loop uses; a test compares
 each with autograd.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
@@ -44,20 +42,6 @@ def clipped_surrogate_gradient(ratio: Tensor, advantages: Tensor, clip: float) -
     return ratio * advantages * active / ratio.shape[-1]
 
 
-def gaussian_log_prob_gradient(
-    z: Tensor, log_std: Tensor, d_log_prob: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Chain rule through log N(a; μ, σ): gradients by μ [M, B, A] and by log_std [M, A].
-
-    Args:
-        z: [M, B, A], (a - μ) / σ.
-        log_std: [M, A].
-        d_log_prob: [M, B], the gradient by log π(a|s).
-    """
-    d = d_log_prob.unsqueeze(-1)
-    return d * z * torch.exp(-log_std).unsqueeze(-2), (d * (z * z - 1)).sum(-2)
-
-
 def value_loss(
     values: Tensor, old_values: Tensor, targets: Tensor, weights: Tensor, clip: float | None
 ) -> Tensor:
@@ -89,23 +73,6 @@ def value_loss_gradient(
     limited = old_values + torch.clamp(shift, -clip, clip) - targets
     # the limited branch is flat where it is the larger one and the limit is active
     return torch.where((limited**2 > error**2) & (shift.abs() > clip), 0.0, slope)
-
-
-def gaussian_kl(mean: Tensor, log_std: Tensor, new_mean: Tensor, new_log_std: Tensor) -> Tensor:
-    """Mean over states of KL(π_old || π_new) of diagonal Gaussians, [M].
-
-    Args:
-        mean, new_mean: [M, B, A].
-        log_std, new_log_std: [M, A].
-    """
-    old, new = log_std.unsqueeze(-2), new_log_std.unsqueeze(-2)
-    difference = (torch.exp(2 * old) + (mean - new_mean) ** 2) * 0.5 * torch.exp(-2 * new)
-    return (new - old + difference - 0.5).sum(-1).mean(-1)
-
-
-def gaussian_entropy(log_std: Tensor) -> Tensor:
-    """Entropy [M] of a diagonal Gaussian with log_std [M, A]."""
-    return log_std.sum(-1) + 0.5 * log_std.shape[-1] * (1 + math.log(2 * math.pi))
 
 
 def explained_variance(values: Tensor, returns: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -11,8 +10,7 @@ from torch import Tensor
 from pgcore.learning import objectives
 from pgcore.learning.data import Minibatches, Orders, TrainingData, descend, passes
 from pgcore.learning.optimizer import Adam
-from pgcore.policies.mlp import mlp_backward, mlp_forward
-from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+from pgcore.policies.gaussian import GaussianPolicy
 
 POLICY_ORDER = 0  # purpose of the policy's minibatch permutations
 
@@ -85,28 +83,22 @@ def update_policy(
         Per member [M]: surrogate loss of the last pass, KL(old || new), clip_fraction, ratio_max
         and entropy after the update, step_norm.
     """
-    layers = policy.layer_tensors
-    tensors = [t.data for t in policy.tensors]
-    gradients, log_std = policy.split(policy.flat_grad), tensors[-1]
-    half_log_2pi = 0.5 * math.log(2 * math.pi)
+    tensors, gradients = [t.data for t in policy.tensors], policy.split(policy.flat_grad)
 
     def step(inputs: Tensor, actions: Tensor, log_probs: Tensor, a: Tensor) -> Tensor:
         """One minibatch; returns its ratios [M, B] ahead of the step."""
-        mean, kept = mlp_forward(tensors[:layers], inputs, policy.activation)
-        z = (actions - mean) * torch.exp(-log_std).unsqueeze(1)
-        constant = (log_std + half_log_2pi).sum(-1, keepdim=True)
-        ratio = torch.exp((z * z).sum(-1) * -0.5 - constant - log_probs)
+        run = policy.run(inputs, tensors)
+        z = run.distribution.standardized(actions)
+        ratio = torch.exp(run.distribution.log_ratio(z, log_probs))
         # the optimiser descends, so every gradient carries a minus
         d_log_prob = -objectives.clipped_surrogate_gradient(ratio, a, clip)
-        d_mean, d_log_std = objectives.gaussian_log_prob_gradient(z, log_std, d_log_prob)
-        mlp_backward(tensors[:layers], kept, d_mean, policy.activation, gradients)
-        gradients[-1].copy_(d_log_std - entropy)
+        policy.backward(run, z, d_log_prob, gradients, d_entropy=-entropy)
         descend(policy, optimizer, max_grad_norm)
         return ratio
 
     with torch.no_grad():
         before = policy.flat.clone()
-        old_mean, old_log_std = policy.mean(data.inputs), log_std.clone()
+        old = policy.distribution(data.inputs, policy.split(before))
         advantages, loss = data.advantages, torch.zeros(policy.members)
         if normalize == "batch":
             advantages = objectives.normalize_advantages(advantages)
@@ -119,13 +111,13 @@ def update_policy(
             batches = zip(inputs, actions, log_probs, a, strict=True)
             ratios = torch.stack([step(*batch) for batch in batches])
             loss = -objectives.clipped_surrogate(ratios, a, clip).mean(0)
-        new_mean = policy.mean(data.inputs)
-        ratio = torch.exp(gaussian_log_prob(data.actions, new_mean, log_std) - data.log_probs)
+        new = policy.distribution(data.inputs)
+        ratio = torch.exp(new.log_prob(data.actions) - data.log_probs)
         return {
             "policy_loss": loss,
-            "kl": objectives.gaussian_kl(old_mean, old_log_std, new_mean, log_std),
+            "kl": old.kl(new),
             "clip_fraction": ((ratio - 1).abs() > clip).float().mean(-1),
             "ratio_max": ratio.amax(-1),
-            "entropy": objectives.gaussian_entropy(log_std),
+            "entropy": new.entropy(),
             "step_norm": (policy.flat - before).norm(dim=1),
         }

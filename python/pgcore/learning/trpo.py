@@ -11,8 +11,7 @@ from torch import Tensor
 from pgcore.learning import objectives
 from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import Adam
-from pgcore.policies.mlp import mlp_backward, mlp_forward, mlp_tangent
-from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+from pgcore.policies.gaussian import GaussianPolicy
 
 FISHER_ORDER = 2  # purpose of the choice of states for Fisher-vector products
 
@@ -98,10 +97,6 @@ def fisher_vector_product(
 ) -> Callable[[Tensor], Tensor]:
     """v -> (F + damping I) v with F = E_s[∇² KL(π_θ0 || π_θ)] at θ = θ0.
 
-    At θ0 the KL divergence of diagonal Gaussians has the curvature diag(1/σ²) in the mean and 2 in
-    log_std, and no slope in the mean, so that F = E_s[Jᵀ diag(1/σ²) J] for the mean's weights, with
-    its Jacobian J, and 2 I for log_std.
-
     Source: Schulman et al. 2015, arXiv:1502.05477, appendix C.1.
 
     Args:
@@ -112,35 +107,14 @@ def fisher_vector_product(
     Returns:
         A function of [M, P]; later changes of ``policy`` do not change it.
     """
-    tensors = policy.split(policy.flat.clone())
-    layers, activation = tensors[: policy.layer_tensors], policy.activation
-    _, kept = mlp_forward(layers, inputs, activation)
-    scale = torch.exp(-2 * tensors[-1]).unsqueeze(1) / inputs.shape[1]
-
-    def product(vector: Tensor) -> Tensor:
-        out = torch.empty_like(vector)
-        parts, rows = policy.split(vector), policy.split(out)
-        tangent = mlp_tangent(layers, kept, parts[: policy.layer_tensors], activation)
-        mlp_backward(layers, kept, tangent * scale, activation, rows[: policy.layer_tensors])
-        rows[-1].copy_(2 * parts[-1])
-        return out + damping * vector
-
-    return product
+    fisher = policy.fisher_product(inputs)
+    return lambda vector: fisher(vector) + damping * vector
 
 
 def surrogate_gradient(policy: GaussianPolicy, data: TrainingData, advantages: Tensor) -> Tensor:
     """∇_θ mean(ρ A) at θ = θ_old, [M, P] (paper, equations 1 and 14)."""
     tensors = [t.data for t in policy.tensors]
-    layers, log_std = tensors[: policy.layer_tensors], tensors[-1]
-    out = torch.empty_like(policy.flat)
-    rows = policy.split(out)
-    mean, kept = mlp_forward(layers, data.inputs, policy.activation)
-    z = (data.actions - mean) * torch.exp(-log_std).unsqueeze(1)
-    slopes = advantages / advantages.shape[1]
-    d_mean, d_log_std = objectives.gaussian_log_prob_gradient(z, log_std, slopes)
-    mlp_backward(layers, kept, d_mean, policy.activation, rows[: policy.layer_tensors])
-    rows[-1].copy_(d_log_std)
-    return out
+    return policy.score_sums(data.inputs, data.actions, advantages / advantages.shape[1], tensors)
 
 
 def update_policy(
@@ -154,6 +128,7 @@ def update_policy(
     backtracks: int = 10,
     accept_ratio: float = 0.1,
     normalize: str = "batch",
+    clip: float = 0.2,
 ) -> dict[str, Tensor]:
     """One natural-gradient step inside the trust region mean KL <= δ.
 
@@ -170,6 +145,7 @@ def update_policy(
         fisher_order: [M, B'] indices of the states for the Fisher-vector products; None: all.
         cg_steps, damping, backtracks, accept_ratio: see :class:`pgcore.training.TrainConfig`.
         normalize: advantages by "batch" or "none".
+        clip: ε of clip_fraction, the share of ratios that PPO would clip; it moves nothing.
 
     Returns:
         Per member [M]: policy_loss (minus the surrogate after the step), surrogate_gain, kl,
@@ -190,7 +166,7 @@ def update_policy(
     full = torch.sqrt(2 * kl / curvature) * direction
     with torch.no_grad():
         stats = _line_search(policy, data, advantages, full, dot(gradient, full).squeeze(1), kl,
-                             backtracks, accept_ratio)  # fmt: skip
+                             backtracks, accept_ratio, clip)  # fmt: skip
     return stats | {"cg_residual": residual}
 
 
@@ -203,12 +179,12 @@ def _line_search(
     kl_bound: float,
     backtracks: int,
     accept_ratio: float,
+    clip: float,
 ) -> dict[str, Tensor]:
     """Halve each member's step until it is accepted; leaves the policy at the result."""
     start = policy.flat.clone()
-    tensors = [t.data for t in policy.tensors]
-    old_mean, old_log_std = policy.mean(data.inputs), tensors[-1].clone()
-    old_log_prob = gaussian_log_prob(data.actions, old_mean, old_log_std)
+    old = policy.distribution(data.inputs, policy.split(start))
+    old_log_prob = old.log_prob(data.actions)
     base = objectives.surrogate(torch.ones_like(old_log_prob), advantages)
     fraction = torch.ones(policy.members)
     accepted = torch.zeros(policy.members, dtype=torch.bool)
@@ -216,10 +192,10 @@ def _line_search(
         policy.flat.copy_(
             torch.where(accepted.unsqueeze(1), policy.flat, start + fraction.unsqueeze(1) * full)
         )
-        mean = policy.mean(data.inputs)
-        ratio = torch.exp(gaussian_log_prob(data.actions, mean, tensors[-1]) - old_log_prob)
+        new = policy.distribution(data.inputs)
+        ratio = torch.exp(new.log_prob(data.actions) - old_log_prob)
         gain = objectives.surrogate(ratio, advantages) - base
-        kl = objectives.gaussian_kl(old_mean, old_log_std, mean, tensors[-1])
+        kl = old.kl(new)
         accepted |= (gain > accept_ratio * fraction * predicted) & (kl <= kl_bound)
         if bool(accepted.all()):
             break
@@ -233,8 +209,8 @@ def _line_search(
         "surrogate_gain": torch.where(accepted, gain, zero),
         "kl": torch.where(accepted, kl, zero),
         "step_fraction": torch.where(accepted, fraction, zero),
-        "clip_fraction": torch.where(accepted, ((ratio - 1).abs() > 0.2).float().mean(-1), zero),
+        "clip_fraction": torch.where(accepted, ((ratio - 1).abs() > clip).float().mean(-1), zero),
         "ratio_max": torch.where(accepted, ratio.amax(-1), torch.ones(policy.members)),
-        "entropy": objectives.gaussian_entropy(tensors[-1]),
+        "entropy": torch.where(accepted, new.entropy(), old.entropy()),
         "step_norm": (policy.flat - start).norm(dim=1),
     }

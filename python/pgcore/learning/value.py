@@ -9,7 +9,7 @@ from pgcore.learning import objectives
 from pgcore.learning.data import Minibatches, TrainingData, descend, passes
 from pgcore.learning.optimizer import Adam
 from pgcore.policies.mlp import mlp_backward, mlp_forward
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 
 VALUE_ORDER = 1  # purpose of its minibatch permutations
 

@@ -9,10 +9,12 @@ over pairs. Hence the transpositions, which move nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 
 def tanh(x: Tensor) -> Tensor:
@@ -21,18 +23,36 @@ def tanh(x: Tensor) -> Tensor:
     return torch.tanh(x) if x.requires_grad else torch.from_numpy(np.tanh(x.numpy()))
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": tanh,
-    "relu": torch.relu,
-    "elu": nn.functional.elu,
-    "silu": nn.functional.silu,
-}
-# gradient by an activation's input, from (gradient by its output, input, output)
-ACTIVATION_BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-    "tanh": lambda d, _, h: torch.ops.aten.tanh_backward(d, h),
-    "relu": lambda d, _, h: d * (h > 0),
-    "elu": lambda d, x, h: d * torch.where(x > 0, 1.0, h + 1.0),
-    "silu": lambda d, x, _: torch.ops.aten.silu_backward(d, x),
+class Activation(NamedTuple):
+    """A function between layers, elementwise.
+
+    Attributes:
+        value: of its input.
+        backward: gradient by the input from (gradient by the output, input, output); linear in the
+            first, so that it also carries a tangent from input to output.
+    """
+
+    value: Callable[[Tensor], Tensor]
+    backward: Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+_SELU_SCALE, _SELU_LIMIT = 1.0507009873554805, 1.7580993408473766
+# the native core has one of each name
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": Activation(tanh, lambda d, _, h: torch.ops.aten.tanh_backward(d, h)),
+    "relu": Activation(torch.relu, lambda d, _, h: d * (h > 0)),
+    "elu": Activation(functional.elu, lambda d, x, h: d * torch.where(x > 0, 1.0, h + 1.0)),
+    "silu": Activation(functional.silu, lambda d, x, _: torch.ops.aten.silu_backward(d, x)),
+    "leaky_relu": Activation(
+        functional.leaky_relu, lambda d, x, _: d * torch.where(x > 0, 1.0, 0.01)
+    ),
+    "gelu": Activation(functional.gelu, lambda d, x, _: torch.ops.aten.gelu_backward(d, x)),
+    "selu": Activation(
+        functional.selu, lambda d, x, h: d * torch.where(x > 0, _SELU_SCALE, h + _SELU_LIMIT)
+    ),
+    "celu": Activation(functional.celu, lambda d, x, h: d * torch.where(x > 0, 1.0, h + 1.0)),
+    "softplus": Activation(functional.softplus, lambda d, x, _: d * torch.sigmoid(x)),
+    "linear": Activation(lambda x: x, lambda d, _x, _h: d),
 }
 
 
@@ -44,11 +64,11 @@ def mlp(
     Args:
         tensors: weights [M, in, out] and biases [M, out] of each layer in turn.
         x: inputs, of the dtype of the weights.
-        activation: between the layers: tanh, relu, elu or silu.
+        activation: between the layers, one of ``ACTIVATIONS``.
         kept: takes what :func:`mlp_backward` and :func:`mlp_tangent` need: [M, width, B] of the
             inputs, then of every hidden layer ahead of its activation and behind it.
     """
-    act = ACTIVATIONS[activation]
+    act = ACTIVATIONS[activation].value
     h = x.transpose(1, 2)
     if kept is not None:
         kept.append(h)
@@ -85,7 +105,7 @@ def mlp_backward(
         d_out: [M, B, out].
         gradients: where to write, shaped as ``tensors``.
     """
-    derivative = ACTIVATION_BACKWARD[activation]
+    derivative = ACTIVATIONS[activation].backward
     d_out = d_out.transpose(1, 2)
     for layer in range(len(tensors) - 2, -1, -2):
         below = kept[layer]
@@ -108,7 +128,7 @@ def mlp_tangent(
         tensors, activation: as given to :func:`mlp_forward`; ``kept``: what it returned.
         direction: of the parameters, shaped as ``tensors``.
     """
-    derivative = ACTIVATION_BACKWARD[activation]  # linear in its first argument
+    derivative = ACTIVATIONS[activation].backward
     tangent = _affine(direction, 0, kept[0])
     for layer in range(2, len(tensors), 2):
         tangent = derivative(tangent, kept[layer - 1], kept[layer])

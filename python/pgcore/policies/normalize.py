@@ -90,20 +90,23 @@ class Normalizer:
             self.clip,
         )
 
-    def inputs(self, obs: F64, member: int = 0) -> F32:
-        """Network inputs of one member for observations [..., O]; the same bits as native."""
-        known = self.count[member] > 1
-        std = np.sqrt(self.m2[member] / (self.count[member] - 1)) if known else 1.0
-        scaled = (obs - self.mean[member]) / (std + 1e-8)
+    def inputs(self, obs: F64, member: int | I64 = 0) -> F32:
+        """Network inputs of one member for observations [..., O]; the same bits as native.
+
+        With an array of members [B], each of them for its own of the observations [B, O].
+        """
+        count = np.asarray(self.count[member])[..., None]
+        std = np.sqrt(self.m2[member] / np.where(count > 1, count - 1, 1.0))
+        scaled = (obs - self.mean[member]) / (np.where(count > 1, std, 1.0) + 1e-8)
         bound = np.inf if self.clip is None else self.clip
         inputs: F32 = np.clip(scaled, -bound, bound).astype(np.float32)
         return inputs
 
-    def push(self, obs: F64, member: int = 0) -> None:
-        """Update one member by one observation [O]."""
+    def push(self, obs: F64, member: int | I64 = 0) -> None:
+        """Update one member by one observation [O], or several [B], each by its own of [B, O]."""
         self.count[member] += 1.0
         before = obs - self.mean[member]
-        self.mean[member] += before / self.count[member]
+        self.mean[member] += before / np.asarray(self.count[member])[..., None]
         self.m2[member] += before * (obs - self.mean[member])
 
     def merge(self, obs: F64, member: int = 0) -> None:

@@ -24,13 +24,19 @@ class RolloutBatch:
         rewards: [S, T] float64.
         terminated: [S, T] bool, the task ended the trajectory with this step.
         truncated: [S, T] bool, the time limit did. Both can be true: then terminated counts.
+        diverged: [S, T] bool, the simulation blew up in this step (or had no finite observation
+            ahead of it, which is then written as zeros): MuJoCo found a state or controls beyond
+            its range, and has reset them or would. Such a step is terminated and has no reward.
         bootstrap_obs: [K, O] float64: the observation that follows each truncation and each
             stream's last step, unless that step terminated.
         bootstrap_inputs: [K, O] float32, the network input of each.
         bootstrap_index: [K, 2] int64, its (stream, step).
         member: [S] int64, the policy of each stream.
         stream_ids: [S] int64, the key of each stream's random numbers.
-        warnings: [S] int64, MuJoCo warnings (unstable simulation, bad control) in each stream.
+        warnings: [S] int64, MuJoCo warnings (unstable simulation, bad control, full buffers) in
+            each stream, and divergences that it had no occasion to warn of.
+        reward_fault: [S] int64, the reward term (its place in the task) that first made a reward
+            NaN or infinite, -1 where all are finite. Of the python backend: 0 for the whole reward.
         normalizer: the observation statistics after the call, or None.
     """
 
@@ -41,12 +47,14 @@ class RolloutBatch:
     rewards: F64
     terminated: Bool
     truncated: Bool
+    diverged: Bool
     bootstrap_obs: F64
     bootstrap_inputs: F32
     bootstrap_index: I64
     member: I64
     stream_ids: I64
     warnings: I64
+    reward_fault: I64
     normalizer: Normalizer | None = None
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -66,16 +74,20 @@ class Scores:
 
     Attributes:
         returns: [N] float64, Σ γ^t r_t (undiscounted by default).
+        totals: [N] float64, Σ r_t of the same trajectories, whatever γ is.
         lengths: [N] int64, steps.
         member: [N] int64, the policy of each trajectory.
         stream: [N] int64, the stream of each trajectory.
+        diverged: [N] bool, the simulation blew up with its last step, which has no reward.
         warnings: [S] int64, MuJoCo warnings of each stream.
     """
 
     returns: F64
+    totals: F64
     lengths: I64
     member: I64
     stream: I64
+    diverged: Bool
     warnings: I64
 
 
@@ -84,20 +96,25 @@ def merge_observations(batch: RolloutBatch) -> None:
     assert batch.normalizer is not None
     for s, member in enumerate(batch.member):
         last = batch.bootstrap_obs[batch.bootstrap_index[:, 0] == s]
-        batch.normalizer.merge(np.concatenate([batch.obs[s], last]), int(member))
+        stand_in = batch.diverged[s] & ~batch.obs[s].any(axis=1)
+        seen = batch.obs[s][~stand_in]
+        if len(seen) + len(last):
+            batch.normalizer.merge(np.concatenate([seen, last]), int(member))
 
 
 def trajectory_metrics(batch: RolloutBatch, members: int) -> dict[str, NDArray[Any]]:
     """Raw returns and lengths of the trajectories that ended inside the batch, per member.
 
-    NaN where none did; ``trajectories`` counts all, the ones cut at the end included.
+    NaN where none did; ``trajectories`` counts all, the ones cut at the end included, and
+    ``diverged`` those that a simulation which blew up has ended.
     """
     out = {
         name: np.full(members, np.nan)
         for name in ("return_mean", "return_min", "return_max", "length_mean")
     }
     out["trajectories"] = np.zeros(members)
-    out["warnings"] = np.bincount(batch.member, weights=batch.warnings, minlength=members)
+    for name, counts in (("warnings", batch.warnings), ("diverged", batch.diverged.sum(axis=1))):
+        out[name] = np.bincount(batch.member, weights=counts, minlength=members)
     ended = batch.terminated | batch.truncated
     for member in range(members):
         returns, lengths = [], []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,86 +10,39 @@ import numpy as np
 from pgcore import _core
 from pgcore.base.arrays import I64
 from pgcore.base.errors import SimulationError, check_choice, check_count
-from pgcore.base.threads import chosen_threads
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy
 from pgcore.rollout.batch import RolloutBatch, Scores, merge_observations
+from pgcore.rollout.call import Call, check_call, check_streams, chosen_actions
+from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
 from pgcore.tasks.task import Task
 
 BACKENDS = ("native", "python")
 
 
-@dataclass(frozen=True)
-class _Call:
-    """The checked arguments that every backend takes."""
-
-    member: I64
-    stream_ids: I64
-    seed: int
-    num_threads: int
-    normalizer: Normalizer | None
-    live: bool
-
-
-def check_call(
-    policy: GaussianPolicy,
-    streams: int | I64,
-    stream_ids: I64 | None,
-    seed: int,
-    num_threads: int | None,
-    normalizer: Normalizer | None,
-    update_normalizer: bool,
-) -> _Call:
-    """The arguments that every run of streams takes, checked."""
-    if isinstance(streams, np.ndarray):
-        if streams.ndim != 1 or streams.dtype != np.int64:
-            got_text = f"{list(streams.shape)} of {streams.dtype}"
-            raise TypeError(f"streams: expected a count or an array [S] of int64, got {got_text}")
-        member = np.ascontiguousarray(streams)
-    else:
-        member = np.repeat(np.arange(policy.members), check_count("streams", streams))
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed: expected an integer from 0 to 2^64 - 1, got {seed}")
-    if not bool(np.isfinite(policy.flat.numpy()).all()):
-        raise ValueError("policy: expected finite parameters, got NaN or infinity")
-    if normalizer is not None and normalizer.mean.shape != (policy.members, policy.obs_dim):
-        expected = f"[{policy.members}, {policy.obs_dim}]"
-        got = list(normalizer.mean.shape)
-        raise ValueError(f"normalizer: expected mean [M, O] = {expected}, got {got}")
-    return _Call(
-        member=member,
-        stream_ids=np.arange(len(member)) if stream_ids is None else stream_ids,
-        seed=seed,
-        num_threads=chosen_threads(num_threads),
-        normalizer=normalizer.copy() if normalizer is not None else None,
-        live=update_normalizer and normalizer is not None,
-    )
-
-
 def native_arguments(
-    task: Task, policy: GaussianPolicy, call: _Call, live: bool, deterministic: bool
+    task: Task, policy: GaussianPolicy, call: Call, live: bool, deterministic: bool, actions: str
 ) -> dict[str, Any]:
     """The keyword arguments that every native run of streams takes."""
     return {
         "task": task.native,
         "params": policy.flat.numpy(),
         "sizes": list(policy.sizes),
-        "activation": policy.activation,
+        "kind": policy.kind(),
         "member": call.member,
         "stream_ids": call.stream_ids,
         "seed": call.seed,
         "deterministic": deterministic,
+        "action_map": actions,
         "num_threads": call.num_threads,
         "normalizer": None if call.normalizer is None else call.normalizer.native(live),
     }
 
 
 def _native_batch(
-    task: Task, policy: GaussianPolicy, call: _Call, steps: int, deterministic: bool
+    task: Task, policy: GaussianPolicy, call: Call, steps: int, deterministic: bool, actions: str
 ) -> RolloutBatch:
-    one_each = len(np.unique(call.member)) == len(call.member)
-    live = call.live and one_each
-    arguments = native_arguments(task, policy, call, live, deterministic)
+    arguments = native_arguments(task, policy, call, call.live, deterministic, actions)
     raw = _core.collect(**arguments, steps=check_count("steps", steps))
     used = np.arange(raw["bootstrap_step"].shape[1]) < raw["bootstrap_count"][:, None]
     stream = np.nonzero(used)[0]
@@ -107,10 +59,10 @@ def _native_batch(
         **{
             name: raw[name]
             for name in ("obs", "inputs", "actions", "log_probs", "rewards", "terminated")
-            + ("truncated", "warnings")
+            + ("truncated", "diverged", "warnings", "reward_fault")
         },
     )
-    if call.live and not one_each:
+    if call.update_normalizer and not call.live:
         merge_observations(batch)
     if errors:
         raise SimulationError([s for s, _ in errors], [text for _, text in errors], batch)
@@ -118,18 +70,19 @@ def _native_batch(
 
 
 def collect(
-    task: Task | str | Callable[[], Any],
+    task: AnyTask | str | Callable[[], Any],
     policy: GaussianPolicy,
     steps: int,
     streams: int | I64 = 1,
     seed: int = 0,
     num_threads: int | None = None,
-    backend: str = "native",
+    backend: str | None = None,
     normalizer: Normalizer | None = None,
     *,
     stream_ids: I64 | None = None,
     update_normalizer: bool = False,
     deterministic: bool = False,
+    actions: str | None = None,
 ) -> RolloutBatch:
     """Run a policy stack and keep every transition.
 
@@ -137,55 +90,75 @@ def collect(
     result depends on the arguments only, not on threads or on how streams are grouped into calls.
 
     Args:
-        task: a :class:`Task`; with ``backend="python"`` also a Gymnasium id or a callable that
-            returns a Gymnasium environment.
+        task: what :func:`pgcore.make_task` gives; with ``backend="python"`` also a Gymnasium id or
+            a function that makes a Gymnasium environment.
         policy: a stack of M members.
         steps: T, steps per stream.
         streams: streams per member, or an int64 array [S] with the member of each stream.
         seed: 0 .. 2^64 - 1.
-        num_threads: default: what affinity, cgroup and Slurm allow.
-        backend: "native" (C++), or "python" (Gymnasium and torch, one step at a time).
+        num_threads: default: what affinity, cgroup and Slurm allow. Of a Gymnasium task that many
+            processes run the streams, kept for later calls; 1: this one does.
+        backend: default: "native" (C++) for a :class:`Task`, worker processes for a Gymnasium task.
+            "python": the twin of both, Gymnasium and torch, one step at a time.
         normalizer: observation statistics [M, O]; None: the plain observation is the input.
         stream_ids: int64 array [S], the key of each stream's random numbers, 0 .. 2^32 - 1.
             Default 0 .. S-1. Equal ids give members common random numbers.
         update_normalizer: follow the observations: at every step where each member has one stream,
             else frozen during the call and merged after it. ``batch.normalizer`` has the result.
         deterministic: act by the mean.
+        actions: what the task gets of a sampled action, which is recorded as it is: "none", the
+            action itself (MuJoCo clamps it, but costs see it whole); "clip", clipped to the control
+            range or action space, for costs, too. Default: "clip" for a Gymnasium task, "none"
+            for a :class:`Task`.
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
-        SimulationError: MuJoCo raised an error in some streams; ``.result`` has the batch.
+        SimulationError: the simulator raised an error in some streams, or their process died;
+            ``.result`` has the batch.
     """
-    check_choice("backend", backend, BACKENDS)
+    if backend is not None:
+        check_choice("backend", backend, BACKENDS)
+    known = _check_task(task, backend)
+    control = chosen_actions(known, actions)
     steps = check_count("steps", steps)
     call = check_call(policy, streams, stream_ids, seed, num_threads, normalizer, update_normalizer)
-    if backend == "python":
-        from pgcore.rollout import twin
+    if backend != "python" and isinstance(known, Task):
+        return _native_batch(known, policy, call, steps, deterministic, control)
+    from pgcore.rollout import parallel, twin
 
-        if deterministic:
-            raise ValueError("deterministic: the python backend samples actions; use native")
-        return twin.collect(
-            task, policy, steps, call.member, call.stream_ids, seed, call.normalizer, call.live
-        )
-    return _native_batch(_check_task(task), policy, call, steps, deterministic)
-
-
-def _check_task(task: Any) -> Task:
-    if not isinstance(task, Task):
-        raise TypeError(
-            f"task: expected pgcore.make_task(...), got {type(task).__name__}; Gymnasium "
-            'environments run with backend="python"'
-        )
-    return task
+    check_streams(known, policy, call)
+    if backend == "python" or isinstance(known, Task):
+        return twin.collect(known, policy, call, steps, control, deterministic)
+    return parallel.collect(known, policy, call, steps, control, deterministic)
 
 
-def default_streams(task: Task, pairs: int) -> int:
+def _check_task(task: Any, backend: str | None) -> AnyTask:
+    """The task, which the Python twin also takes as what Gymnasium makes it of."""
+    if isinstance(task, GymnasiumTask) and backend == "native":
+        raise ValueError(f"backend: {task.id} runs in Python; leave it out, or choose python")
+    if isinstance(task, Task | GymnasiumTask):
+        return task
+    if backend == "python" and (isinstance(task, str) or callable(task)):
+        made_by = GymnasiumSpec.parse(task) if isinstance(task, str) else task
+        return GymnasiumTask(made_by)
+    raise TypeError(
+        f"task: expected pgcore.make_task(...), got {type(task).__name__}; Gymnasium "
+        f'environments are tasks too: make_task("{PREFIX}Pendulum-v1")'
+    )
+
+
+def default_streams(task: AnyTask, pairs: int) -> int:
     """Streams per member of an evaluation: enough to share the work, few to overshoot ``pairs``."""
     return max(1, min(64, pairs // (task.time_limit or 1000)))
 
 
+def _share(pairs: int, call: Call) -> int:
+    """The pairs of each stream, of those of a member."""
+    return -(-pairs // int(np.bincount(call.member).max()))
+
+
 def evaluate(
-    task: Task,
+    task: AnyTask,
     policy: GaussianPolicy,
     pairs: int = 100_000,
     seed: int = 0,
@@ -196,6 +169,7 @@ def evaluate(
     stream_ids: I64 | None = None,
     gamma: float = 1.0,
     deterministic: bool = False,
+    actions: str | None = None,
 ) -> Scores:
     """Run a policy stack and keep each trajectory's return and length only.
 
@@ -204,7 +178,8 @@ def evaluate(
     the mean of all returns is a ratio of sums, with a bias of order 1 / trajectories.
 
     Args:
-        task, policy, seed, num_threads, normalizer, stream_ids, deterministic: see :func:`collect`.
+        task, policy, seed, num_threads, normalizer, stream_ids, deterministic, actions: see
+            :func:`collect`.
         pairs: state-action pairs per member, shared evenly by its streams.
         streams: streams per member, or an int64 array [S] with the member of each stream. Default:
             one per ``time_limit`` pairs, at most 64; it never depends on the number of threads.
@@ -212,25 +187,33 @@ def evaluate(
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
-        SimulationError: MuJoCo raised an error in some streams; ``.result`` has the scores.
+        SimulationError: see :func:`collect`; ``.result`` has the scores.
     """
-    task = _check_task(task)
+    task = _check_task(task, None)
+    control = chosen_actions(task, actions)
     pairs = check_count("pairs", pairs)
     if task.time_limit is None:
         raise ValueError("task: expected a time_limit, so that every trajectory ends")
     chosen = default_streams(task, pairs) if streams is None else streams
     call = check_call(policy, chosen, stream_ids, seed, num_threads, normalizer, False)
-    per_member = int(np.bincount(call.member).max())
+    if isinstance(task, GymnasiumTask):
+        from pgcore.rollout import parallel
+
+        check_streams(task, policy, call)
+        share = _share(pairs, call)
+        return parallel.evaluate(task, policy, call, share, gamma, control, deterministic)
     raw = _core.evaluate(
-        **native_arguments(task, policy, call, False, deterministic),
-        pairs=-(-pairs // per_member),
+        **native_arguments(task, policy, call, False, deterministic, control),
+        pairs=_share(pairs, call),
         gamma=gamma,
     )
     scores = Scores(
         returns=raw["returns"],
+        totals=raw["totals"],
         lengths=raw["lengths"],
         member=call.member[raw["stream"]],
         stream=raw["stream"],
+        diverged=raw["diverged"],
         warnings=raw["warnings"],
     )
     if raw["errors"]:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pgcore import _core
-from pgcore.base.arrays import F32, F64, I64
+from pgcore.base.arrays import F32, F64, I64, Bool
 from pgcore.base.errors import SimulationError, check_count
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy
-from pgcore.rollout.collect import check_call, native_arguments
-from pgcore.tasks.task import Task
+from pgcore.rollout.call import check_call, chosen_actions
+from pgcore.rollout.collect import native_arguments
+from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class MonteCarloValues:
         values: [B], mean discounted return.
         errors: [B], its standard error over the continuations.
         returns: [B, K].
+        diverged: [B, K] bool, the simulation blew up and ended the continuation without a reward.
         obs: [B, O], the states' observations; inputs: [B, O], as the network saw them.
     """
 
     values: F64
     errors: F64
     returns: F64
+    diverged: Bool
     obs: F64
     inputs: F32
 
@@ -45,7 +48,7 @@ def default_tail(gamma: float) -> int:
 
 
 def monte_carlo_values(
-    task: Task,
+    task: AnyTask,
     policy: GaussianPolicy,
     at: I64,
     continuations: int = 20,
@@ -57,6 +60,7 @@ def monte_carlo_values(
     branch_seeds: I64 | None = None,
     gamma: float = 0.99,
     tail: int | None = None,
+    actions: str | None = None,
 ) -> MonteCarloValues:
     """Continue from states of a policy's own streams, many times from each.
 
@@ -72,6 +76,7 @@ def monte_carlo_values(
         gamma: discount.
         tail: most steps of a continuation; it ends at a termination, never at the time limit.
             Default: where gamma^k falls below 0.1 %.
+        actions: see :func:`pgcore.collect`.
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
@@ -80,6 +85,10 @@ def monte_carlo_values(
     """
     from pgcore.base.seeds import derive_seed
 
+    if isinstance(task, GymnasiumTask):
+        raise ValueError(
+            f"monte_carlo_values: needs to restore a simulator's state, which {task.id} cannot"
+        )
     K = check_count("continuations", continuations)
     if not isinstance(at, np.ndarray) or at.dtype != np.int64 or at.ndim != 1 or (at < 0).any():
         raise ValueError("at: expected an int64 array [B] of steps >= 0")
@@ -91,7 +100,7 @@ def monte_carlo_values(
     members = np.zeros(B, dtype=np.int64)
     call = check_call(policy, members, ids, seed, num_threads, normalizer, False)
     raw = _core.branch(
-        **native_arguments(task, policy, call, False, False),
+        **native_arguments(task, policy, call, False, False, chosen_actions(task, actions)),
         at=np.ascontiguousarray(at),
         seeds=branch_seeds.astype(np.uint64),
         tail=_checked_tail(gamma, tail),
@@ -104,6 +113,7 @@ def monte_carlo_values(
         values=returns.mean(axis=1),
         errors=returns.std(axis=1, ddof=1) / math.sqrt(K) if K > 1 else np.full(B, np.nan),
         returns=returns,
+        diverged=raw["diverged"],
         obs=raw["obs"],
         inputs=raw["inputs"],
     )

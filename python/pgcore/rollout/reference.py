@@ -179,12 +179,10 @@ def scale_rewards(rewards: F64, ended: Bool, gamma: float, clip: float | None) -
 
 def mlp_mean(flat: F32, sizes: tuple[int, ...], activation: str, x: F32) -> F32:
     """Outputs [B, A] of one network whose parameters are the row ``flat`` [P], for x [B, O]."""
-    functions: dict[str, Any] = {
-        "tanh": np.tanh,
-        "relu": lambda v: np.maximum(v, 0),
-        "elu": lambda v: np.where(v > 0, v, np.expm1(np.minimum(v, 0))),
-        "silu": lambda v: v / (1 + np.exp(-v)),
-    }
+    import torch  # here, so that workers which need only the addresses load none
+
+    from pgcore.policies.mlp import ACTIVATIONS
+
     start = 0
     for layer in range(len(sizes) - 1):
         a, b = sizes[layer], sizes[layer + 1]
@@ -193,5 +191,5 @@ def mlp_mean(flat: F32, sizes: tuple[int, ...], activation: str, x: F32) -> F32:
         start += a * b + b
         x = x @ weight + bias
         if layer < len(sizes) - 2:
-            x = functions[activation](x).astype(np.float32)
+            x = ACTIVATIONS[activation].value(torch.from_numpy(x)).numpy()
     return x

@@ -1,14 +1,12 @@
 """The pure-Python twin of the native rollouts: Gymnasium and torch, one step at a time.
 
-It is the baseline that the native path is measured against, and it runs any Gymnasium environment
-with a Box observation and a Box action, so the studies work on tasks that are not MuJoCo, too.
+It is the baseline that the native path is measured against, and the plain reading of what worker
+processes do with other Gymnasium environments.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,39 +16,37 @@ from numpy.typing import NDArray
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64
 from pgcore.base.threads import one_torch_thread
-from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.rollout import reference
-from pgcore.rollout.batch import RolloutBatch, merge_observations
+from pgcore.rollout.batch import RolloutBatch
+from pgcore.rollout.call import Call
+from pgcore.rollout.engine_watch import EngineWatch, is_finite_input
+from pgcore.rollout.environments import Controls, Head, Stream, Streams
+from pgcore.rollout.loops import Part, collect_streams
+from pgcore.rollout.parallel import batch_of, controls_of
+from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 from pgcore.tasks.task import Task
 
 _NOISE_BLOCK = 256  # steps whose action noise is drawn together
 
 
-def make_env(task: Any) -> Any:
-    """A Gymnasium environment for a task, a Gymnasium id or a callable that returns one.
+def make_env(task: AnyTask) -> Any:
+    """The Gymnasium environment of a task.
 
     Raises:
-        ValueError: no environment can be made, or it has other spaces than Box.
+        ValueError: there is none.
     """
-    import gymnasium
-
-    if isinstance(task, Task):
-        if task.spec.gymnasium_id is None:
-            raise ValueError(f"task: {task.id} has no gymnasium_id, which backend='python' needs")
-        env = _quiet_make(task.spec.gymnasium_id, **dict(task.spec.gymnasium_options))
-        if task.spec.contact_margins == "max":
-            _use_larger_margin(env.unwrapped.model)
-        for term in task.spec.reward:
-            if term.kind == "contact_cost" and task.spec.gymnasium_id == "Humanoid-v4":
-                values = dict(term.parameters)
-                env = _impact_cost(env, float(values["weight"]), float(values["max"]))
-        return env
-    env = task() if isinstance(task, Callable) else gymnasium.make(task)  # type: ignore[arg-type]
-    for name in ("observation_space", "action_space"):
-        space = getattr(env, name, None)
-        if not isinstance(space, gymnasium.spaces.Box):
-            raise ValueError(f"task: expected a Box {name}, got {space}")
+    if isinstance(task, GymnasiumTask):
+        return task.make()
+    if task.spec.gymnasium_id is None:
+        raise ValueError(f"task: {task.id} has no gymnasium_id, which backend='python' needs")
+    env = _quiet_make(task.spec.gymnasium_id, **dict(task.spec.gymnasium_options))
+    if task.spec.contact_margins == "max":
+        _use_larger_margin(env.unwrapped.model)
+    for term in task.spec.reward:
+        if term.kind == "contact_cost" and task.spec.gymnasium_id == "Humanoid-v4":
+            values = dict(term.parameters)
+            env = _impact_cost(env, float(values["weight"]), float(values["max"]))
     return env
 
 
@@ -95,161 +91,135 @@ def _trailing_zeros(task: Task) -> int:
     return int(counts[0]) if counts else 0
 
 
-class _Stream:
-    """One environment with the addresses of its random numbers."""
+class _TwinStream(Stream):
+    """A stream whose random numbers come from NumPy; of a task, it starts where native ones do."""
 
-    def __init__(self, env: Any, task: Any, seed: int, stream_id: int, act_dim: int) -> None:
-        self.env, self.task, self.seed, self.stream_id = env, task, seed, stream_id
-        self.act_dim = act_dim
+    def __init__(self, task: AnyTask, seed: int, stream_id: int) -> None:
+        env = make_env(task)  # here, so that what it refuses is no error of a simulation
+        super().__init__(lambda: env, seed, stream_id, task.act_dim)
+        self.task = task if isinstance(task, Task) else None
         self.zeros = _trailing_zeros(task) if isinstance(task, Task) else 0
-        self.trajectory = -1
-        self.step = 0
-        self.noise = np.zeros((0, act_dim))
+        self.drawn = np.zeros((0, task.act_dim))
+        self.watch = EngineWatch(env) if isinstance(task, Task) else None
 
-    def reset(self) -> F64:
-        """Begin the next trajectory; built-in tasks start where the native path would."""
-        self.trajectory += 1
-        self.step = 0
-        first = np.zeros(1, dtype=np.int64)
-        words = reference.uniform(
-            self.seed, self.stream_id, self.trajectory, first, reference.RESET_POSITION, 1
-        )
-        obs, _ = self.env.reset(seed=int(words[0, 0] * 2**31))
-        if isinstance(self.task, Task):
-            inner = self.env.unwrapped
-            qpos, qvel = reference.reset_state(
-                self.task.spec.reset,
-                inner.init_qpos,
-                inner.init_qvel,
-                self.seed,
-                self.stream_id,
-                self.trajectory,
-            )
-            inner.set_state(qpos, qvel)
-            obs = inner._get_obs()
-        return self.observation(obs)
+    def reset(self) -> Any:
+        """Begin the next trajectory; its first observation."""
+        self.diverged = False
+        if self.watch is not None:
+            self.watch.keep()
+        obs = super().reset()
+        if self.task is None or self.watch is None:
+            return obs
+        inner = self.env.unwrapped
+        address = (self.seed, self.stream_id, self.trajectory)
+        start = inner.init_qpos, inner.init_qvel
+        inner.set_state(*reference.reset_state(self.task.spec.reset, *start, *address))
+        obs = inner._get_obs()
+        return self.observation(obs if self.watch.is_sound() else np.full_like(obs, np.nan))
 
-    def observation(self, obs: Any) -> F64:
-        """An observation of the environment as the task has it."""
+    def advance(self, control: NDArray[Any]) -> tuple[Any, float, bool, bool]:
+        """One step: observation, reward, terminated, truncated."""
+        if self.watch is None:
+            return super().advance(control)
+        if self.lost:
+            self.step += 1
+            return None, *self.diverge(), False
+        listed = self.watch.listed()
+        obs, reward, terminated, truncated = super().advance(control)
+        self.diverged = self.watch.has_diverged(listed)
+        if self.diverged:
+            self.lost = False
+            return None, 0.0, True, truncated
+        return obs, reward, terminated, truncated
+
+    def diverge(self) -> tuple[float, bool]:
+        """Reward and terminated where the engine itself has said nothing yet."""
+        if self.watch is not None:
+            self.watch.erased += 1
+        return super().diverge()
+
+    def warnings(self) -> int:
+        """Events that MuJoCo has warned of, and those that it had no occasion to."""
+        return 0 if self.watch is None else self.watch.erased + self.watch.listed()
+
+    def observation(self, obs: Any) -> Any:
+        """An observation as the task has it; zeros where that of a native task is not finite."""
+        if self.watch is None:
+            return obs
         values = np.array(obs, dtype=np.float64)
         values[len(values) - self.zeros :] = 0.0
-        return values
+        self.lost = not is_finite_input(values)
+        return np.zeros_like(values) if self.lost else values
 
-    def next_noise(self) -> F64:
-        """The noise of the next action [A]."""
+    def noise(self) -> F64:
+        """The noise [A] of the next action."""
         offset = self.step % _NOISE_BLOCK
         if offset == 0:
             steps = np.arange(self.step, self.step + _NOISE_BLOCK)
-            self.noise = reference.normal(
-                self.seed, self.stream_id, self.trajectory, steps, reference.ACTION, self.act_dim
-            )
-        self.step += 1
-        noise: F64 = self.noise[offset]
+            address = (self.seed, self.stream_id, self.trajectory)
+            self.drawn = reference.normal(*address, steps, reference.ACTION, self.act_dim)
+        noise: F64 = self.drawn[offset]
         return noise
 
 
-class _Recorder:
-    """The growing arrays of a batch."""
-
-    def __init__(self, streams: int, steps: int, obs_dim: int, act_dim: int) -> None:
-        self.arrays: dict[str, NDArray[Any]] = {
-            "obs": np.zeros((streams, steps, obs_dim)),
-            "inputs": np.zeros((streams, steps, obs_dim), dtype=np.float32),
-            "actions": np.zeros((streams, steps, act_dim), dtype=np.float32),
-            "log_probs": np.zeros((streams, steps), dtype=np.float32),
-            "rewards": np.zeros((streams, steps)),
-            "terminated": np.zeros((streams, steps), dtype=np.bool_),
-            "truncated": np.zeros((streams, steps), dtype=np.bool_),
-        }
-        self.bootstrap: list[tuple[F64, F32, tuple[int, int]]] = []
-
-    def finish(self, obs_dim: int) -> dict[str, NDArray[Any]]:
-        obs = [b[0] for b in self.bootstrap]
-        inputs = [b[1] for b in self.bootstrap]
-        index = [b[2] for b in self.bootstrap]
-        self.arrays["bootstrap_obs"] = np.array(obs).reshape(-1, obs_dim)
-        self.arrays["bootstrap_inputs"] = np.array(inputs, dtype=np.float32).reshape(-1, obs_dim)
-        self.arrays["bootstrap_index"] = np.array(index, dtype=np.int64).reshape(-1, 2)
-        return self.arrays
-
-
 def collect(
-    task: Any,
+    task: AnyTask,
     policy: GaussianPolicy,
+    call: Call,
     steps: int,
-    member: I64,
-    stream_ids: I64,
-    seed: int,
-    normalizer: Normalizer | None,
-    live: bool,
+    actions: str,
+    deterministic: bool,
 ) -> RolloutBatch:
     """See :func:`pgcore.collect`; the arguments are checked there."""
-
-    one_each = len(np.unique(member)) == len(member)
-    recorder = _Recorder(len(member), steps, policy.obs_dim, policy.act_dim)
-    env = make_env(task)
-    try:
-        with one_torch_thread(), torch.no_grad():
-            for s in range(len(member)):
-                stream = _Stream(env, task, seed, int(stream_ids[s]), policy.act_dim)
-                m = int(member[s])
-                _run_stream(recorder, s, stream, policy, m, steps, normalizer, live and one_each)
-    finally:
-        env.close()
-    batch = RolloutBatch(
-        **recorder.finish(policy.obs_dim),
-        member=member,
-        stream_ids=stream_ids,
-        warnings=np.zeros(len(member), dtype=np.int64),
-        normalizer=normalizer,
-    )
-    if live and not one_each:
-        merge_observations(batch)
-    return batch
+    pieces = [np.array([s]) for s in range(len(call.member))]
+    with one_torch_thread(), torch.no_grad():
+        parts = [_run(task, policy, call, s, steps, actions, deterministic) for s in pieces]
+    return batch_of(call, pieces, parts)
 
 
-def _network_input(obs: F64, normalizer: Normalizer | None, m: int, live: bool) -> F32:
-    if normalizer is None:
-        return obs.astype(np.float32)
-    if live:
-        normalizer.push(obs, m)
-    return normalizer.inputs(obs, m)
+def _native_controls(task: Task, actions: str) -> Controls:
+    """What a native task's environment sees of sampled actions."""
+    if actions == "none":
+        return Controls(np.float64)
+    _, low, high = zip(*task.native.action_table(), strict=True)
+    return Controls(np.float64, np.array(low), np.array(high))
 
 
-def _run_stream(
-    recorder: _Recorder,
-    s: int,
-    stream: _Stream,
+def _run(
+    task: AnyTask,
     policy: GaussianPolicy,
-    m: int,
+    call: Call,
+    s: I64,
     steps: int,
-    normalizer: Normalizer | None,
-    live: bool,
-) -> None:
-    out = recorder.arrays
-    own = [t[m : m + 1] for t in policy.tensors]
-    std = np.exp(own[-1][0].numpy().astype(np.float64))
-    scale = float(own[-1].sum()) + 0.5 * math.log(2 * math.pi) * policy.act_dim
-    obs = stream.reset()
-    x = _network_input(obs, normalizer, m, live)
-    for t in range(steps):
-        # observe, act
-        out["obs"][s, t], out["inputs"][s, t] = obs, x
-        mean = policy.mean(torch.from_numpy(x)[None, None], own)[0, 0].numpy().astype(np.float64)
-        action = (mean + std * stream.next_noise()).astype(np.float32)
-        z = (action - mean) / std
-        out["actions"][s, t] = action
-        out["log_probs"][s, t] = -0.5 * float(z @ z) - scale
-        # step; float64 actions, so that control costs are not rounded to float32
-        seen, reward, terminated, truncated, _ = stream.env.step(action.astype(np.float64))
-        obs = stream.observation(seen)
-        out["rewards"][s, t] = reward
-        out["terminated"][s, t], out["truncated"][s, t] = terminated, truncated
-        x = _network_input(obs, normalizer, m, live)
-        # bootstrap and reset
-        last = t + 1 == steps
-        if not terminated and (truncated or last):
-            recorder.bootstrap.append((obs, x, (s, t)))
-        if (terminated or truncated) and not last:
-            obs = stream.reset()
-            x = _network_input(obs, normalizer, m, live)
+    actions: str,
+    deterministic: bool,
+) -> Part:
+    """One stream ``s`` [1] from its beginning to its end."""
+    m = call.member[s]
+    own = [t[torch.from_numpy(m)] for t in policy.tensors]
+
+    def outputs(inputs: F32, rows: I64) -> tuple[F32, F64]:
+        mean, std = policy.moments(torch.from_numpy(inputs)[None], own)
+        return mean[0], std[0]
+
+    stream = _TwinStream(task, call.seed, int(call.stream_ids[s[0]]))
+    # float64 actions for a native task's environment, so that control costs are not rounded
+    controls = (
+        _native_controls(task, actions) if isinstance(task, Task) else controls_of(task, actions)
+    )
+    streams = Streams(
+        [stream],
+        Head(outputs, deterministic),
+        controls,
+        policy.obs_dim,
+        None if call.normalizer is None else call.normalizer.select(m),
+        call.live,
+    )
+    _core.keep_quiet(True)  # MuJoCo's warnings are counted
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            arrays = collect_streams(streams, steps, policy.act_dim)
+    finally:
+        _core.keep_quiet(False)
+        stream.close()
+    return Part(arrays, streams.errors, streams.normalizer)

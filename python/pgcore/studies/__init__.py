@@ -6,3 +6,4 @@ from pgcore.studies.engine.cells import StudyError as StudyError
 gradient_quality = STUDIES["gradient"].measure
 value_prediction = STUDIES["value"].measure
 landscape = STUDIES["landscape"].measure
+update_steps = STUDIES["step"].measure

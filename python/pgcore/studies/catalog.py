@@ -14,6 +14,10 @@ from pgcore.studies.gradient.study import GradientStudy, open_gradient
 from pgcore.studies.landscape.maps import open_landscape
 from pgcore.studies.landscape.report import report_landscape
 from pgcore.studies.landscape.study import LandscapeStudy, note
+from pgcore.studies.step.opening import open_step
+from pgcore.studies.step.report import report_step
+from pgcore.studies.step.study import StepStudy
+from pgcore.studies.step.study import note as step_note
 from pgcore.studies.value.report import report_value
 from pgcore.studies.value.study import ValueStudy, open_value
 
@@ -42,6 +46,15 @@ _ALL = (
         open_landscape,
         report_landscape,
         note,
+    ),
+    Study(
+        "step",
+        "How often does an update step raise the true reward, and by how much?",
+        "claims 11 and 12",
+        StepStudy,
+        open_step,
+        report_step,
+        step_note,
     ),
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}

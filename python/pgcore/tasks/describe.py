@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pgcore.tasks.task import Task
+from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 
-def describe_task(task: Task) -> str:
+def describe_task(task: AnyTask) -> str:
     """A task's tables and rules, as `pgcore tasks ID` prints them."""
+    if isinstance(task, GymnasiumTask):
+        return task.describe()
     native = task.native
     lines = [
         f"{task.id}: {task.spec.note}",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
+from typing import Any, overload
 
 from pgcore.tasks.definitions import TASKS
 from pgcore.tasks.files import read_task_file
+from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
 from pgcore.tasks.gymnasium_suite.options import parse_id
 from pgcore.tasks.task import Task, TaskSpec, cached_task
 
@@ -15,27 +18,52 @@ def task_ids() -> list[str]:
     return list(TASKS)
 
 
-def make_task(task: str | TaskSpec, *, lowered: bool = True) -> Task:
+@overload
+def make_task(task: TaskSpec, *, lowered: bool = True) -> Task: ...
+@overload
+def make_task(
+    task: GymnasiumSpec | Callable[[], Any], *, lowered: bool = True
+) -> GymnasiumTask: ...
+@overload
+def make_task(task: str, *, lowered: bool = True) -> AnyTask: ...
+def make_task(
+    task: str | TaskSpec | GymnasiumSpec | Callable[[], Any], *, lowered: bool = True
+) -> AnyTask:
     """A task by its id or from a definition of your own.
 
     Args:
         task: an id (see :func:`task_ids`), an id with Gymnasium's options such as
-            ``"Ant-v5(frame_skip=4)"``, a task file (``arm.toml``), or a :class:`TaskSpec`.
+            ``"Ant-v5(frame_skip=4)"``, a task file
+            (``arm.toml``), or a :class:`TaskSpec`. For any Gymnasium environment with
+            Box spaces, stepped in Python: ``"gym:Pendulum-v1"``, ``"gym:Pendulum-v1(g=9.81)"``
+            with options of ``gymnasium.make``, ``"gym:module:MyEnv-v0"``, or a function that
+            makes the environment.
         lowered: make the engine cheaper where that cannot change a bit of a trajectory; False: the
-            plain loop over ``mj_step``.
+            plain loop over ``mj_step``. Says nothing about Gymnasium environments.
 
     Raises:
-        ValueError: unknown id (the message names near matches), bad term or model file.
+        TypeError: none of these.
+        ValueError: unknown id (the message names near matches), bad term or model file, or an
+            environment with other spaces than flat Boxes.
     """
     if isinstance(task, TaskSpec):
         return cached_task(task, lowered)
+    if isinstance(task, GymnasiumSpec) or callable(task):
+        return GymnasiumTask(task)
+    if not isinstance(task, str):
+        raise TypeError(
+            "task: expected an id, a TaskSpec, or a function that makes a Gymnasium environment, "
+            f"got {type(task).__name__}"
+        )
     if task.endswith(".toml"):
         return cached_task(read_task_file(task), lowered)
+    if task.startswith(PREFIX):
+        return GymnasiumTask(GymnasiumSpec.parse(task))
     if "(" in task:
         return cached_task(parse_id(task), lowered)
     if task not in TASKS:
         by_lower = {name.lower(): name for name in TASKS}
-        near = difflib.get_close_matches(str(task).lower(), by_lower, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(task.lower(), by_lower, n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(by_lower[n] for n in near)}? " if near else ""
         raise ValueError(
             f"task: unknown id {task!r}; {hint}`pgcore tasks` lists all "

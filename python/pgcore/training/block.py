@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,27 @@ from pgcore.learning.advantages import batch_values
 from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import SLOTS, Adam
 from pgcore.learning.value import VALUE_ORDER, update_value
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer, RewardScaler
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch, trajectory_metrics
 from pgcore.rollout.collect import collect
-from pgcore.tasks.task import Task
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.training.config import TrainConfig
+from pgcore.training.divergence import State, no_marks
+from pgcore.training.freezing import sound_state, stop_diverged
+
+ANY_TIME = nullcontext()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an iteration of a block gave: metrics [M] by name, the state after it, seconds."""
+
+    metrics: dict[str, NDArray[Any]]
+    state: State
+    rollout_seconds: float
+    update_seconds: float
 
 
 class Block:
@@ -32,11 +49,13 @@ class Block:
         policy, value: stacks of one member per trial.
         normalizer: observation statistics, or None.
         scaler: reward statistics, or None.
+        diverged: marks [M, 3] of the members that stand still, see ``divergence.py``.
     """
 
-    def __init__(self, task: Task, config: TrainConfig, trials: list[int]) -> None:
+    def __init__(self, task: AnyTask, config: TrainConfig, trials: list[int]) -> None:
         self.task, self.config, self.trials = task, config, trials
         members = len(trials)
+        self.diverged = no_marks(members)
         networks: dict[str, Any] = {"activation": config.activation, "init": config.init}
         policies = [
             GaussianPolicy(
@@ -79,20 +98,27 @@ class Block:
         }
 
     def iterate(
-        self, iteration: int, num_threads: int
-    ) -> tuple[dict[str, NDArray[Any]], float, float]:
+        self, iteration: int, num_threads: int = 1, turn: AbstractContextManager[Any] = ANY_TIME
+    ) -> Outcome:
         """One iteration of all agents: rollout, advantages, updates.
 
-        Returns:
-            The metrics, one array [M] each, and the seconds of rollout and update.
+        Args:
+            iteration: its number.
+            num_threads: of the rollout.
+            turn: entered for the update.
         """
         start = time.perf_counter()
-        batch = self.rollout(iteration, num_threads)
-        rolled = time.perf_counter()
-        data = self.training_data(batch)
-        metrics = self.update(data, iteration)
-        metrics.update(trajectory_metrics(batch, len(self.trials)))
-        return metrics, rolled - start, time.perf_counter() - rolled
+        before = sound_state(self, iteration)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked for
+            batch = self.rollout(iteration, num_threads)
+            rolled = time.perf_counter()
+            with turn:
+                begun = time.perf_counter()
+                data = self.training_data(batch)
+                metrics = self.update(data, iteration)
+                metrics.update(trajectory_metrics(batch, len(self.trials)))
+                stop_diverged(self, iteration, before, batch, data, metrics)
+        return Outcome(metrics, self.state(), rolled - start, time.perf_counter() - begun)
 
     def rollout(self, iteration: int, num_threads: int) -> RolloutBatch:
         """The iteration's pairs; moves the normaliser."""
@@ -108,6 +134,7 @@ class Block:
             normalizer=self.normalizer,
             stream_ids=ids.reshape(-1),
             update_normalizer=True,
+            actions=config.actions,
         )
         self.normalizer = batch.normalizer
         return batch
@@ -165,9 +192,10 @@ class Block:
         metrics["learning_rate"] = np.full(len(self.trials), config.policy_lr * remaining)
         return metrics
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self) -> State:
         """Everything needed to go on bit-exactly, as arrays with a leading member axis."""
-        state = {"policy.flat": self.policy.flat.numpy(), "value.flat": self.value.flat.numpy()}
+        state: dict[str, NDArray[Any]] = {"diverged": self.diverged}
+        state |= {"policy.flat": self.policy.flat.numpy(), "value.flat": self.value.flat.numpy()}
         for name, optimizer in self.optimizers.items():
             state |= {f"{name}.{slot}": array for slot, array in optimizer.state().items()}
         if self.normalizer is not None:
@@ -177,8 +205,9 @@ class Block:
             state["scaler.state"] = self.scaler.state.reshape(len(self.trials), -1)
         return {k: v.copy() for k, v in state.items()}
 
-    def load_state(self, state: dict[str, NDArray[Any]]) -> None:
+    def load_state(self, state: State) -> None:
         """Go on from :meth:`state`."""
+        self.diverged = state.get("diverged", self.diverged).copy()
         self.policy.load_flat(torch.from_numpy(state["policy.flat"]))
         self.value.load_flat(torch.from_numpy(state["value.flat"]))
         for name, optimizer in self.optimizers.items():

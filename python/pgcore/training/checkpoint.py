@@ -15,10 +15,11 @@ from pgcore.agent import Agent
 from pgcore.base.errors import CheckpointError
 from pgcore.base.files import read_arrays, write_arrays
 from pgcore.learning.optimizer import SLOTS
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.value import ValueNet
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.tasks.make import make_task
-from pgcore.tasks.task import Task
 from pgcore.training.config import VERSION, TrainConfig
 
 FORMATS = (1, VERSION)
@@ -44,7 +45,7 @@ class Checkpoint:
     path: Path
     model: str = ""
 
-    def task(self) -> Task:
+    def task(self) -> AnyTask:
         """The task that the agents were trained on; CheckpointError if its model is another now."""
         task = make_task(self.config.task, lowered=self.config.lowered)
         if self.model and task.model_hash() != self.model:
@@ -67,6 +68,7 @@ class Checkpoint:
             policy=policy,
             value=value,
             normalizer=self._normalizer(),
+            actions=config.actions,
             reward_std=self._reward_std(),
             reward_clip=config.reward_clip if config.normalize_rewards else None,
             judgement=config.judgement(),

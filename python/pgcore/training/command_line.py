@@ -24,7 +24,7 @@ from pgcore.training.presets import (
     preset_config,
     preset_differences,
 )
-from pgcore.training.run import Run
+from pgcore.training.run import Record, Run
 
 # what may ask a run to stop: Ctrl-C, and what schedulers send ahead of a time limit
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -123,6 +123,13 @@ def _parse(arguments: Sequence[str]) -> tuple[TrainConfig, _RunOptions, str]:
     return command.config, command.run, preset
 
 
+def _name_lost(bar: Any, run: Run, record: Record) -> None:
+    """A line for each trial that an iteration has lost; without a trial left an error names all."""
+    if len(run.trainer.divergences()) < run.config.trials:
+        for divergence in record.diverged:
+            bar.write(f"{divergence}; the other trials go on without it", file=sys.stderr)
+
+
 def train(arguments: Sequence[str]) -> None:
     """`pgcore train`: parse, run, report."""
     config, options, preset = _parse(arguments)
@@ -144,6 +151,7 @@ def train(arguments: Sequence[str]) -> None:
             if len(known_mean):
                 bar.set_postfix_str(f"return {known_mean.mean():.1f}", refresh=False)
             bar.update()
+            _name_lost(bar, run, record)
             if stop:
                 run.save()
                 bar.close()
@@ -153,8 +161,11 @@ def train(arguments: Sequence[str]) -> None:
                     file=sys.stderr,
                 )
                 raise SystemExit(130)
+    ended = run.trainer.divergences()
+    lost = f"; {len(ended)} of {config.trials} trials diverged, see diverged.csv" if ended else ""
     print(
-        f"{config.iterations} iterations in {options.out}: metrics.csv, checkpoints/, tensorboard/"
+        f"{config.iterations} iterations in {options.out}: metrics.csv, checkpoints/, "
+        f"tensorboard/{lost}"
     )
 
 

@@ -109,6 +109,10 @@ class TrainConfig:
     reward_clip: float | None = 10.0
     """Bound of normalised rewards."""
 
+    actions: Literal["none", "clip"] | None = None
+    """What the task gets of a sampled action: itself (MuJoCo clamps it, but costs see it whole), or
+    clipped to its range. Default: none, and clip for gym:ID."""
+
     time_limit_rule: Literal["bootstrap", "terminate"] = "bootstrap"
     """At the time limit: bootstrap from the value, or treat it as death (biased)."""
     cut_rule: Literal["next", "current", "zero"] = "next"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
 from pgcore.base.files import write_atomically
+from pgcore.training.divergence import Divergence
 
 METRICS = (
     "return_mean",
@@ -33,6 +35,7 @@ METRICS = (
     "cg_residual",
     "step_fraction",
     "warnings",
+    "diverged",
 )
 TIMES = ("rollout_seconds", "update_seconds", "iteration_seconds")
 
@@ -41,12 +44,17 @@ class Table:
     """A CSV file that rows are added to, keyed by its first column, the iteration."""
 
     def __init__(self, path: Path, columns: tuple[str, ...], first_iteration: int) -> None:
-        """Open a table; rows of ``first_iteration`` and later, and a torn last row, are dropped."""
+        """Open a table; rows of ``first_iteration`` and later, and a torn last row, are dropped.
+
+        Columns that an older pgcore did not write are NaN in its rows.
+        """
         kept = [list(columns)]
         if path.exists() and first_iteration > 0:
             with path.open(newline="") as f:
-                rows = list(csv.reader(f))
-            kept += [r for r in rows[1:] if len(r) == len(columns) and int(r[0]) < first_iteration]
+                header, *rows = csv.reader(f)
+            whole = [dict(zip(header, r, strict=True)) for r in rows if len(r) == len(header)]
+            early = [r for r in whole if int(r[header[0]]) < first_iteration]
+            kept += [[r.get(name, "nan") for name in columns] for r in early]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(kept)
         write_atomically(path, text.getvalue().encode())
@@ -78,6 +86,7 @@ class Records:
     def __init__(self, run: Path, first_iteration: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        self._diverged = run / "diverged.csv"
         self.metrics = Table(run / "metrics.csv", ("iteration", "trial", *METRICS), first_iteration)
         self.timing = Table(run / "timing.csv", ("iteration", *TIMES), first_iteration)
         self.board = SummaryWriter(str(run / "tensorboard"), purge_step=first_iteration)
@@ -99,6 +108,16 @@ class Records:
         for trial, value in enumerate(values["return_mean"]):
             self.board.add_scalar(f"trial/{trial}/return", value, iteration)
 
+    def write_diverged(self, ended: Sequence[Divergence]) -> None:
+        """Write ``diverged.csv``, a row per trial that has diverged; no file where none has."""
+        if not ended and not self._diverged.exists():
+            return
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["trial", "iteration", "cause"])
+        writer.writerows([d.trial, d.iteration, d.cause] for d in ended)
+        write_atomically(self._diverged, text.getvalue().encode())
+
     def sync(self) -> None:
         """Make sure that everything recorded is on disk."""
         self.metrics.sync()
@@ -109,6 +128,15 @@ class Records:
         self.metrics.close()
         self.timing.close()
         self.board.close()
+
+
+def read_diverged(run: Path) -> list[Divergence]:
+    """The trials of a run that have diverged."""
+    path = run / "diverged.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as f:
+        return [Divergence(int(t), int(i), cause) for t, i, cause in list(csv.reader(f))[1:]]
 
 
 def read_metrics(run: Path) -> dict[str, F64]:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pgcore.base.errors import CheckpointError
 from pgcore.base.files import write_atomically
 from pgcore.base.threads import default_threads
 from pgcore.tasks.make import make_task
-from pgcore.training.block import Block
+from pgcore.training.block import Block, Outcome
 from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
 from pgcore.training.config import TrainConfig
+from pgcore.training.divergence import (
+    DivergedError,
+    Divergence,
+    State,
+    divergences,
+    reward_terms,
+)
+from pgcore.training.pipeline import outcomes
 from pgcore.training.records import Records
 
 MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
@@ -29,11 +36,15 @@ MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 
 @dataclass(frozen=True)
 class Record:
-    """One iteration: its number, metrics [M] by name, and seconds by name."""
+    """One iteration: its number, metrics [M] by name, seconds by name, and who diverged in it.
+
+    A diverged trial's metrics are NaN from that iteration on.
+    """
 
     iteration: int
     metrics: dict[str, NDArray[Any]]
     seconds: dict[str, float]
+    diverged: tuple[Divergence, ...] = ()
 
 
 class Trainer:
@@ -51,6 +62,7 @@ class Trainer:
         self.config = config
         self.task = make_task(config.task, lowered=config.lowered)
         self.iteration = 0
+        self._recorded: list[State] | None = None  # the blocks' at ``iteration``, while they run
         threads = default_threads() if num_threads is None else num_threads
         count = -(-config.trials // config.block)
         if config.trials > 1:
@@ -60,36 +72,60 @@ class Trainer:
         self.workers = min(count, threads)
         self.native_threads = max(1, threads // self.workers)
 
-    def run(self) -> Iterator[Record]:
-        """Run the remaining iterations, yielding a record after each."""
+    def run(self) -> Generator[Record, None, None]:
+        """Run the remaining iterations, yielding a record after each.
 
-        def prepare() -> None:
-            torch.set_num_threads(1)  # so that sums have one order on any machine
+        Raises:
+            DivergedError: all trials have diverged, after the record of the last one's.
+        """
 
-        with ThreadPoolExecutor(self.workers, initializer=prepare) as pool:
-            while self.iteration < self.config.iterations:
+        self._recorded = self._states()
+        rest = range(self.iteration, self.config.iterations)
+        try:
+            with closing(outcomes(self.blocks, rest, self.workers, self.native_threads)) as steps:
                 start = time.perf_counter()
-                futures = [
-                    pool.submit(block.iterate, self.iteration, self.native_threads)
-                    for block in self.blocks
-                ]
-                results = [f.result() for f in futures]
-                metrics = {
-                    name: np.concatenate([m[name] for m, _, _ in results]) for name in results[0][0]
-                }
-                seconds = {
-                    "rollout_seconds": sum(r for _, r, _ in results),
-                    "update_seconds": sum(u for _, _, u in results),
-                    "iteration_seconds": time.perf_counter() - start,
-                }
-                record = Record(self.iteration, metrics, seconds)
-                self.iteration += 1
-                yield record
+                while self._some_are_left() and self.iteration < self.config.iterations:
+                    yield self._record(next(steps), time.perf_counter() - start)
+                    start = time.perf_counter()
+        finally:  # blocks may be ahead
+            states, self._recorded = self._recorded, None
+            for block, state in zip(self.blocks, states, strict=True):
+                block.load_state(state)
+
+    def _record(self, blocks: list[Outcome], seconds: float) -> Record:
+        self._recorded = [b.state for b in blocks]
+        names = blocks[0].metrics
+        fresh = [d for d in self.divergences() if d.iteration == self.iteration]
+        self.iteration += 1
+        return Record(
+            self.iteration - 1,
+            {name: np.concatenate([b.metrics[name] for b in blocks]) for name in names},
+            {
+                "rollout_seconds": sum(b.rollout_seconds for b in blocks),
+                "update_seconds": sum(b.update_seconds for b in blocks),
+                "iteration_seconds": seconds,
+            },
+            tuple(fresh),
+        )
+
+    def divergences(self) -> list[Divergence]:
+        """The trials that have diverged."""
+        return divergences(self.state()["diverged"], reward_terms(self.task))
+
+    def _some_are_left(self) -> bool:
+        ended = self.divergences()
+        if len(ended) < self.config.trials:
+            return True
+        shown = "; ".join(str(d) for d in ended[:5]) + ("; ..." if len(ended) > 5 else "")
+        raise DivergedError(f"no trial is left after iteration {self.iteration - 1}: {shown}")
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The state of all agents, members in the order of their trials."""
-        states = [block.state() for block in self.blocks]
+        states = self._states() if self._recorded is None else self._recorded
         return {name: np.concatenate([s[name] for s in states]) for name in states[0]}
+
+    def _states(self) -> list[State]:
+        return [block.state() for block in self.blocks]
 
     def load_state(self, state: dict[str, NDArray[Any]], iteration: int) -> None:
         """Go on from a state after ``iteration`` iterations."""
@@ -102,7 +138,8 @@ class Run:
     """A training run in a folder: config, checkpoints, tables. Resumable from any moment.
 
     Layout: ``config.json``, ``metrics.csv``, ``timing.csv``, ``tensorboard/`` and
-    ``checkpoints/NNNNNN.safetensors`` for kept iterations, ``checkpoints/latest.safetensors``.
+    ``checkpoints/NNNNNN.safetensors`` for kept iterations, ``checkpoints/latest.safetensors``; if a
+    trial has diverged ``diverged.csv``.
     """
 
     def __init__(
@@ -142,6 +179,7 @@ class Run:
                 )
             self.trainer.load_state(checkpoint.state, checkpoint.iteration)
         self.records = Records(path, self.trainer.iteration)
+        self.records.write_diverged(self.trainer.divergences())
         if self.trainer.iteration == 0:
             self.save()
 
@@ -181,17 +219,20 @@ class Run:
         model = self.trainer.task.model_hash()
         save_checkpoint(path, self.config, iteration, state, model)
 
-    def iterations(self) -> Iterator[Record]:
+    def iterations(self) -> Generator[Record, None, None]:
         """Run what remains; records and checkpoints are written along the way."""
-        for record in self.trainer.run():
-            self.records.add(record.iteration, record.metrics, record.seconds)
-            iteration = self.trainer.iteration
-            if (
-                iteration in (*self.config.keep, self.config.iterations)
-                or iteration % self.config.save_every == 0
-            ):
-                self.save()
-            yield record
+        with closing(self.trainer.run()) as records:
+            for record in records:
+                self.records.add(record.iteration, record.metrics, record.seconds)
+                if record.diverged:
+                    self.records.write_diverged(self.trainer.divergences())
+                if record.diverged or self._saves_at(self.trainer.iteration):
+                    self.save()
+                yield record
+
+    def _saves_at(self, iteration: int) -> bool:
+        kept = iteration in (*self.config.keep, self.config.iterations)
+        return kept or iteration % self.config.save_every == 0
 
     def __enter__(self) -> Run:
         return self

@@ -218,8 +218,10 @@ def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -
     )  # fmt: skip
     rate = scores.lengths.sum() / (time.perf_counter() - start)
     hours = pairs * plan.work / rate / 3600
+    frames = getattr(agent.task, "frame_skip", None)  # unknown of a Gymnasium environment
+    steps = "" if frames is None else f" ({pairs * frames:.3g} simulator steps)"
     return (
         f"{plan.title}: {len(missing)} of {len(cells)} cells to compute, {pairs:.3g} state-action "
-        f"pairs ({pairs * getattr(agent.task, 'frame_skip', 1):.3g} simulator steps); about "
+        f"pairs{steps}; about "
         f"{hours * 60:.1f} min ({hours:.2f} h) at {rate:.3g} pairs/s on {threads} thread(s)"
     )

@@ -5,13 +5,23 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from pgcore.agent import Agent
 from pgcore.agent_file import load_agent
 from pgcore.base.errors import CheckpointError
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
+from pgcore.training.divergence import (
+    NONE,
+    Divergence,
+    divergences,
+    finite_rows,
+    no_marks,
+    reward_terms,
+)
 from pgcore.training.run import checkpoint_path, kept_iterations
 
 Source = str | Path | Agent
@@ -43,6 +53,7 @@ class Moment:
         members: trials that it holds.
         path, digest: of its file.
         run: whether the file is a run's checkpoint.
+        lost: trials that have diverged by then, which are not studied.
         inline: the agent itself, where it comes from no file.
     """
 
@@ -52,7 +63,14 @@ class Moment:
     path: str
     digest: str
     run: bool = False
-    inline: Agent | None = None
+    inline: Agent | None = field(default=None, compare=False)  # its digest says what it is
+    lost: tuple[Divergence, ...] = ()
+
+    @property
+    def trials(self) -> tuple[int, ...]:
+        """The numbers of its trials, but for those that have diverged."""
+        out = [d.trial for d in self.lost]
+        return tuple(t for t in range(self.members) if t not in out)
 
     def agent(self) -> Agent:
         """All its trials."""
@@ -100,9 +118,34 @@ def find_moments(
     if iterations is None:
         found = [c for c in found if c.config.remaining(c.iteration) > 0]
     return [
-        Moment(name or "", c.iteration, c.config.trials, str(c.path), c.digest, run=True)
+        Moment(
+            name or "",
+            c.iteration,
+            c.config.trials,
+            str(c.path),
+            c.digest,
+            run=True,
+            lost=lost_trials(c),
+        )
         for c in found
     ]
+
+
+def lost_trials(checkpoint: Checkpoint) -> tuple[Divergence, ...]:
+    """The trials of a run that have diverged by a checkpoint."""
+    M, state = checkpoint.config.trials, checkpoint.state
+    marks = state.get("diverged", no_marks(M))
+    terms = reward_terms(checkpoint.task()) if (marks[:, 0] != NONE).any() else []
+    lost = {d.trial: d for d in divergences(marks, terms)}
+    for trial in np.flatnonzero(~finite_rows([state["policy.flat"]], M)):  # of an older pgcore
+        lost.setdefault(int(trial), Divergence(int(trial), checkpoint.iteration, "parameter"))
+    return tuple(lost[trial] for trial in sorted(lost))
+
+
+def left_out(found: Sequence[Moment]) -> str:
+    """What is said of trials that have diverged."""
+    lines = [f"{m.label}: {divergence}" for m in found for divergence in m.lost]
+    return "; ".join(dict.fromkeys(lines))
 
 
 def label_moments(found: list[Moment], names: list[str | None]) -> list[Moment]:

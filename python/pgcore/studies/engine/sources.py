@@ -17,6 +17,7 @@ from pgcore.studies.engine.moments import (
     check_one_task,
     find_moments,
     label_moments,
+    left_out,
     named_sources,
     one_trial,
     trial_digest,
@@ -33,6 +34,7 @@ class Agents:
         labels, iterations, trials: coordinates; not every combination need be there.
         moments: what there is.
         lowered: how their task is stepped; None: as they were trained. Changes no bit.
+        left_out: what is said of trials that have diverged; each is left out from there on.
     """
 
     labels: tuple[str, ...]
@@ -40,6 +42,7 @@ class Agents:
     trials: tuple[int, ...]
     moments: tuple[Moment, ...]
     lowered: bool | None = None
+    left_out: str = ""
 
     @staticmethod
     def of(
@@ -56,7 +59,7 @@ class Agents:
                 unique, else the name of the folder or file.
             iterations: of the runs; None: all that they have kept, but for those where an annealed
                 learning rate is 0. Agents that are files or objects have one moment.
-            trials: how many, from the first; None: all.
+            trials: how many, from the first that has not diverged; None: all.
             lowered: see :func:`pgcore.make_task`.
 
         Raises:
@@ -71,16 +74,22 @@ class Agents:
         if not found:
             raise ValueError("iterations: the runs have kept none that can be studied")
         check_one_task(found)
-        most = max(m.members for m in found)
+        out, found = left_out(found), [m for m in found if m.trials]
+        sound = sorted({t for m in found for t in m.trials})
+        most = len(sound)
         count = most if trials is None else check_count("trials", trials)
-        if count > most:
-            raise ValueError(f"trials: expected at most {most}, which the agents have, got {count}")
+        if count > most or not sound:
+            raise ValueError(
+                f"trials: expected at most {most}, which the agents have, got {count}"
+                + (f"; left out: {out}" if out else "")
+            )
         return Agents(
             tuple(dict.fromkeys(m.label for m in found)),
             tuple(sorted({m.iteration for m in found})),
-            tuple(range(count)),
+            tuple(sound[:count]),
             tuple(found),
             lowered,
+            out,
         )
 
     def moment(self, label: str, iteration: int) -> Moment | None:
@@ -93,7 +102,7 @@ class Agents:
     def has(self, at: Mapping[str, Any]) -> bool:
         """Whether there is an agent at some coordinates."""
         moment = self.moment(at["agent"], at["iteration"])
-        return moment is not None and at["trial"] < moment.members
+        return moment is not None and at["trial"] in moment.trials
 
     def agent(self, at: Mapping[str, Any]) -> Agent:
         """One trial of one agent at one moment."""
@@ -136,11 +145,13 @@ class Agents:
     def every(self) -> Iterator[tuple[dict[str, Any], Agent]]:
         """The first trial of every moment, with its coordinates."""
         for m in self.moments:
-            yield {"agent": m.label, "iteration": m.iteration, "trial": 0}, one_trial(m, 0)
+            first = m.trials[0]
+            yield {"agent": m.label, "iteration": m.iteration, "trial": first}, one_trial(m, first)
 
     def probe(self) -> Agent:
         """An agent whose speed tells how long a study will take: one late in training."""
-        return one_trial(max(self.moments, key=lambda m: m.iteration), 0)
+        late = max(self.moments, key=lambda m: m.iteration)
+        return one_trial(late, late.trials[0])
 
     def task(self) -> Any:
         """The agents' task."""
@@ -165,9 +176,11 @@ class Agents:
     def provenance(self) -> dict[str, str]:
         """What is simulated, for a dataset's attributes."""
         first = self.moments[0]
-        task = self.agent({"agent": first.label, "iteration": first.iteration, "trial": 0}).task
+        at = {"agent": first.label, "iteration": first.iteration, "trial": first.trials[0]}
+        task = self.agent(at).task
         passes = ", ".join(getattr(task, "passes", ())) or "none"
-        return {"model_sha256": task.model_hash(), "engine_passes": passes}
+        made = {"model_sha256": task.model_hash(), "engine_passes": passes}
+        return made | ({"trials_left_out": self.left_out} if self.left_out else {})
 
     @property
     def dims(self) -> dict[str, list[str] | list[int]]:

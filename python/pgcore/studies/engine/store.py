@@ -126,8 +126,9 @@ class Store:
                 f"cell: expected {sorted(self.schema.variables)}, got {sorted(values)}"
             )
         for name in (*self.schema.variables, FINISHED):
-            variable: Any = self.group[name]
-            variable[self._place(cell)] = 1.0 if name == FINISHED else values[name]
+            variable: Any = self.group.get(name)
+            if variable is not None:  # a store that an older pgcore began has fewer
+                variable[self._place(cell)] = 1.0 if name == FINISHED else values[name]
 
     def add_seconds(self, seconds: float) -> None:
         """Add to the wall time that the study took."""

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
+from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.statistics import (
     cosines,
     mean_interval,
@@ -132,6 +133,7 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
     note += f"\ndotted: n = {AGENT_PAIRS}"
     if kind == "gradient":
         note += "; dashed: predicted from the noise scale B"
+    note += f"\n{blown}" if (blown := divergence_note(data)) else ""
     figure.suptitle(note, fontsize=6.5)
     return figure
 
@@ -181,6 +183,7 @@ def gradient_table(data: xr.Dataset) -> str:
                     f"{own:>30}{row[10]:>7.2f}{row[11]:>10.3g}{row[12]:>7.1f}{row[13]:>9.3f}"
                     f"{row[14]:>10.3f}"
                 )
+    lines += [blown] if (blown := divergence_note(data)) else []
     return "\n".join(lines) + "\n"
 
 

@@ -90,6 +90,7 @@ class GradientEstimates:
             "gram": sums.gradients @ sums.gradients.T,
             "dot_true": sums.gradients @ true["gradient"].values.mean(0)[:P],
             "trajectories": sums.trajectories,
+            "diverged": sums.diverged,
             "step_gram": np.full((K, K), np.nan),
             "step_dot_true": np.full(K, np.nan),
         }
@@ -195,6 +196,7 @@ _VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "gram": (("estimate", "other"), "1", "inner products of the gradient estimates"),
     "dot_true": (("estimate",), "1", "inner product of each estimate with the true gradient"),
     "trajectories": (("estimate",), "1", "trajectories that an estimate used"),
+    "diverged": (("estimate",), "1", "of these, those that a simulation which blew up has ended"),
     "step_gram": (("estimate", "other"), "1", "inner products of the computed steps"),
     "step_dot_true": (("estimate",), "1", "inner product of each step with the true step"),
 }

@@ -10,6 +10,7 @@ import xarray as xr
 from scipy import stats
 
 from pgcore.base.arrays import F64
+from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.style import STYLE, new_figure, shown, spec_of
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def _what(data: xr.Dataset, agent: str, trial: int, source: int | None = None) -
     step = f"; step from {source} pairs" if source is not None else ""
     task = spec_of(data).get("task", "")
     first = f"{task}, {shown(agent)}, trial {trial}{step}"
-    return f"{first}\n{noise_text(data)}; random direction of norm 2"
+    note = f"\n{blown}" if (blown := divergence_note(data)) else ""
+    return f"{first}\n{noise_text(data)}; random direction of norm 2{note}"
 
 
 def filled_panel(ax: Axes, surface: xr.DataArray, cmap: str) -> Axes:

@@ -36,6 +36,7 @@ SUMS = {
     "square": "sum of the squares of their returns",
     "pairs_used": "state-action pairs",
     "warnings": "MuJoCo's warnings (unstable simulation)",
+    "diverged": "trajectories that a simulation which blew up has ended",
     "paired_count": "trajectories that the point and the centre share",
     "paired_total": "sum of their differences in return",
     "paired_square": "sum of the squares of these differences",
@@ -130,13 +131,14 @@ def open_landscape(out: str | Path) -> xr.Dataset:
     """Maps over (agent, iteration, trial, source, [pairs,] step_scale, random_scale).
 
     reward (mean return), reward_error (its standard error over trajectories), trajectories,
-    pairs_used, warnings (MuJoCo's), difference and difference_error (to the centre, paired, over
-    paired_count trajectories; NaN without common random numbers), surrogate, kl, and step_norm.
+    pairs_used, warnings (MuJoCo's), diverged (trajectories), difference and difference_error (to
+    the centre, paired, over paired_count trajectories; NaN without common random numbers),
+    surrogate, kl, and step_norm.
     """
     parts = open_study(Path(out) / "reward.zarr")
     finished = parts["count"].notnull()
     needed = np.ceil(parts["pairs"] / json.loads(parts.attrs["spec"])["part_pairs"])
-    sums = parts[list(SUMS)].where(finished).sum("part", min_count=1)
+    sums = parts[[name for name in SUMS if name in parts]].where(finished).sum("part", min_count=1)
     sums = sums.where(finished.sum("part") == needed)  # a map is whole or missing
     directions = open_study(Path(out) / "surrogate.zarr")
     data = directions[["surrogate", "kl"]]
@@ -150,7 +152,8 @@ def open_landscape(out: str | Path) -> xr.Dataset:
         spread = xr.apply_ufunc(standard_error, count, total, square)
         data[error] = spread.where(count > 1)
     data["trajectories"] = sums["count"]
-    for name in ("pairs_used", "warnings", "paired_count"):
-        data[name] = sums[name]
+    for name in ("pairs_used", "warnings", "diverged", "paired_count"):
+        if name in sums:  # an older pgcore did not count divergences
+            data[name] = sums[name]
     data.attrs = parts.attrs
     return data

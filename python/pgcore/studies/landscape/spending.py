@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from scipy import stats
 
 from pgcore.base.arrays import F64, Bool
@@ -29,6 +30,7 @@ class Spending:
         paired: errors are those of the differences to the centre (common random numbers).
         target_error: None: 0.
         budget: pairs of all maps together; None: no limit.
+        absent: (agent, iteration, trial) that have no maps.
     """
 
     store: str
@@ -36,6 +38,7 @@ class Spending:
     paired: bool
     target_error: float | None
     budget: int | None
+    absent: tuple[tuple[str, int, int], ...] = ()
 
     def chosen(self, at: dict[str, Any]) -> Bool:
         """The points [A·B] of a map that get a part; ValueError if an earlier part is missing."""
@@ -48,10 +51,14 @@ class Spending:
         if not self.paired:
             names = ("count", "total", "square")
         earlier = data[["count", "pairs_used", FINISHED, *names]].isel(part=slice(0, number)).load()
-        if not bool((earlier[FINISHED] == 1).all()):
+        held = xr.ones_like(earlier[FINISHED].isel(part=0, drop=True), dtype=np.bool_)
+        for agent, iteration, trial in self.absent:
+            held.loc[{"agent": agent, "iteration": iteration, "trial": trial}] = False
+        if not bool(((earlier[FINISHED] == 1) | ~held).all()):
             raise ValueError(f"needs the parts before {number} of all maps; one is missing")
         sums = earlier.sum("part")
-        errors = error_bound(*(sums[n].values for n in names))
+        bounds = sums["count"].copy(data=error_bound(*(sums[n].values for n in names)))
+        errors = bounds.where(held, 0.0).transpose(*bounds.dims).values
         spent, bought = float(sums["pairs_used"].sum()), int((earlier["count"] > 0).sum())
         chosen = sums["count"].copy(data=self.allocation(errors, spent, spent / bought, number))
         where = {d: at[d] for d in ("agent", "iteration", "trial", "source", "pairs")}

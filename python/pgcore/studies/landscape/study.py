@@ -124,10 +124,12 @@ class LandscapeStudy:
 
     def _maps(self, agents: Agents) -> int:
         """How many maps there are of one number of pairs."""
+        return sum(agents.has(at) for at in self._cells(agents)) * len(self.sources)
+
+    def _cells(self, agents: Agents) -> list[dict[str, Any]]:
+        """The coordinates of every trial at every moment, there or not."""
         dims = agents.dims
-        cells = itertools.product(*dims.values())
-        held = sum(agents.has(dict(zip(dims, cell, strict=True))) for cell in cells)
-        return held * len(self.sources)
+        return [dict(zip(dims, c, strict=True)) for c in itertools.product(*dims.values())]
 
     def _check_budget(self, agents: Agents) -> None:
         least = self._maps(agents) * math.prod(self.points) * self.part_pairs
@@ -182,6 +184,7 @@ class LandscapeStudy:
                 self.noise == "common" and centre is not None,
                 self.target_error,
                 self.budget,
+                tuple(tuple(at.values()) for at in self._cells(agents) if not agents.has(at)),
             )
         function = RewardMap(
             agents,

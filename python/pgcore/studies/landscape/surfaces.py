@@ -14,7 +14,7 @@ from pgcore.base.arrays import F64, I64
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning import objectives
 from pgcore.learning.data import TrainingData
-from pgcore.policies.stack import GaussianPolicy, gaussian_log_prob
+from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.rollout.collect import default_streams, evaluate
 
 _MEMBERS, _PAIRS = 8, 4096  # of one block of the surrogate
@@ -44,6 +44,7 @@ class RewardSums:
         count, total, square: number of trajectories, sums of their returns and of the squares.
         steps: simulated pairs.
         warnings: MuJoCo's (unstable simulation).
+        diverged: trajectories that a simulation which blew up has ended.
         paired_count, paired_total, paired_square: the same for differences to the centre member
             over trajectories that both have; zeros without common random numbers.
     """
@@ -53,6 +54,7 @@ class RewardSums:
     square: F64
     steps: F64
     warnings: F64
+    diverged: F64
     paired_count: F64
     paired_total: F64
     paired_square: F64
@@ -112,6 +114,7 @@ def reward_sums(
         normalizer.select(np.zeros(M, dtype=np.int64)) if normalizer is not None else None,
         streams=member,
         stream_ids=ids,
+        actions=agent.actions,
     )
 
     def summed(weights: F64 | None = None) -> F64:
@@ -130,6 +133,7 @@ def reward_sums(
         summed(scores.returns**2),
         summed(scores.lengths.astype(np.float64)),
         np.bincount(member, scores.warnings, minlength=M).astype(np.float64),
+        summed(scores.diverged.astype(np.float64)),
         *paired,
     )
 
@@ -169,9 +173,8 @@ def surrogate_surface(
     N, M = data.advantages.shape[1], policies.members
     advantages = objectives.normalize_advantages(data.advantages.double()).float()
     with torch.no_grad(), one_torch_thread():
-        old_mean = agent.policy.mean(data.inputs)
-    old_std = agent.policy.log_std.detach()
-    old_log_prob = gaussian_log_prob(data.actions, old_mean, old_std)
+        old = agent.policy.distribution(data.inputs)
+        old_log_prob = old.log_prob(data.actions)
 
     def block(corner: tuple[int, int]) -> tuple[Tensor, Tensor]:
         members, pairs = (
@@ -181,13 +184,12 @@ def surrogate_surface(
         part = policies.with_members(policies.flat[members])
         shape = (part.members, -1, -1)
         with torch.no_grad():
-            mean = part.mean(data.inputs[:, pairs].expand(shape))
-            log_std = part.log_std
-            log_prob = gaussian_log_prob(data.actions[:, pairs].expand(shape), mean, log_std)
+            new = part.distribution(data.inputs[:, pairs].expand(shape))
+            log_prob = new.log_prob(data.actions[:, pairs].expand(shape))
             ratio = torch.exp(log_prob - old_log_prob[:, pairs])
             a = advantages[:, pairs].expand(part.members, -1)
             gain = algorithm.objective(ratio, a, agent.settings)
-            kl = objectives.gaussian_kl(old_mean[:, pairs], old_std, mean, log_std)
+            kl = old.states(pairs).kl(new)
             weight = ratio.shape[1] / N
             return gain.double() * weight, kl.double() * weight
 

@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from pgcore.studies.landscape.figures import along_the_step, has_common_numbers, is_plane
+from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.surfaces import (
     Interval,
     RewardSurface,
@@ -52,6 +53,8 @@ def landscape_table(data: xr.Dataset) -> str:
     unstable = float(data["warnings"].sum()) if "warnings" in data else 0.0
     if unstable:
         lines.append(f"MuJoCo warned {unstable:.0f} times of an unstable simulation")
+    if blown := divergence_note(data):
+        lines.append(blown)
     return "\n".join(lines) + "\n"
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64, I64
 from pgcore.base.threads import one_torch_thread
+from pgcore.policies.gaussian import gradient_sums
 from pgcore.rollout.batch import RolloutBatch
-from pgcore.studies.pairs.sampling import Sampling, gradient_sums, sample_blocks
+from pgcore.studies.pairs.sampling import Sampling, sample_blocks
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class GradientSums:
     streams: int
     steps: int
     trajectories: F64
+    diverged: F64
 
 
 Judge = Callable[[RolloutBatch], F64]  # advantages [S, T] of a batch
@@ -75,10 +77,11 @@ def compare_judges(
     owner = np.repeat(np.arange(len(groups)), count)
     shape = (len(groups), agent.policy.flat.shape[1])
     totals = [_Totals(shape, sampling.advantages == "normalized") for _ in judges]
-    trajectories = np.zeros(len(groups))
+    trajectories, diverged = np.zeros(len(groups)), np.zeros(len(groups))
     for part, batch in sample_blocks(agent, steps, ids, seed, num_threads):
         ended = batch.terminated | batch.truncated
         np.add.at(trajectories, owner[part], ended[:, :-1].sum(axis=1) + 1.0)
+        np.add.at(diverged, owner[part], batch.diverged.sum(axis=1))
         with one_torch_thread():
             for judge, total in zip(judges, totals, strict=True):
                 total.add(agent, batch, judge(batch), owner[part])
@@ -90,6 +93,7 @@ def compare_judges(
             len(ids),
             steps,
             trajectories,
+            diverged,
         )
         for total in totals
     ]

@@ -8,21 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from pgcore.agent import Agent
-from pgcore.base.arrays import F32, F64, I64
+from pgcore.base.arrays import F64, I64
 from pgcore.base.errors import check_choice, check_count
 from pgcore.learning.advantages import BASELINES, Judgement, batch_values
-from pgcore.learning.objectives import gaussian_log_prob_gradient
-from pgcore.policies.mlp import mlp_backward, mlp_forward
-from pgcore.policies.stack import GaussianPolicy, ValueNet
+from pgcore.policies.gaussian import GRADIENT_STREAMS
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.collect import collect
 
 CONVENTIONS = ("correct", "agent")
 _BLOCK_BYTES = 200e6  # of transitions held at a time; two blocks are alive at once
-_GRADIENT_STREAMS = 8  # whose activations are held at a time
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ def sample_blocks(
     """
     pair = 8 * agent.task.obs_dim + 4 * agent.task.obs_dim + 4 * agent.task.act_dim + 30
     size = max(1, int(_BLOCK_BYTES / (steps * pair)))
-    size = min(size, max(_GRADIENT_STREAMS, int(200_000 / steps)))
+    size = min(size, max(GRADIENT_STREAMS, int(200_000 / steps)))
     parts = [slice(i, i + size) for i in range(0, len(stream_ids), size)]
 
     def simulate(part: slice) -> RolloutBatch:
@@ -108,6 +105,7 @@ def sample_blocks(
             num_threads=num_threads,
             normalizer=agent.normalizer,
             stream_ids=ids,
+            actions=agent.actions,
         )
 
     with ThreadPoolExecutor(1) as ahead:
@@ -117,37 +115,3 @@ def sample_blocks(
             if i + 1 < len(parts):
                 coming = ahead.submit(simulate, parts[i + 1])
             yield part, batch
-
-
-def gradient_sums(policy: GaussianPolicy, inputs: F32, actions: F32, weights: F64) -> F64:
-    """Σ_t ∇_θ log π_θ(a_t|s_t) w_t of every stream.
-
-    Each stream is treated as a member of a stack that shares one policy's weights.
-
-    Args:
-        policy: a stack of one member with P parameters.
-        inputs: [S, T, O]; actions: [S, T, A]; weights: [S, T].
-
-    Returns:
-        [S, P], in the order of ``policy.flat``.
-    """
-    pieces = [slice(i, i + _GRADIENT_STREAMS) for i in range(0, len(inputs), _GRADIENT_STREAMS)]
-    return np.concatenate(
-        [_gradient_sums(policy, inputs[p], actions[p], weights[p]) for p in pieces]
-    )
-
-
-def _gradient_sums(policy: GaussianPolicy, inputs: F32, actions: F32, weights: F64) -> F64:
-    S = len(inputs)
-    tensors = [t.data.expand(S, *t.shape[1:]) for t in policy.tensors]
-    layers, log_std = policy.layer_tensors, tensors[-1]
-    out = torch.empty(S, policy.flat.shape[1])
-    gradients = policy.split(out)
-    with torch.no_grad():
-        mean, kept = mlp_forward(tensors[:layers], torch.from_numpy(inputs), policy.activation)
-        z = (torch.from_numpy(actions) - mean) * torch.exp(-log_std).unsqueeze(1)
-        slopes = torch.from_numpy(weights.astype(np.float32))
-        d_mean, d_log_std = gaussian_log_prob_gradient(z, log_std, slopes)
-        mlp_backward(tensors[:layers], kept, d_mean, policy.activation, gradients)
-        gradients[-1].copy_(d_log_std)
-    return out.numpy().astype(np.float64)

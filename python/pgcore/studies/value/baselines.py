@@ -10,7 +10,7 @@ import torch
 
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.sources import Agents
@@ -31,6 +31,7 @@ TRUE_VALUE: _Variables = {
 VARIANCE: _Variables = {
     "gram": (("baseline", "estimate", "other"), "1", "inner products of the estimates"),
     "trajectories": (("estimate",), "1", "trajectories that an estimate used"),
+    "diverged": (("estimate",), "1", "of these, those that a simulation which blew up has ended"),
 }
 
 
@@ -88,6 +89,7 @@ class VarianceReduction:
         return {
             "gram": np.stack([s.gradients @ s.gradients.T for s in sums]),
             "trajectories": sums[0].trajectories,
+            "diverged": sums[0].diverged,
         }
 
     def _judge(self, agent: Agent, value: ValueNet | None) -> Judge:

@@ -55,6 +55,7 @@ class ValueErrors:
         agent, longest = self.agents.agent(at), self.sampling.stream_steps
         errors = np.full((len(SETS), len(TARGETS), len(MEASURES)), np.nan)
         known = np.full((len(SETS), len(TARGETS)), np.nan)
+        diverged = np.full(len(SETS), np.nan)
         with one_torch_thread():
             trained, judge, replayed, own = agent, agent, None, None
             block = self._trainer(at)
@@ -74,6 +75,7 @@ class ValueErrors:
             for i, pairs in enumerate((replayed, held_out)):
                 if pairs is None:
                     continue
+                diverged[i] = pairs.diverged.sum()
                 targets = self._targets(judge, pairs)
                 if i == 0 and own is not None:
                     targets["gae"] = (own, targets["gae"][1])
@@ -82,7 +84,7 @@ class ValueErrors:
                     target, mask = targets[name]
                     errors[i, j] = error_measures(values.astype(np.float64)[mask], target[mask])
                     known[i, j] = mask.mean()
-        return {"error": errors, "share": known}
+        return {"error": errors, "share": known, "diverged": diverged}
 
     def _trainer(self, at: dict[str, Any]) -> Block | None:
         """The training of one trial, as it was at a checkpoint; None for an agent that is none."""

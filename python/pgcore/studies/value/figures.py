@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.gradient.figures import band
+from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.statistics import (
     cosines,
     interquartile_mean,
@@ -129,6 +130,7 @@ def variance_figure(data: xr.Dataset) -> Figure:
     figure.legend(lines, names, loc="outside lower center", ncols=len(names))
     spec = spec_of(data)
     fitted = f"true value: a network fitted to the returns of {spec.get('true_value_pairs')} pairs"
+    fitted += f"\n{blown}" if (blown := divergence_note(data)) else ""
     figure.suptitle(f"{spec.get('task', '')}; zero: returns, no baseline\n{fitted}", fontsize=8)
     return figure
 
@@ -157,6 +159,7 @@ def value_table(data: dict[str, xr.Dataset]) -> str:
     lines += ["", *_other_lines(data["errors"])]
     if "variance" in data:
         lines += ["", *_variance_lines(data["variance"], data["true_value"])]
+        lines += [blown] if (blown := divergence_note(data["variance"])) else []
         lines += ["", *_monte_carlo_lines(data["monte_carlo"])]
     return "\n".join(lines) + "\n"
 

@@ -12,7 +12,7 @@ from pgcore.base.threads import one_torch_thread
 from pgcore.learning.advantages import batch_values
 from pgcore.learning.optimizer import Adam
 from pgcore.policies.mlp import mlp_backward, mlp_forward
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.studies.measures.value import MEASURES, error_measures
 from pgcore.studies.pairs.sampling import Sampling, sample_blocks
 from pgcore.studies.value.returns import resolved_returns

@@ -10,7 +10,7 @@ import torch
 
 from pgcore.base.arrays import F32, F64
 from pgcore.base.threads import one_torch_thread
-from pgcore.policies.stack import ValueNet
+from pgcore.policies.value import ValueNet
 from pgcore.rollout.monte_carlo import monte_carlo_values
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.sources import Agents
@@ -19,6 +19,7 @@ from pgcore.studies.value.baselines import fitted_parameters
 
 MONTE_CARLO: dict[str, tuple[tuple[str, ...], str, str]] = {
     "value": (("state",), "1", "Monte Carlo value, discounted return of raw rewards"),
+    "diverged": (("state",), "1", "continuations that a simulation which blew up has ended"),
     "value_error": (("state",), "1", "its standard error over the continuations"),
     "value_net": (("state",), "1", "the agent's value network, on the scale of raw rewards"),
     "fitted": (("state",), "1", "the fitted true value, on the scale of raw rewards"),
@@ -51,6 +52,7 @@ class MonteCarlo:
             num_threads,
             agent.normalizer,
             gamma=self.sampling.gamma,
+            actions=agent.actions,
         )
         scale = 1.0 if agent.reward_std is None else float(agent.reward_std[0])
         value = agent.check_value()
@@ -58,6 +60,7 @@ class MonteCarlo:
         return {
             "value": result.values,
             "value_error": result.errors,
+            "diverged": result.diverged.sum(axis=1).astype(np.float64),
             "value_net": scale * _predict(value, result.inputs),
             "fitted": scale * _predict(value.with_members(flat), result.inputs),
         }

@@ -33,7 +33,7 @@ from pgcore.studies.value.baselines import (
 from pgcore.studies.value.errors import SETS, TARGETS, ValueErrors
 from pgcore.studies.value.monte_carlo import MONTE_CARLO, MonteCarlo
 from pgcore.studies.value.returns import resolved_steps
-from pgcore.tasks.task import Task
+from pgcore.tasks.gymnasium import AnyTask
 
 _PAPER_MOMENTS = (150, 450)
 
@@ -111,7 +111,7 @@ class ValueStudy:
             )
         return self.variance_iterations
 
-    def _check_known(self, task: Task) -> None:
+    def _check_known(self, task: AnyTask) -> None:
         """A true value cannot be fitted where no return is known."""
         _, steps = self.sampling.streams(self.true_value_pairs)
         limit, tail = task.time_limit or steps, resolved_steps(self.sampling.gamma)
@@ -221,6 +221,7 @@ _Variables = dict[str, tuple[tuple[str, ...], str, str]]
 _ERRORS: _Variables = {
     "error": (("set", "target", "measure"), "1", "errors of the value network"),
     "share": (("set", "target"), "1", "share of the pairs whose target is known"),
+    "diverged": (("set",), "1", "trajectories that a simulation which blew up has ended"),
 }
 
 

@@ -71,8 +71,20 @@ def gymnasium_spec(env_id: str, **options: Any) -> TaskSpec:
 
 def parse_id(task_id: str) -> TaskSpec:
     """The definition that an id with options, as :func:`gymnasium_task` gives them, stands for."""
+    env_id, options = parse_options(task_id)
+    return gymnasium_spec(env_id, **options)
+
+
+def parse_options(task_id: str) -> tuple[str, dict[str, Any]]:
+    """The id and the options of ``"Ant-v5(healthy_z_range=(0.3, 1.0))"``.
+
+    Raises:
+        ValueError: there is something else in the brackets than names with literals.
+    """
+    env_id, bracket, rest = task_id.partition("(")
+    if not bracket:
+        return env_id, {}
     expected = f"task: expected an id such as Ant-v5(healthy_z_range=(0.3, 1.0)), got {task_id!r}"
-    env_id, _, rest = task_id.partition("(")
     try:
         call = ast.parse(f"options({rest}", mode="eval").body
     except SyntaxError:
@@ -83,7 +95,7 @@ def parse_id(task_id: str) -> TaskSpec:
         values = {str(k.arg): ast.literal_eval(_Infinity().visit(k.value)) for k in call.keywords}
     except ValueError:
         raise ValueError(expected) from None
-    return gymnasium_spec(env_id, **values)
+    return env_id, values
 
 
 class _Infinity(ast.NodeTransformer):

@@ -1,0 +1,108 @@
+"""The arguments that every run of streams takes, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgcore.base.arrays import I64
+from pgcore.base.errors import check_choice, check_count
+from pgcore.base.threads import chosen_threads
+from pgcore.policies.gaussian import GaussianPolicy
+from pgcore.policies.normalize import Normalizer
+from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
+
+ACTIONS = ("none", "clip")  # maps from the sampled action to what the task gets
+
+
+@dataclass(frozen=True)
+class Call:
+    """The checked arguments that every backend takes.
+
+    Attributes:
+        member, stream_ids: [S], the policy of each stream and the key of its random numbers.
+        seed, num_threads: see :func:`pgcore.collect`.
+        normalizer: a copy of the caller's, or None.
+        update_normalizer: whether it takes the observations of this call.
+    """
+
+    member: I64
+    stream_ids: I64
+    seed: int
+    num_threads: int
+    normalizer: Normalizer | None
+    update_normalizer: bool
+
+    @property
+    def live(self) -> bool:
+        """Whether the normaliser follows at every step; else it is updated after the call."""
+        return self.update_normalizer and len(np.unique(self.member)) == len(self.member)
+
+
+def check_call(
+    policy: GaussianPolicy,
+    streams: int | I64,
+    stream_ids: I64 | None,
+    seed: int,
+    num_threads: int | None,
+    normalizer: Normalizer | None,
+    update_normalizer: bool,
+) -> Call:
+    """The arguments that every run of streams takes, checked."""
+    if isinstance(streams, np.ndarray):
+        if streams.ndim != 1 or streams.dtype != np.int64:
+            got_text = f"{list(streams.shape)} of {streams.dtype}"
+            raise TypeError(f"streams: expected a count or an array [S] of int64, got {got_text}")
+        member = np.ascontiguousarray(streams)
+    else:
+        member = np.repeat(np.arange(policy.members), check_count("streams", streams))
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected an integer from 0 to 2^64 - 1, got {seed}")
+    if not bool(np.isfinite(policy.flat.numpy()).all()):
+        raise ValueError("policy: expected finite parameters, got NaN or infinity")
+    if normalizer is not None and normalizer.mean.shape != (policy.members, policy.obs_dim):
+        expected = f"[{policy.members}, {policy.obs_dim}]"
+        got = list(normalizer.mean.shape)
+        raise ValueError(f"normalizer: expected mean [M, O] = {expected}, got {got}")
+    return Call(
+        member=member,
+        stream_ids=np.arange(len(member)) if stream_ids is None else stream_ids,
+        seed=seed,
+        num_threads=chosen_threads(num_threads),
+        normalizer=normalizer.copy() if normalizer is not None else None,
+        update_normalizer=update_normalizer and normalizer is not None,
+    )
+
+
+def check_streams(task: AnyTask, policy: GaussianPolicy, call: Call) -> None:
+    """What the native core checks itself, in its words, for what runs in Python."""
+    for name in ("obs_dim", "act_dim"):
+        expected, got = getattr(task, name), getattr(policy, name)
+        if got != expected:
+            raise ValueError(f"policy: expected {name} {expected} of the task, got {got}")
+    if len(call.member) < 1:
+        raise ValueError("streams: expected at least one stream, got none")
+    for member in call.member:
+        if not 0 <= member < policy.members:
+            known = f"members from 0 to {policy.members - 1}"
+            raise ValueError(f"streams: expected {known}, got {member}")
+    ids = call.stream_ids
+    if ids.dtype != np.int64 or ids.shape != call.member.shape:
+        text = f"stream_ids: expected [S] = {list(call.member.shape)} of int64"
+        error = ValueError if ids.dtype == np.int64 else TypeError
+        raise error(f"{text}, got {list(ids.shape)} of {ids.dtype}")
+    for stream_id in ids:
+        if not 0 <= stream_id < 2**32:
+            raise ValueError(f"stream_ids: expected ids from 0 to 2^32 - 1, got {stream_id}")
+
+
+def chosen_actions(task: AnyTask, actions: str | None) -> str:
+    """The map from sampled actions to the task's: ``actions``, or the task's own for None.
+
+    Raises:
+        ValueError: no such map.
+    """
+    if actions is not None:
+        return check_choice("actions", actions, ACTIONS)
+    return "clip" if isinstance(task, GymnasiumTask) else "none"

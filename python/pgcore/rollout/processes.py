@@ -1,0 +1,187 @@
+"""Worker processes for what Python can only do one at a time.
+
+A worker is a fresh interpreter that takes one job after the other through a socket. It is started
+by its command line, not by :mod:`multiprocessing`, so that the caller's script needs no
+``if __name__ == "__main__"``. It ends when its socket closes, however the caller ended; and it has
+a process group of its own, so that Ctrl-C reaches the caller alone, who then ends the workers.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from pgcore.base.threads import default_threads
+
+_CHECK_SECONDS = 1.0  # how often a worker that says nothing is looked after
+
+
+class JobError(RuntimeError):
+    """A job that gave no result: its process died, or the job could not be read there."""
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self) -> None:
+        self.connection, theirs = Pipe()
+        command = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from pgcore.rollout.processes import serve; serve({theirs.fileno()})"
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", command], pass_fds=[theirs.fileno()], process_group=0
+        )
+        theirs.close()  # so that the socket ends with the worker
+
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process.poll() is None
+
+    def answer(self) -> Any:
+        """The result of its job, or a :class:`JobError`; call it when there is one, or none will
+        come."""
+        try:
+            if self.connection.poll():
+                ok, value = pickle.loads(self.connection.recv_bytes())
+                return value if ok else JobError(value)
+        except (EOFError, OSError):
+            pass
+        return JobError(f"its worker process ended {_ending(self.end())}")
+
+    def end(self) -> int:
+        """End the process, whatever it does; its exit status."""
+        self.connection.close()
+        if self.process.poll() is None:
+            # a process that closed its socket is about to end by itself, and says why
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.process.wait(0.2)
+            self.process.kill()
+        return self.process.wait()
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"by signal {signal.Signals(-status).name}"
+    return f"with exit status {status}"
+
+
+class _Workers:
+    """The workers that nobody uses at the moment, kept for the next call."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.idle: list[Worker] = []
+
+    def lease(self, count: int) -> list[Worker]:
+        """``count`` workers, new ones if there are too few."""
+        with self.lock:
+            alive = [w for w in self.idle if w.alive()]
+            self.idle = alive[count:]
+        return alive[:count] + [Worker() for _ in range(count - len(alive))]
+
+    def give_back(self, workers: list[Worker]) -> None:
+        """Keep workers: as many as there are processors, or as the last call had."""
+        with self.lock:
+            kept = max(default_threads(), len(workers))
+            self.idle = workers + self.idle
+            surplus, self.idle = self.idle[kept:], self.idle[:kept]
+        for worker in surplus:
+            worker.end()
+
+    def close(self) -> None:
+        """End all of them."""
+        for worker in self.idle:
+            worker.connection.close()
+        for worker in self.idle:
+            worker.end()
+        self.idle = []
+
+    def forget(self) -> None:
+        """In a forked copy of this process: the workers stay with the original."""
+        self.__init__()  # type: ignore[misc]
+
+
+_WORKERS = _Workers()  # a cache of processes, which no result depends on
+atexit.register(_WORKERS.close)
+os.register_at_fork(after_in_child=_WORKERS.forget)
+
+
+def run_jobs(jobs: Sequence[bytes], processes: int) -> list[Any]:
+    """Run pickled jobs (function, arguments) in worker processes.
+
+    Args:
+        jobs: each the pickle of a module's function and a tuple of its arguments.
+        processes: how many run at a time.
+
+    Returns:
+        The result of each job, or a :class:`JobError` where a process died: the other jobs go on,
+        in a new process if need be.
+    """
+    results: list[Any] = [None] * len(jobs)
+    waiting = list(enumerate(jobs))[::-1]
+    busy: dict[Connection[Any, Any], tuple[Worker, int]] = {}
+    idle = _WORKERS.lease(min(processes, len(jobs)))
+    try:
+        while waiting or busy:
+            while waiting and idle:
+                worker, (number, job) = idle.pop(), waiting.pop()
+                busy[worker.connection] = worker, number
+                with contextlib.suppress(OSError):  # it has died: its answer says so
+                    worker.connection.send_bytes(job)
+            ready = wait(list(busy), _CHECK_SECONDS)
+            for connection, (worker, number) in list(busy.items()):
+                if connection in ready or not worker.alive():
+                    del busy[connection]
+                    results[number] = worker.answer()
+                    if worker.alive():
+                        idle.append(worker)
+                    elif waiting:
+                        idle += _WORKERS.lease(1)
+    except BaseException:  # Ctrl-C among them: nobody waits for these jobs any more
+        for worker in [*idle, *(w for w, _ in busy.values())]:
+            worker.process.kill()
+            worker.end()
+        raise
+    _WORKERS.give_back(idle)
+    return results
+
+
+def serve(descriptor: int) -> None:
+    """What a worker does: jobs from a socket, until it closes."""
+    os.set_inheritable(descriptor, False)  # processes that an environment starts do not hold it
+    connection: Connection[Any, Any] = Connection(descriptor)
+    jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def receive() -> None:
+        while True:
+            try:
+                jobs.put(connection.recv_bytes())
+            except (EOFError, OSError):  # also in the middle of a job: nobody waits for it
+                os._exit(0)
+
+    threading.Thread(target=receive, daemon=True).start()
+    while True:
+        result = _result(jobs.get())
+        sys.stdout.flush()  # what environments print: the process ends without ceremony
+        connection.send_bytes(result)
+
+
+def _result(job: bytes) -> bytes:
+    function: Callable[..., Any]
+    try:
+        function, arguments = pickle.loads(job)
+        return pickle.dumps((True, function(*arguments)), protocol=5)
+    except Exception as error:
+        return pickle.dumps((False, f"{type(error).__name__}: {error}"), protocol=5)

@@ -1,0 +1,22 @@
+"""What a table and a figure say of simulations that blew up."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+NOTED_SHARE = 0.01  # of the trajectories; fewer are not worth a sentence
+
+
+def divergence_note(data: xr.Dataset) -> str:
+    """A sentence if more than :data:`NOTED_SHARE` of a dataset's trajectories blew up, else "".
+
+    Args:
+        data: with the variables ``diverged`` (of an older pgcore: without) and ``trajectories``.
+    """
+    if "diverged" not in data:
+        return ""
+    diverged, trajectories = (float(data[name].sum()) for name in ("diverged", "trajectories"))
+    if not diverged > NOTED_SHARE * trajectories:
+        return ""
+    share = 100 * diverged / trajectories
+    return f"{share:.2g} % of the trajectories ended because the simulation blew up"

@@ -1,0 +1,198 @@
+"""Statistics of K independent steps: mean change, spread, share that lowers, tails, correlation.
+
+A step's change is measured with noise of its own, and with the centre's, which all steps share.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import stats
+
+from pgcore.base.arrays import F64
+from pgcore.studies.measures.surfaces import Interval
+
+_UNKNOWN = Interval(math.nan, math.nan, math.nan)
+
+
+def mean_change(changes: F64, centre_error: float = 0.0, level: float = 0.95) -> Interval:
+    """Mean over independent steps and its interval: Student's t, the centre's error in it.
+
+    var(mean) = s²/K + e², e of the centre; degrees of freedom by Satterthwaite, where e has many.
+
+    Args:
+        changes: [K], each with its own noise and the centre's.
+        centre_error: standard error of the centre; 0 where each step has a centre of its own.
+        level: coverage.
+    """
+    K = len(changes)
+    middle = float(changes.mean())
+    if K < 2 or not np.isfinite(changes).all():
+        return Interval(middle, math.nan, math.nan)
+    own = float(changes.var(ddof=1)) / K
+    variance = own + centre_error**2
+    freedom = (K - 1) * variance**2 / own**2 if own > 0 else math.inf
+    width = float(stats.t.ppf(0.5 + level / 2, freedom)) * math.sqrt(variance)
+    return Interval(middle, middle - width, middle + width)
+
+
+def spread(values: F64, errors: F64, level: float = 0.95) -> Interval:
+    """Standard deviation between steps with the noise of their evaluation removed.
+
+    sqrt(max(0, s² - mean eₖ²)); the interval is that of a normal's variance (χ², K-1 degrees),
+    whose ends have the noise taken off and are 0 at least.
+
+    Args:
+        values: [K], returns or changes (a centre that all share moves none apart).
+        errors: [K], each one's own standard error.
+        level: coverage.
+    """
+    K = len(values)
+    if K < 2 or not np.isfinite(values).all() or not np.isfinite(errors).all():
+        return _UNKNOWN
+    noise, square = float(np.square(errors).mean()), float(values.var(ddof=1))
+    tails = stats.chi2.ppf([0.5 + level / 2, 0.5 - level / 2], K - 1)
+    low, high = ((K - 1) * square / tails).tolist()
+    return Interval(*(math.sqrt(max(0.0, x - noise)) for x in (square, low, high)))
+
+
+def without_noise(values: F64, errors: F64) -> F64:
+    """Values [K] drawn to their mean until their variance is that without evaluation noise.
+
+    Constrained empirical Bayes (Louis 1984): x̄ + (xₖ - x̄) sqrt(max(0, s² - mean eₖ²) / s²). Mean
+    and variance are those of what was to be measured; a shape that noise has blurred stays blurred.
+    """
+    middle, square = values.mean(), values.var(ddof=1)
+    kept = max(0.0, square - np.square(errors).mean()) / square if square > 0 else 0.0
+    return np.asarray(middle + (values - middle) * math.sqrt(kept))
+
+
+def share_interval(count: int, of: int, level: float = 0.95) -> Interval:
+    """A share and Wilson's interval (1927), whose mean coverage is nominal from 10 on."""
+    if of < 1:
+        return _UNKNOWN
+    z = float(stats.norm.ppf(0.5 + level / 2))
+    share = count / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    width = z * math.sqrt(share * (1 - share) / of + (z / (2 * of)) ** 2) / (1 + z * z / of)
+    return Interval(share, max(0.0, middle - width), min(1.0, middle + width))
+
+
+def change_width(errors: F64, count: F64, level: float = 0.95) -> F64:
+    """Half of the interval of each change: Student's t with the step's trajectories less one.
+
+    Args:
+        errors: standard errors of the changes, the centre's among them.
+        count: trajectories of each step, or pairs of them.
+        level: coverage.
+    """
+    return np.asarray(stats.t.ppf(0.5 + level / 2, np.maximum(count - 1, 1.0)) * errors)
+
+
+def clear_shares(changes: F64, widths: F64) -> tuple[float, float]:
+    """Shares of the steps whose own interval lies below 0, and above 0.
+
+    Args:
+        changes: [K].
+        widths: [K], of :func:`change_width`.
+    """
+    return float((changes + widths < 0).mean()), float((changes - widths > 0).mean())
+
+
+def lower_tail(returns: F64, errors: F64, fraction: float = 0.5) -> float:
+    """Left-tail probability of post-update returns: P(R(θ') < fraction · E R(θ')).
+
+    Rahn et al. 2023 (arXiv:2309.14597), with evaluation noise removed (:func:`without_noise`). NaN
+    where the mean return is not positive: then a fraction of it is no lower return.
+    """
+    if not returns.mean() > 0:
+        return math.nan
+    return float((without_noise(returns, errors) < fraction * returns.mean()).mean())
+
+
+def lower_mean(returns: F64, errors: F64, share: float = 0.1) -> float:
+    """CVaR: mean of the lowest ``share`` of post-update returns, evaluation noise removed.
+
+    Rahn et al. 2023. The mass at the quantile counts by its fraction, so that exactly ``share`` of
+    it is averaged (K = 20: the two lowest).
+    """
+    ordered = np.sort(without_noise(returns, errors))
+    K = len(ordered)
+    weights = np.diff(np.minimum(np.arange(K + 1), share * K))
+    return float((ordered * weights).sum() / weights.sum())
+
+
+def correlation(one: F64, other: F64, lost: int = 0, level: float = 0.95) -> Interval:
+    """Pearson's correlation with Fisher's interval; ``lost`` degrees are taken by means."""
+    n = len(one) - lost
+    if n < 4 or one.std() == 0 or other.std() == 0:
+        return _UNKNOWN
+    r = float(np.clip(np.corrcoef(one, other)[0, 1], -1 + 1e-12, 1 - 1e-12))
+    width = float(stats.norm.ppf(0.5 + level / 2)) / math.sqrt(n - 3)
+    return Interval(r, math.tanh(math.atanh(r) - width), math.tanh(math.atanh(r) + width))
+
+
+def within_trials(one: F64, other: F64, level: float = 0.95) -> Interval:
+    """Correlation between the steps of a trial, of all trials: their means are taken off.
+
+    Args:
+        one, other: [T, K].
+        level: coverage.
+    """
+    first, second = (x - x.mean(axis=1, keepdims=True) for x in (one, other))
+    return correlation(first.ravel(), second.ravel(), len(one) - 1, level)
+
+
+def reliability(values: F64, errors: F64) -> float:
+    """Share of the variance between steps [..., K] that is no evaluation noise, over all trials.
+
+    Noise in one of two variables lowers their correlation by the root of this (Spearman 1904).
+    """
+    square = float(values.var(axis=-1, ddof=1).mean())
+    return max(0.0, square - float(np.square(errors).mean())) / square if square > 0 else math.nan
+
+
+def over_trials(values: F64, level: float = 0.95) -> Interval:
+    """Mean over trials of a statistic [T] of their steps, and its interval (Student's t, T-1).
+
+    Trials are the units: what their steps and centres add is in the differences between trials. To
+    resample trials and then steps covers too little with few trials (see the tests).
+    """
+    return mean_change(values, level=level)
+
+
+def share_over_trials(counts: F64, of: F64, level: float = 0.95) -> Interval:
+    """Mean over trials of the share of their steps, and an interval for it.
+
+    The hull of Student's t over the trials' shares and of Wilson's over all steps: equal shares in
+    few trials leave no spread between trials, and say no more than so many steps can.
+
+    Args:
+        counts, of: [T], steps that count, and steps; trials without steps are left out.
+        level: coverage.
+    """
+    there = of > 0
+    if not there.any():
+        return _UNKNOWN
+    counts, of = counts[there], of[there]
+    pooled = share_interval(int(counts.sum()), int(of.sum()), level)
+    if len(of) == 1:
+        return pooled
+    share = over_trials(counts / of, level)
+    low, high = max(0.0, min(share.low, pooled.low)), min(1.0, max(share.high, pooled.high))
+    return Interval(share.estimate, low, high)
+
+
+def resampled_trials(
+    values: F64, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """Mean of steps of trials [T, K], and its hierarchical bootstrap: trials, then their steps."""
+    generator = np.random.default_rng(np.random.Philox(key=seed))
+    T, K = values.shape
+    trial = generator.integers(0, T, size=(resamples, T, 1))
+    step = generator.integers(0, K, size=(resamples, T, K))
+    draws = values[trial, step].mean(axis=(1, 2))
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(draws, [tail, 100 - tail])
+    return Interval(float(values.mean()), float(low), float(high))

@@ -1,0 +1,1 @@
+"""Many independent update steps: how often do they raise the true reward?"""

@@ -1,0 +1,133 @@
+"""Statistics of steps: exact cases, and intervals that cover what they should."""
+
+import numpy as np
+import pytest
+
+from pgcore.studies.measures import steps as measures
+
+REPEATS = 4000
+
+
+def covered(intervals, truth):
+    """Share of the intervals that hold the truth; within 1.1 % by chance (99 % of 4000 repeats)."""
+    return np.mean([x.low <= truth <= x.high for x in intervals])
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@pytest.mark.parametrize(("K", "centre"), [(8, 0.1), (20, 0.0), (20, 0.5), (20, 3.0)])
+def test_mean_change_covers_with_the_error_of_the_centre(K, centre):
+    """Steps N(1, 2), own noise 1, and a centre that all share, from less to more than theirs."""
+    z, common = normal(REPEATS, K), centre * normal(REPEATS, 1, seed=1)
+    changes = 1 + np.sqrt(2**2 + 1**2) * z + common
+    share = covered([measures.mean_change(c, centre) for c in changes], 1.0)
+    assert 0.93 <= share <= 0.97, share
+
+
+@pytest.mark.parametrize(("K", "noise"), [(8, 1.0), (20, 0.5), (20, 2.0)])
+def test_spread_covers_without_evaluation_noise(K, noise):
+    """Errors are estimates themselves, of 20 trajectories each."""
+    generator = np.random.default_rng(2)
+    errors = noise * np.sqrt(generator.chisquare(19, (REPEATS, K)) / 19)
+    changes = 2 * normal(REPEATS, K) + noise * normal(REPEATS, K, seed=3)
+    found = [measures.spread(c, e) for c, e in zip(changes, errors, strict=True)]
+    share = covered(found, 2.0)
+    assert 0.93 <= share <= 0.97, share
+    square = np.mean([x.estimate**2 for x in found])
+    assert square == pytest.approx(4.0, rel=0.05 if noise < 2 else 0.1)  # cut at 0, so a bit more
+
+
+def test_spread_of_noise_alone_is_none():
+    found = [measures.spread(x, np.ones(20)) for x in normal(1000, 20)]
+    assert np.mean([x.low == 0 for x in found]) > 0.95
+    assert 0.4 < np.mean([x.estimate == 0 for x in found]) < 0.6
+
+
+@pytest.mark.parametrize("p", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("K", [20, 60])
+def test_a_share_covers(K, p):
+    """Exactly, by the binomial: Wilson's coverage swings about 95 %."""
+    from scipy import stats
+
+    counts = np.arange(K + 1)
+    inside = [measures.share_interval(int(c), K) for c in counts]
+    weights = stats.binom.pmf(counts, K, p)
+    share = sum(w for w, x in zip(weights, inside, strict=True) if x.low <= p <= x.high)
+    assert 0.925 <= share <= 0.98, share
+
+
+@pytest.mark.parametrize("T", [3, 6, 10])
+def test_over_trials_covers_where_resampling_does_not(T):
+    """Trials N(1, 1), steps N(trial, 2), a centre's error 0.3 in each trial; K = 20."""
+    trials = normal(REPEATS, T, 1) + 0.3 * normal(REPEATS, T, 1, seed=1)
+    changes = 1 + trials + 2 * normal(REPEATS, T, 20, seed=2)
+    share = covered([measures.over_trials(c.mean(1)) for c in changes], 1.0)
+    assert 0.93 <= share <= 0.97, share
+    few = changes[:400]
+    resampled = covered([measures.resampled_trials(c, resamples=300) for c in few], 1.0)
+    assert resampled < (0.92 if T < 10 else 0.95), resampled
+
+
+@pytest.mark.parametrize("T", [3, 6])
+def test_a_share_over_trials_covers(T):
+    """Trials whose shares differ (Beta) and trials that are all alike; the hull may cover more."""
+    generator = np.random.default_rng(5)
+    K = np.full(T, 20)
+    for alike in (False, True):
+        p = np.full((1000, T), 0.3) if alike else generator.beta(3, 7, (1000, T))
+        counts = generator.binomial(20, p)
+        share = covered([measures.share_over_trials(c, K) for c in counts], 0.3)
+        assert share >= 0.93, (alike, share)
+    none = measures.share_over_trials(np.zeros(T), K)
+    assert none.estimate == 0 and none.high > 0.02  # equal shares are no certainty
+
+
+@pytest.mark.parametrize("T", [1, 4])
+def test_correlation_within_trials_covers(T):
+    """Truth 0.6 within trials, whatever their means are."""
+    one = normal(REPEATS, T, 20)
+    other = 0.6 * one + 0.8 * normal(REPEATS, T, 20, seed=1) + 5 * normal(REPEATS, T, 1, seed=2)
+    share = covered([measures.within_trials(a, b) for a, b in zip(one, other, strict=True)], 0.6)
+    assert 0.93 <= share <= 0.97, share
+
+
+def test_reliability_undoes_what_noise_takes_from_a_correlation():
+    one, noise = normal(2000, 20), 0.75
+    true = 0.6 * one + 0.8 * normal(2000, 20, seed=1)
+    measured = true + noise * normal(2000, 20, seed=2)
+    errors = np.full(one.shape, noise)
+    kept = measures.reliability(measured, errors)
+    assert kept == pytest.approx(1 / (1 + noise**2), abs=0.02)
+    r = measures.within_trials(one, measured).estimate
+    assert r / np.sqrt(kept) == pytest.approx(0.6, abs=0.02)
+
+
+def test_tails_without_evaluation_noise():
+    """Normal returns: the tails of the true ones, from ones with as much noise as spread."""
+    generator = np.random.default_rng(4)
+    true = 10 + 3 * generator.standard_normal(20_000)
+    measured, errors = true + 3 * generator.standard_normal(20_000), np.full(20_000, 3.0)
+    assert measures.lower_tail(measured, errors) == pytest.approx(np.mean(true < 5), abs=0.005)
+    assert np.mean(measured < 5) > 2 * np.mean(true < 5)  # what noise alone would add
+    expected = np.sort(true)[:2000].mean()
+    assert measures.lower_mean(measured, errors) == pytest.approx(expected, abs=0.1)
+    shrunk = measures.without_noise(measured, errors)
+    assert shrunk.mean() == pytest.approx(measured.mean())
+    assert shrunk.var(ddof=1) == pytest.approx(measured.var(ddof=1) - 9)
+
+
+def test_tails_exactly():
+    returns = np.array([1.0, 4.0, *np.full(18, 10.0)])
+    assert measures.lower_tail(returns, np.zeros(20)) == 0.1
+    assert measures.lower_mean(returns, np.zeros(20)) == 2.5
+    assert measures.lower_mean(returns[:5], np.zeros(5)) == 1.0  # a tenth of five: half a step
+    assert np.isnan(measures.lower_tail(-returns, np.zeros(20)))
+
+
+def test_clear_shares_are_of_intervals_beside_zero():
+    changes = np.array([-3.0, -1.0, 1.0, 3.0])
+    widths = measures.change_width(np.ones(4), np.array([1e6, 1e6, 1e6, 3.0]))
+    np.testing.assert_allclose(widths, [1.96, 1.96, 1.96, 4.303], atol=1e-3)
+    assert measures.clear_shares(changes, widths) == (0.25, 0.0)  # of three trajectories: unclear
