@@ -1,4 +1,4 @@
-"""The command line: `pgcore train | study | tasks | info | presets`."""
+"""The command line: `pgcore train | import | study | tasks | info | presets`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ USAGE = """usage: pgcore COMMAND [options]
 How good are the gradients, values and surrogates of deep policy-gradient agents?
 
   train      train agents, many trials at a time
+  import     read an agent of another library
   study      measure trained agents: gradient, value, landscape
   tasks      list the tasks; with an ID: its observations, rewards and limits
   presets    the settings of the paper; with --diff where its companion code differs
@@ -82,8 +83,16 @@ def study(arguments: Sequence[str]) -> None:
     command_line.main(arguments)
 
 
+def import_(arguments: Sequence[str]) -> None:
+    """`pgcore import`: handed on to the importers' own command line."""
+    from pgcore.importers import command_line
+
+    command_line.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
+    "import": import_,
     "study": study,
     "tasks": tasks,
     "presets": presets,

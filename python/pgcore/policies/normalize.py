@@ -40,6 +40,38 @@ class Normalizer:
         shape = (members, obs_dim)
         return Normalizer(np.zeros(members), np.zeros(shape), np.zeros(shape), clip)
 
+    @staticmethod
+    def frozen(mean: F64, scale: F64, clip: float | None = 10.0) -> Normalizer:
+        """Statistics from elsewhere: inputs are ``clip((obs - mean) / scale, -clip, clip)``.
+
+        Their count is 2, whatever it was there: they are not for going on with training.
+
+        Args:
+            mean, scale: [M, O], or [O] for one member.
+            clip: bound of the normalised values; None: no bound.
+
+        Raises:
+            ValueError: a scale below 1e-8, which no standard deviation here gives, or not finite.
+        """
+        mean, scale = (np.atleast_2d(np.asarray(a, dtype=np.float64)) for a in (mean, scale))
+        if mean.shape != scale.shape:
+            raise ValueError(f"scale: expected {list(mean.shape)}, got {list(scale.shape)}")
+        made = Normalizer.create(mean.shape[1], mean.shape[0], clip)
+        for name, values, least in (("mean", mean, -np.inf), ("scale", scale, 1e-8)):
+            bad = np.argwhere(~(np.isfinite(values) & (values >= least)))
+            if len(bad):
+                member, dimension = bad[0]
+                got = values[member, dimension]
+                wanted = "finite values" if name == "mean" else "finite values >= 1e-8"
+                raise ValueError(
+                    f"{name}: expected {wanted}, got {got:g} in dimension {dimension} "
+                    f"of member {member}"
+                )
+        made.count[:] = 2.0
+        made.mean[:] = mean
+        made.m2[:] = np.square(scale - 1e-8)
+        return made
+
     @property
     def members(self) -> int:
         """Number of members M."""

@@ -1,0 +1,1 @@
+"""Agents of other libraries, read without executing anything that their files hold."""

@@ -1,0 +1,96 @@
+"""Observation statistics in files of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pgcore.base.arrays import F64
+from pgcore.importers.inert import Inert, array_of, read_pickle, refused
+from pgcore.importers.parts import Statistics, refuse
+
+_CLASSES = (
+    "stable_baselines3.common.",
+    "gymnasium.spaces.",
+    "gym.spaces.",
+    "gymnasium.wrappers.",
+    "gym.wrappers.",
+    "numpy.random.",
+    "tianshou.utils.statistics.",
+)
+
+
+def statistics(mean: Any, scale: Any, clip: Any, count: Any = None) -> Statistics:
+    """Checked statistics; a leading axis of length one is dropped."""
+    arrays = [array_of(mean), array_of(scale)]
+    if any(a is None for a in arrays):
+        raise refuse("normalizer: expected arrays of numbers for mean and variance")
+    flat: list[F64] = [np.ascontiguousarray(np.atleast_1d(np.squeeze(a))) for a in arrays]  # type: ignore[arg-type]
+    if flat[0].ndim != 1 or flat[0].shape != flat[1].shape:
+        got = f"{list(flat[0].shape)} and {list(flat[1].shape)}"
+        raise refuse(f"normalizer: expected mean and scale [O], got {got}")
+    number = array_of(count)
+    bound = array_of(clip)
+    return Statistics(
+        flat[0],
+        flat[1],
+        None if bound is None else float(bound),
+        None if number is None else float(np.squeeze(number)),
+    )
+
+
+def of_variance(values: Mapping[str, Any], eps: float, clip: Any) -> Statistics:
+    """Statistics from mean, var and count: scale = sqrt(var + eps)."""
+    variance = array_of(values.get("var"))
+    if variance is None:
+        raise refuse("normalizer: expected mean and var")
+    made = statistics(values.get("mean"), np.sqrt(variance + eps), clip, values.get("count"))
+    return dataclasses.replace(made, variance=variance.reshape(-1), eps=eps)
+
+
+def read_vecnormalize(path: Path) -> dict[str, Any]:
+    """Statistics and reward scale from ``vecnormalize.pkl``, as fields of Parts."""
+    made = read_pickle(path, _CLASSES)
+    values = made.fields() if isinstance(made, Inert) else {}
+    rms = values.get("obs_rms")
+    if "norm_obs" not in values:
+        raise refused(path, "expected a pickled VecNormalize")
+    if values["norm_obs"] and not isinstance(rms, Inert):
+        raise refuse("normalizer: observations that are a dictionary are not supported")
+    eps = float(array_of(values.get("epsilon", 1e-8)))  # type: ignore[arg-type]
+    found: dict[str, Any] = {}
+    if values["norm_obs"] and isinstance(rms, Inert):
+        found["observations"] = of_variance(rms.fields(), eps, values.get("clip_obs", 10.0))
+    ret = values.get("ret_rms")
+    if values.get("norm_reward") and isinstance(ret, Inert):
+        variance = float(np.squeeze(array_of(ret.fields()["var"])))  # type: ignore[arg-type]
+        found["reward_std"] = float(np.sqrt(variance + eps)) - 1e-8
+        found["reward_clip"] = float(array_of(values.get("clip_reward", 10.0)))  # type: ignore[arg-type]
+    return found
+
+
+def read_statistics(path: Path, eps: float = 1e-8, clip: float | None = 10.0) -> Statistics:
+    """Statistics from a file that a user made: ``.npz`` with mean and var (or scale), or a pickle.
+
+    The pickle holds a RunningMeanStd, or a dictionary with mean and var. ``eps`` and ``clip`` are
+    the library's, where the file has none.
+    """
+    if path.suffix == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values: dict[str, Any] = dict(file)
+        except Exception as error:
+            raise refused(path, error) from error
+    else:
+        made = read_pickle(path, _CLASSES)
+        values = made.fields() if isinstance(made, Inert) else made
+    if not isinstance(values, Mapping) or "mean" not in values:
+        raise refused(path, "expected mean and var")
+    bound = values.get("clip_max", values.get("clip", clip))
+    if "scale" in values:
+        return statistics(values["mean"], values["scale"], bound, values.get("count"))
+    return of_variance(values, float(array_of(values.get("eps", eps))), bound)  # type: ignore[arg-type]

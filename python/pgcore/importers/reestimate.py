@@ -1,0 +1,72 @@
+"""Statistics that a file lacks, from the agent's own trajectories."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from pgcore.agent import Agent
+from pgcore.policies.normalize import Normalizer, RewardScaler
+
+
+def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
+    """The agent with statistics of its own observations, and the scale of its own rewards.
+
+    It acts on statistics that follow its observations, as in training, from none on. They are not
+    those that it was trained with, and its origin says so.
+
+    Args:
+        agent: without a normaliser.
+        pairs: how long it acts.
+        seed: of the run.
+    """
+    empty = Normalizer.create(agent.task.obs_dim)
+    live = dataclasses.replace(agent, normalizer=empty)
+    batch = live.collect(steps=pairs, streams=1, seed=seed, update_normalizer=True)
+    ended = batch.terminated | batch.truncated
+    before, after = _mean_returns(batch.rewards[0], ended[0])
+    std = agent.reward_std
+    label = {
+        "observations": f"statistics of {pairs} pairs of its own, not those of its training",
+        "first_tenth_return": before,
+        "last_tenth_return": after,
+    }
+    if std is None:
+        scaler = RewardScaler.create(1, agent.judgement.gamma)
+        scaler.scale(batch.rewards, ended)
+        count, _, m2, _ = scaler.state[0]
+        std = np.array([float(np.sqrt(m2 / (count - 1)))])
+        label["rewards"] = "scale of the same pairs"
+    notes = {k: v for k, v in agent.origin["notes"].items() if k != "reward_scale"}
+    notes["reestimated"] = (
+        f"observation statistics re-estimated on {pairs} pairs (mean return of trajectories in the "
+        f"first tenth {before:.1f}, in the last {after:.1f}); every result of this agent is so"
+    )
+    return dataclasses.replace(
+        agent,
+        normalizer=batch.normalizer,
+        reward_std=std,
+        reward_clip=agent.reward_clip or 10.0,
+        origin={
+            **agent.origin,
+            "notes": notes,
+            "reestimated": label,
+            "observations_seen": None,
+        },
+    )
+
+
+def _mean_returns(rewards: np.ndarray, ended: np.ndarray) -> tuple[float, float]:
+    """Mean return of the trajectories that end in the first, and in the last tenth; else 0."""
+    ends = np.nonzero(ended)[0] + 1
+    totals = [float(part.sum()) for part in np.split(rewards, ends)[: len(ends)]]
+    means = []
+    for low, high in ((0.0, 0.1), (0.9, 1.0)):
+        inside = [
+            t
+            for t, e in zip(totals, ends, strict=True)
+            if low * len(rewards) <= e <= high * len(rewards)
+        ]
+        means.append(float(np.mean(inside)) if inside else 0.0)
+    return means[0], means[1]

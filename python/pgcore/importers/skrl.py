@@ -1,0 +1,86 @@
+"""skrl: ``agent_<t>.pt`` of PPO with the models of its instantiator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pgcore.importers.fold import scaled_outputs
+from pgcore.importers.inert import array_of
+from pgcore.importers.normalizers import statistics
+from pgcore.importers.parts import Keys, Options, Parts, Statistics, chosen_activation, refuse
+
+LIBRARY = "skrl"
+STAND_INS = ()
+_LOG_STD = (-20.0, 2.0)
+
+
+def recognises(path: Path, content: Any) -> bool:
+    """Whether a file holds such an agent."""
+    inner = content.get("policy") if isinstance(content, Mapping) else None
+    return isinstance(inner, Mapping) and "log_std_parameter" in inner
+
+
+def read(path: Path, content: Any, options: Options) -> Parts:
+    """An agent from its file."""
+    return of_state(content, options)
+
+
+def of_state(content: Any, options: Options) -> Parts:
+    """An agent from {"policy", "value", "observation_preprocessor", "value_preprocessor"}."""
+    notes = {
+        "mean": "the mean is taken as it is; a model with tanh(ACTIONS) is another",
+        "actions": "actions are taken as not clipped (clip_actions False, the default)",
+        "settings": "the file has none; pgcore's defaults of ppo are assumed",
+    }
+    activation = chosen_activation(options, "elu", notes)
+    keys = Keys(content["policy"], LIBRARY)
+    log_std = keys.take("log_std_parameter").clamp(*_LOG_STD)
+    if any(k.startswith(("policy_layer", "value_layer")) for k in keys.left):
+        raise refuse("skrl: a model that policy and value share is not supported")
+    policy = keys.chain("net_container", activation=activation)
+    keys.finish()
+    value = None
+    if isinstance(content.get("value"), Mapping):
+        own = Keys(content["value"], LIBRARY)
+        value = own.chain("net_container", activation=activation)
+        own.finish()
+        scaler = content.get("value_preprocessor")
+        if isinstance(scaler, Mapping) and "running_variance" in scaler:
+            mean, variance = _pair(scaler)
+            value = scaled_outputs(value, np.sqrt(variance), mean)
+            notes["value"] = (
+                "its de-normalisation is folded into the last layer, but for the clip at 5 standard"
+                " deviations"
+            )
+    return Parts(
+        library=LIBRARY,
+        policy=policy,
+        log_std=log_std,
+        value=value,
+        observations=_statistics(content),
+        actions="none",
+        algorithm="ppo",
+        notes=notes,
+    )
+
+
+def _pair(scaler: Mapping[str, Any]) -> tuple[Any, Any]:
+    mean, variance = (array_of(scaler.get(f"running_{n}")) for n in ("mean", "variance"))
+    if mean is None or variance is None:
+        raise refuse("skrl: expected running_mean and running_variance in its preprocessor")
+    # it computes with them in float32
+    return mean.reshape(-1).astype(np.float32), variance.reshape(-1).astype(np.float32)
+
+
+def _statistics(content: Mapping[str, Any]) -> Statistics | None:
+    for name in ("observation_preprocessor", "state_preprocessor"):
+        scaler = content.get(name)
+        if isinstance(scaler, Mapping) and "running_variance" in scaler:
+            mean, variance = _pair(scaler)
+            count = scaler.get("current_count")
+            return statistics(mean, np.sqrt(variance) + np.float32(1e-8), 5.0, count)
+    return None

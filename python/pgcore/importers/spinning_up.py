@@ -1,0 +1,85 @@
+"""Spinning Up (PyTorch): ``pyt_save/model.pt``, a whole module whose classes stay inert here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pgcore.importers.inert import Inert
+from pgcore.importers.parts import Keys, Options, Parts, activation_named
+
+LIBRARY = "Spinning Up"
+STAND_INS = ("spinup.", "torch.nn.modules.")
+
+
+def recognises(path: Path, content: Any) -> bool:
+    """Whether a file holds an actor-critic of Spinning Up."""
+    return "pi.log_std" in _weights(content)
+
+
+def read(path: Path, content: Any, options: Options) -> Parts:
+    """An agent from its module."""
+    return of_state(content, options)
+
+
+def of_state(content: Any, options: Options) -> Parts:
+    """An agent from an inert module, or from its state dict."""
+    keys = Keys(_weights(content), LIBRARY)
+    activation = activation_named(options.activation or _activation(content) or "tanh")
+    log_std = keys.take("pi.log_std")
+    policy = keys.chain("pi.mu_net", activation=activation)
+    value = keys.chain("v.v_net", activation=activation)
+    keys.finish()
+    return Parts(
+        library=LIBRARY,
+        policy=policy,
+        log_std=log_std,
+        value=value,
+        actions="none",
+        algorithm="ppo",
+        settings={
+            "policy_epochs": 80,
+            "minibatches": 1,
+            "normalize_advantages": "batch",
+            "adam_eps": 1e-8,
+            "target_kl": 0.01,
+        },
+        judgement={"lam": 0.97},
+        notes={
+            "settings": "the file has none; the defaults of its PPO are assumed (steps in full "
+            "batches, stopped at target_kl)"
+        },
+    )
+
+
+def _weights(content: Any) -> Mapping[str, Any]:
+    return _tensors(content, "") if isinstance(content, Inert) else _mapping(content)
+
+
+def _mapping(content: Any) -> Mapping[str, Any]:
+    return content if isinstance(content, Mapping) else {}
+
+
+def _tensors(module: Inert, prefix: str, depth: int = 0) -> dict[str, Tensor]:
+    """The state dict of an inert module."""
+    fields = module.fields()
+    found: dict[str, Tensor] = {}
+    for name, value in _mapping(fields.get("_parameters")).items():
+        if isinstance(value, Tensor):
+            found[f"{prefix}{name}"] = value
+    for name, inner in _mapping(fields.get("_modules")).items():
+        if isinstance(inner, Inert) and depth < 10:
+            found |= _tensors(inner, f"{prefix}{name}.", depth + 1)
+    return found
+
+
+def _activation(content: Any) -> str | None:
+    """The class between the first two layers."""
+    for name in ("pi", "mu_net", "1"):
+        content = _mapping(content.fields().get("_modules")).get(name) if content else None
+        if not isinstance(content, Inert):
+            return None
+    return type(content).__name__
