@@ -65,7 +65,7 @@ std::size_t max_bootstraps(const Task& task, std::size_t steps) noexcept;
 struct TrajectoryScore {
   double value;  // sum of gamma^t r_t
   std::int64_t length;
-  bool diverged;  // with its last step
+  bool diverged;       // with its last step
   double total = 0.0;  // sum of r_t
 };
 
