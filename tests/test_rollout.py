@@ -104,7 +104,7 @@ def test_live_normaliser_equals_welford_over_the_stream():
 
 
 def test_normaliser_with_several_streams_is_frozen_then_merged():
-    task = pgcore.make_task("Hopper-v2")
+    task = pgcore.make_task("HalfCheetah-v4")  # which never terminates
     policy = make_policy(task, 1)
     fresh = Normalizer.create(task.obs_dim)
     warm = pgcore.collect(
@@ -121,6 +121,70 @@ def test_normaliser_with_several_streams_is_frozen_then_merged():
     np.testing.assert_allclose(
         batch.normalizer.m2[0] / (len(seen) - 1), seen.var(axis=0, ddof=1), rtol=1e-10
     )
+
+
+def test_statistics_of_several_streams_see_terminal_observations():
+    """Which no array of the batch holds: against the twin, and by their number."""
+    task = pgcore.make_task("Hopper-v2")
+    policy = make_policy(task, 2)
+    start = Normalizer.create(task.obs_dim, 2)
+    options = {"streams": 2, "seed": 4, "normalizer": start, "update_normalizer": True}
+    native, python = (
+        pgcore.collect(task, policy, 60, backend=b, **options) for b in ("native", "python")
+    )
+    assert native.terminated.sum() > 3
+    for m in range(2):
+        own = native.member == m
+        cuts = np.isin(native.bootstrap_index[:, 0], np.nonzero(own)[0]).sum()
+        assert native.normalizer.count[m] == 120 + native.terminated[own].sum() + cuts
+    # they lie outside what Hopper may do, so that leaving them out would show
+    np.testing.assert_allclose(native.normalizer.mean, python.normalizer.mean, atol=1e-6)
+    np.testing.assert_allclose(native.normalizer.m2, python.normalizer.m2, rtol=1e-5)
+
+
+def joined(first, second):
+    """Two batches of the same streams, one behind the other; bootstraps of the cut left out."""
+    names = ("obs", "inputs", "actions", "log_probs", "rewards", "terminated", "truncated")
+    return {
+        name: np.concatenate([getattr(first, name), getattr(second, name)], axis=1)
+        for name in names
+    }
+
+
+@pytest.mark.parametrize("name", ["Hopper-v2", "Humanoid-v2", "Ant-v5", "Swimmer-v5"])
+@pytest.mark.parametrize("live", [True, False])
+def test_two_calls_give_what_one_would(name, live):
+    """Cut anywhere, in a trajectory or at its end, with statistics that follow."""
+    task = pgcore.make_task(name)
+    policy = make_policy(task, 3)
+    normalizer = Normalizer.create(task.obs_dim, 3)
+    normalizer.merge(np.random.default_rng(0).normal(0, 2, (9, task.obs_dim)))
+    streams = 1 if live else 2
+    options = {"streams": streams, "seed": 6, "normalizer": normalizer, "update_normalizer": live}
+    whole = pgcore.collect(task, policy, 60, **options)
+    ends = np.nonzero(whole.terminated[0])[0]
+    cuts = [25] if len(ends) == 0 else [25, int(ends[0]) + 1, int(ends[0]) + 2]
+    for cut in cuts:
+        first = pgcore.collect(task, policy, cut, keep_end=True, num_threads=1, **options)
+        options["normalizer"] = first.normalizer if live else normalizer
+        start = first.end
+        second = pgcore.collect(task, policy, 60 - cut, start=start, num_threads=2, **options)
+        options["normalizer"] = normalizer
+        for field, array in joined(first, second).items():
+            np.testing.assert_array_equal(array, getattr(whole, field), err_msg=field)
+        if live:
+            np.testing.assert_array_equal(second.normalizer.count, whole.normalizer.count)
+            np.testing.assert_array_equal(second.normalizer.m2, whole.normalizer.m2)
+        assert second.end is None
+
+
+def test_a_state_of_another_task_is_refused():
+    hopper, cheetah = (pgcore.make_task(n) for n in ("Hopper-v4", "HalfCheetah-v4"))
+    end = pgcore.collect(hopper, make_policy(hopper, 1), 5, keep_end=True).end
+    with pytest.raises(ValueError, match=r"start.simulator: expected \[S, N\]"):
+        pgcore.collect(cheetah, make_policy(cheetah, 1), 5, start=end)
+    with pytest.raises(ValueError, match="start: only native tasks"):
+        pgcore.collect(hopper, make_policy(hopper, 1), 5, start=end, backend="python")
 
 
 def test_scores_are_the_trajectories_of_the_rollout():

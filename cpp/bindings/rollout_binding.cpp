@@ -87,6 +87,18 @@ py::list to_python(const std::vector<StreamError>& errors) {
   return out;
 }
 
+using States = std::optional<std::tuple<py::array, py::array, py::array>>;
+
+// Where the streams of a call stand, checked; null pointers for none.
+StreamStates to_states(const States& states, TaskHandle& task, py::ssize_t S) {
+  if (!states) return {};
+  const auto N = static_cast<py::ssize_t>(task.state_size());
+  const auto& [simulator, trajectory, step] = *states;
+  return {checked<double>(simulator, "start.simulator", "[S, N]", {S, N}).data(),
+          checked<std::int64_t>(trajectory, "start.trajectory", "[S]", {S}).data(),
+          checked<std::int64_t>(step, "start.step", "[S]", {S}).data()};
+}
+
 template <typename T>
 py::array_t<T> zeros(std::vector<py::ssize_t> shape) {
   py::array_t<T> out(std::move(shape));
@@ -97,7 +109,8 @@ py::array_t<T> zeros(std::vector<py::ssize_t> shape) {
 py::dict collect(TaskHandle& task, const py::array& params, const std::vector<int>& sizes,
                  const py::dict& kind, const py::array& member, const py::array& stream_ids,
                  std::uint64_t seed, bool deterministic, const std::string& action_map,
-                 int num_threads, const Normalizer& normalizer, py::ssize_t steps) {
+                 int num_threads, const Normalizer& normalizer, py::ssize_t steps, bool watch,
+                 const States& start, bool keep_end) {
   Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
             num_threads);
   use_normalizer(call, normalizer);
@@ -123,23 +136,42 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   auto bootstrap_count = zeros<std::int64_t>({S});
   auto warnings = zeros<std::int64_t>({S});
   auto reward_fault = zeros<std::int64_t>({S});
-  const TransitionBuffers out{obs.mutable_data(),
-                              inputs.mutable_data(),
-                              actions.mutable_data(),
-                              log_probs.mutable_data(),
-                              rewards.mutable_data(),
-                              terminated.mutable_data(),
-                              truncated.mutable_data(),
-                              diverged.mutable_data(),
-                              bootstrap_obs.mutable_data(),
-                              bootstrap_inputs.mutable_data(),
-                              bootstrap_step.mutable_data(),
-                              bootstrap_count.mutable_data(),
-                              warnings.mutable_data(),
-                              reward_fault.mutable_data()};
+  const py::ssize_t W = watch ? S : 0;
+  auto seen_count = zeros<double>({W});
+  auto seen_mean = zeros<double>({W, O});
+  auto seen_m2 = zeros<double>({W, O});
+  const py::ssize_t E = keep_end ? S : 0;
+  const py::ssize_t N = keep_end ? static_cast<py::ssize_t>(task.state_size()) : 0;
+  auto end_simulator = zeros<double>({E, N});
+  auto end_trajectory = zeros<std::int64_t>({E});
+  auto end_step = zeros<std::int64_t>({E});
+  TransitionBuffers out{obs.mutable_data(),
+                        inputs.mutable_data(),
+                        actions.mutable_data(),
+                        log_probs.mutable_data(),
+                        rewards.mutable_data(),
+                        terminated.mutable_data(),
+                        truncated.mutable_data(),
+                        diverged.mutable_data(),
+                        bootstrap_obs.mutable_data(),
+                        bootstrap_inputs.mutable_data(),
+                        bootstrap_step.mutable_data(),
+                        bootstrap_count.mutable_data(),
+                        warnings.mutable_data(),
+                        reward_fault.mutable_data(),
+                        {},
+                        {}};
+  if (watch) {
+    out.seen = {seen_count.mutable_data(), seen_mean.mutable_data(), seen_m2.mutable_data()};
+  }
+  if (keep_end) {
+    out.end = {end_simulator.mutable_data(), end_trajectory.mutable_data(),
+               end_step.mutable_data()};
+  }
+  const StreamStates from = to_states(start, task, S);
 
   const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
-    return rollout(call.plan, static_cast<std::size_t>(steps), out, task.pool, cancel);
+    return rollout(call.plan, static_cast<std::size_t>(steps), from, out, task.pool, cancel);
   });
   py::dict result;
   result["obs"] = obs;
@@ -156,6 +188,8 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   result["bootstrap_count"] = bootstrap_count;
   result["warnings"] = warnings;
   result["reward_fault"] = reward_fault;
+  result["seen"] = py::make_tuple(seen_count, seen_mean, seen_m2);
+  result["end"] = py::make_tuple(end_simulator, end_trajectory, end_step);
   result["errors"] = to_python(errors);
   return result;
 }
@@ -284,7 +318,8 @@ void bind_rollout(py::module_& m) {
   m.def("collect", &collect, py::kw_only(), py::arg("task"), py::arg("params"), py::arg("sizes"),
         py::arg("kind"), py::arg("member"), py::arg("stream_ids"), py::arg("seed"),
         py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
-        py::arg("normalizer"), py::arg("steps"));
+        py::arg("normalizer"), py::arg("steps"), py::arg("watch"), py::arg("start"),
+        py::arg("keep_end"));
   m.def("evaluate", &evaluate_streams, py::kw_only(), py::arg("task"), py::arg("params"),
         py::arg("sizes"), py::arg("kind"), py::arg("member"), py::arg("stream_ids"),
         py::arg("seed"), py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),

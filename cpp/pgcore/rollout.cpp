@@ -1,12 +1,14 @@
 #include "pgcore/rollout.hpp"
 
 #include "pgcore/stream.hpp"
+#include "pgcore/whole_state.hpp"
 
 namespace pgcore {
 namespace {
 
 struct RolloutJob {
   const StreamPlan* plan;
+  const StreamStates* start;
   std::size_t steps;
   std::size_t bootstraps;
   const TransitionBuffers* out;
@@ -36,7 +38,32 @@ void write_step(const RolloutJob& job, std::size_t s, std::size_t t, const StepR
   if (out.reward_fault[s] < 0) out.reward_fault[s] = result.fault;
 }
 
-void run_rollout_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept {
+// Go on where stream s stood, or begin the trajectory that was due.
+void start_stream(const RolloutJob& job, std::size_t s, const mjModel& m, Stream& stream) noexcept {
+  const auto& start = *job.start;
+  const auto trajectory =
+      start.simulator == nullptr ? 0U : static_cast<std::uint32_t>(start.trajectory[s]);
+  if (start.simulator == nullptr || start.step[s] == 0) {
+    stream.begin(trajectory);
+    return;
+  }
+  load_whole_state(m, start.simulator + s * whole_state_size(*stream.data), *stream.data);
+  stream.address.trajectory = trajectory;
+  stream.address.step = static_cast<std::uint32_t>(start.step[s]);
+  stream.counted = true;
+}
+
+void keep_end(const RolloutJob& job, std::size_t s, bool ended, const Stream& stream) noexcept {
+  const auto& end = job.out->end;
+  if (end.simulator == nullptr) return;
+  end.trajectory[s] = static_cast<std::int64_t>(stream.address.trajectory) + (ended ? 1 : 0);
+  end.step[s] = ended ? 0 : static_cast<std::int64_t>(stream.address.step);
+  if (!ended) {
+    save_whole_state(*stream.data, end.simulator + s * whole_state_size(*stream.data));
+  }
+}
+
+void run_rollout_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept {
   const auto& job = *static_cast<const RolloutJob*>(arg);
   const auto& plan = *job.plan;
   const auto& out = *job.out;
@@ -46,8 +73,12 @@ void run_rollout_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept 
   const auto obs_dim = stream.moments.dim;
   const auto act_dim = static_cast<std::size_t>(plan.task->act_dim());
 
+  if (out.seen.count != nullptr) {
+    stream.seen = {out.seen.count + s, out.seen.mean + s * obs_dim, out.seen.m2 + s * obs_dim,
+                   obs_dim};
+  }
   out.reward_fault[s] = -1;
-  stream.begin(0);
+  start_stream(job, s, *m, stream);
   for (std::size_t t = 0; t < job.steps; ++t) {
     if (job.cancel->load(std::memory_order_relaxed)) break;
     // observe, act, step: straight into this stream's rows
@@ -62,11 +93,13 @@ void run_rollout_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept 
     const bool truncated = stream.time_is_up();
     if (!result.terminated && (truncated || last)) {
       if (!keep_bootstrap(job, s, t, stream)) result = stream.diverge();
-    } else if (result.terminated && !result.diverged && plan.normalizer.live) {
+    } else if (result.terminated && !result.diverged && stream.is_watched()) {
       stream.observe(workspace.obs.data(), workspace.input.data());
     }
     write_step(job, s, t, result, truncated);
-    if ((result.terminated || truncated) && !last) stream.begin(stream.address.trajectory + 1);
+    const bool ended = result.terminated || truncated;
+    if (ended && !last) stream.begin(stream.address.trajectory + 1);
+    if (last) keep_end(job, s, ended, stream);
   }
   out.warnings[s] = stream.warnings + count_warnings(*d);
 }
@@ -90,7 +123,7 @@ void run_evaluate_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept
   std::int64_t taken = 0;
   for (std::uint32_t trajectory = 0; taken < job.pairs; ++trajectory) {
     stream.begin(trajectory);
-    TrajectoryScore score{0.0, 0, false};
+    TrajectoryScore score;
     double discount = 1.0;
     for (bool ended = false; !ended;) {
       if (job.cancel->load(std::memory_order_relaxed)) return;
@@ -118,9 +151,9 @@ std::size_t max_bootstraps(const Task& task, std::size_t steps) noexcept {
 }
 
 std::vector<StreamError> rollout(const StreamPlan& plan, std::size_t steps,
-                                 const TransitionBuffers& out, BatchPool& pool,
-                                 const std::atomic<bool>& cancel) {
-  RolloutJob job{&plan, steps, max_bootstraps(*plan.task, steps), &out, &cancel};
+                                 const StreamStates& start, const TransitionBuffers& out,
+                                 BatchPool& pool, const std::atomic<bool>& cancel) {
+  RolloutJob job{&plan, &start, steps, max_bootstraps(*plan.task, steps), &out, &cancel};
   return run_streams(pool, plan.member.size(), plan.num_threads, run_rollout_stream, &job);
 }
 

@@ -41,32 +41,48 @@ struct StreamPlan {
   int num_threads;
 };
 
+// Where streams stand between two calls of rollout().
+struct StreamStates {
+  double* simulator = nullptr;         // [S, N], of whole_state.hpp; N as of whole_state_size()
+  std::int64_t* trajectory = nullptr;  // [S], the number of the one in hand
+  std::int64_t* step = nullptr;        // [S], its steps so far; 0: it is yet to begin
+};
+
+// Statistics of the observations that each stream has made.
+struct StreamMoments {
+  double* count = nullptr;  // [S]
+  double* mean = nullptr;   // [S, O]
+  double* m2 = nullptr;     // [S, O]
+};
+
 // Where rollout() writes; row-major, [S, T, ...] unless said otherwise.
 struct TransitionBuffers {
-  double* obs;                    // [S, T, O]
-  float* inputs;                  // [S, T, O]
-  float* actions;                 // [S, T, A]
-  float* log_probs;               // [S, T]
-  double* rewards;                // [S, T]
-  bool* terminated;               // [S, T]
-  bool* truncated;                // [S, T]
-  bool* diverged;                 // [S, T], the engine did not survive the step
-  double* bootstrap_obs;          // [S, K, O]
-  float* bootstrap_inputs;        // [S, K, O]
-  std::int64_t* bootstrap_step;   // [S, K]
-  std::int64_t* bootstrap_count;  // [S]
-  std::int64_t* warnings;         // [S]
-  std::int64_t* reward_fault;     // [S], the first reward term that was not finite; -1: none
+  double* obs = nullptr;                    // [S, T, O]
+  float* inputs = nullptr;                  // [S, T, O]
+  float* actions = nullptr;                 // [S, T, A]
+  float* log_probs = nullptr;               // [S, T]
+  double* rewards = nullptr;                // [S, T]
+  bool* terminated = nullptr;               // [S, T]
+  bool* truncated = nullptr;                // [S, T]
+  bool* diverged = nullptr;                 // [S, T], the engine did not survive the step
+  double* bootstrap_obs = nullptr;          // [S, K, O]
+  float* bootstrap_inputs = nullptr;        // [S, K, O]
+  std::int64_t* bootstrap_step = nullptr;   // [S, K]
+  std::int64_t* bootstrap_count = nullptr;  // [S]
+  std::int64_t* warnings = nullptr;         // [S]
+  std::int64_t* reward_fault = nullptr;  // [S], the first reward term that was not finite; -1: none
+  StreamMoments seen;                    // null: not wanted
+  StreamStates end;                      // null: not wanted
 };
 
 // Most bootstrap observations that a stream of `steps` can have.
 std::size_t max_bootstraps(const Task& task, std::size_t steps) noexcept;
 
 struct TrajectoryScore {
-  double value;  // sum of gamma^t r_t
-  std::int64_t length;
-  bool diverged;       // with its last step
-  double total = 0.0;  // sum of r_t
+  double value = 0.0;  // sum of gamma^t r_t
+  std::int64_t length = 0;
+  bool diverged = false;  // with its last step
+  double total = 0.0;     // sum of r_t
 };
 
 // Errors by stream, in stream order.
@@ -75,12 +91,13 @@ struct StreamError {
   std::string message;
 };
 
-// Run every stream for `steps` steps. A stream whose simulation raises a MuJoCo error is reported
-// and its rows are left as far as they were written; the others finish. `cancel` stops all streams
-// soon.
+// Run every stream for `steps` steps, from `start` or, where that is null, from a fresh reset. An
+// observation that the last call ended with is not counted again. A stream whose simulation raises
+// a MuJoCo error is reported and its rows are left as far as they were written; the others finish.
+// `cancel` stops all streams soon.
 std::vector<StreamError> rollout(const StreamPlan& plan, std::size_t steps,
-                                 const TransitionBuffers& out, BatchPool& pool,
-                                 const std::atomic<bool>& cancel);
+                                 const StreamStates& start, const TransitionBuffers& out,
+                                 BatchPool& pool, const std::atomic<bool>& cancel);
 
 // Run every stream until it has taken `pairs` steps and then to the end of that trajectory.
 std::vector<StreamError> evaluate(const StreamPlan& plan, std::int64_t pairs, double gamma,

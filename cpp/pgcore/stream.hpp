@@ -61,7 +61,9 @@ struct Stream {
   DrawAddress address;
   GaussianHead head;
   RunningMoments moments;
+  RunningMoments seen;    // of this stream's own observations; null: not wanted
   std::int64_t warnings;  // that the data holds no longer, or never did
+  bool counted;           // the next observation was seen before
   bool lost;              // no observation can be made of the state: its step is not simulated
 
   Stream(const StreamPlan& p, std::size_t s, mjData& d) noexcept
@@ -72,7 +74,9 @@ struct Stream {
         address{p.seed, static_cast<std::uint32_t>(p.stream_ids[s]), 0, 0, Purpose::kAction},
         head{space->std.data(), 0.0, p.task->act_dim()},
         moments{nullptr, nullptr, nullptr, static_cast<std::size_t>(p.task->obs_dim())},
+        seen{nullptr, nullptr, nullptr, moments.dim},
         warnings(0),
+        counted(false),
         lost(false) {
     if (p.policy->free_std()) {
       head.load(p.policy->kind(), p.policy->log_std(static_cast<int>(member)));
@@ -92,13 +96,19 @@ struct Stream {
       lost = !fits_input({obs, moments.dim});
     }
     if (lost) std::fill_n(obs, moments.dim, 0.0);
+    const bool fresh = !lost && !counted;
+    counted = false;
+    if (seen.count != nullptr && fresh) seen.push(obs);
     if (moments.count == nullptr) {
       cast_input({obs, moments.dim}, input);
       return;
     }
-    if (plan->normalizer.live && !lost) moments.push(obs);
+    if (plan->normalizer.live && fresh) moments.push(obs);
     moments.normalize(obs, plan->normalizer.clip, input);
   }
+
+  // Whether statistics follow the observations.
+  bool is_watched() const noexcept { return plan->normalizer.live || seen.count != nullptr; }
 
   // Sample an action for a network input; returns its log-probability.
   double act(const float* input, float* action) noexcept {

@@ -164,7 +164,7 @@ struct World {
   }
 
   std::vector<StreamError> run(Batch& batch, int threads) {
-    return rollout(plan(threads), batch.steps, batch.buffers(), pool, cancel);
+    return rollout(plan(threads), batch.steps, {}, batch.buffers(), pool, cancel);
   }
 };
 

@@ -3,9 +3,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pgcore.base.arrays import F32, F64
+from pgcore.base.arrays import F32, F64, I64
 
 Parameters = list[tuple[str, dict[str, float | str]]]
+StreamStates = tuple[F64, I64, I64]
 NormalizerState = tuple[F64, F64, F64, float, bool]
 
 build: dict[str, Any]
@@ -66,6 +67,9 @@ def collect(
     num_threads: int,
     normalizer: NormalizerState | None,
     steps: int,
+    watch: bool,
+    start: StreamStates | None,
+    keep_end: bool,
 ) -> dict[str, Any]: ...
 def evaluate(
     *,

@@ -110,11 +110,18 @@ class Normalizer:
         self.m2[member] += before * (obs - self.mean[member])
 
     def merge(self, obs: F64, member: int = 0) -> None:
-        """Update one member by many observations [N, O] at once (Chan, Golub, LeVeque 1979)."""
-        n = float(len(obs))
+        """Update one member by many observations [N, O] at once."""
         mean = obs.mean(axis=0)
-        m2 = np.square(obs - mean).sum(axis=0)
+        self.merge_moments(float(len(obs)), mean, np.square(obs - mean).sum(axis=0), member)
+
+    def merge_moments(self, n: float, mean: F64, m2: F64, member: int = 0) -> None:
+        """Update one member by the count, mean [O] and m2 [O] of other observations.
+
+        Source: Chan, Golub and LeVeque 1979.
+        """
         total = self.count[member] + n
+        if total == 0:
+            return
         delta = mean - self.mean[member]
         self.m2[member] += m2 + np.square(delta) * (self.count[member] * n / total)
         self.mean[member] += delta * (n / total)

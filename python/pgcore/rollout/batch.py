@@ -13,6 +13,22 @@ from pgcore.policies.normalize import Normalizer
 
 
 @dataclass(frozen=True)
+class StreamStates:
+    """Where S streams stand between two calls of :func:`pgcore.collect`.
+
+    Attributes:
+        simulator: [S, N] float64, MuJoCo's whole state: what it integrates, and what observations
+            and rewards read of what it derived before. Of one model, lowered or not.
+        trajectory: [S] int64, the number of the trajectory in hand.
+        step: [S] int64, its steps so far; 0: it is yet to begin.
+    """
+
+    simulator: F64
+    trajectory: I64
+    step: I64
+
+
+@dataclass(frozen=True)
 class RolloutBatch:
     """Transitions of S streams of T steps each. Row-major arrays; nothing writes into them later.
 
@@ -38,6 +54,7 @@ class RolloutBatch:
         reward_fault: [S] int64, the reward term (its place in the task) that first made a reward
             NaN or infinite, -1 where all are finite. Of the python backend: 0 for the whole reward.
         normalizer: the observation statistics after the call, or None.
+        end: where the streams stand after it, if that was asked for.
     """
 
     obs: F64
@@ -56,6 +73,7 @@ class RolloutBatch:
     warnings: I64
     reward_fault: I64
     normalizer: Normalizer | None = None
+    end: StreamStates | None = None
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array by its name."""
@@ -91,15 +109,16 @@ class Scores:
     warnings: I64
 
 
-def merge_observations(batch: RolloutBatch) -> None:
-    """Add a batch's observations to its normaliser, stream by stream in their order."""
-    assert batch.normalizer is not None
-    for s, member in enumerate(batch.member):
-        last = batch.bootstrap_obs[batch.bootstrap_index[:, 0] == s]
-        stand_in = batch.diverged[s] & ~batch.obs[s].any(axis=1)
-        seen = batch.obs[s][~stand_in]
-        if len(seen) + len(last):
-            batch.normalizer.merge(np.concatenate([seen, last]), int(member))
+def merge_seen(normalizer: Normalizer, member: I64, seen: Normalizer) -> None:
+    """Add what streams have seen to their members' statistics, in the order of the streams.
+
+    Args:
+        normalizer: statistics of M members, changed in place.
+        member: [S], the member of each stream.
+        seen: statistics of each stream's own observations, [S].
+    """
+    for s, m in enumerate(member):
+        normalizer.merge_moments(float(seen.count[s]), seen.mean[s], seen.m2[s], int(m))
 
 
 def trajectory_metrics(batch: RolloutBatch, members: int) -> dict[str, NDArray[Any]]:

@@ -39,6 +39,11 @@ class Call:
         """Whether the normaliser follows at every step; else it is updated after the call."""
         return self.update_normalizer and len(np.unique(self.member)) == len(self.member)
 
+    @property
+    def watched(self) -> bool:
+        """Whether the observations of each stream are counted, for an update after the call."""
+        return self.update_normalizer and not self.live
+
 
 def check_call(
     policy: GaussianPolicy,

@@ -12,7 +12,7 @@ from pgcore.base.arrays import I64
 from pgcore.base.errors import SimulationError, check_choice, check_count
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.batch import RolloutBatch, Scores, merge_observations
+from pgcore.rollout.batch import RolloutBatch, Scores, StreamStates, merge_seen
 from pgcore.rollout.call import Call, check_call, check_streams, chosen_actions
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
 from pgcore.tasks.task import Task
@@ -40,10 +40,19 @@ def native_arguments(
 
 
 def _native_batch(
-    task: Task, policy: GaussianPolicy, call: Call, steps: int, deterministic: bool, actions: str
+    arguments: dict[str, Any],
+    call: Call,
+    steps: int,
+    start: StreamStates | None,
+    keep_end: bool,
 ) -> RolloutBatch:
-    arguments = native_arguments(task, policy, call, call.live, deterministic, actions)
-    raw = _core.collect(**arguments, steps=check_count("steps", steps))
+    raw = _core.collect(
+        **arguments,
+        steps=steps,
+        watch=call.watched,
+        start=None if start is None else (start.simulator, start.trajectory, start.step),
+        keep_end=keep_end,
+    )
     used = np.arange(raw["bootstrap_step"].shape[1]) < raw["bootstrap_count"][:, None]
     stream = np.nonzero(used)[0]
     errors = raw["errors"]
@@ -56,14 +65,15 @@ def _native_batch(
         member=call.member,
         stream_ids=call.stream_ids,
         normalizer=call.normalizer,
+        end=StreamStates(*raw["end"]) if keep_end else None,
         **{
             name: raw[name]
             for name in ("obs", "inputs", "actions", "log_probs", "rewards", "terminated")
             + ("truncated", "diverged", "warnings", "reward_fault")
         },
     )
-    if call.update_normalizer and not call.live:
-        merge_observations(batch)
+    if call.watched and call.normalizer is not None:
+        merge_seen(call.normalizer, call.member, Normalizer(*raw["seen"]))
     if errors:
         raise SimulationError([s for s, _ in errors], [text for _, text in errors], batch)
     return batch
@@ -83,11 +93,14 @@ def collect(
     update_normalizer: bool = False,
     deterministic: bool = False,
     actions: str | None = None,
+    start: StreamStates | None = None,
+    keep_end: bool = False,
 ) -> RolloutBatch:
     """Run a policy stack and keep every transition.
 
-    Every stream starts from a fresh reset and runs for ``steps`` steps, with resets inside. The
-    result depends on the arguments only, not on threads or on how streams are grouped into calls.
+    Every stream starts from a fresh reset, or where ``start`` says, and runs for ``steps`` steps,
+    with resets inside. The result depends on the arguments only, not on threads or on how streams
+    are grouped into calls.
 
     Args:
         task: what :func:`pgcore.make_task` gives; with ``backend="python"`` also a Gymnasium id or
@@ -110,6 +123,10 @@ def collect(
             action itself (MuJoCo clamps it, but costs see it whole); "clip", clipped to the control
             range or action space, for costs, too. Default: "clip" for a Gymnasium task, "none"
             for a :class:`Task`.
+        start: where the streams stand, ``batch.end`` of an earlier call of as many streams of this
+            task; None: at a reset. With equal seeds the two calls give what one would. Of a native
+            task.
+        keep_end: whether ``batch.end`` is wanted.
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
@@ -123,7 +140,11 @@ def collect(
     steps = check_count("steps", steps)
     call = check_call(policy, streams, stream_ids, seed, num_threads, normalizer, update_normalizer)
     if backend != "python" and isinstance(known, Task):
-        return _native_batch(known, policy, call, steps, deterministic, control)
+        arguments = native_arguments(known, policy, call, call.live, deterministic, control)
+        return _native_batch(arguments, call, steps, start, keep_end)
+    if start is not None or keep_end:
+        name = "start" if start is not None else "keep_end"
+        raise ValueError(f"{name}: only native tasks can be gone on with, {known.id} cannot")
     from pgcore.rollout import parallel, twin
 
     check_streams(known, policy, call)

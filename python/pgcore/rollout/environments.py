@@ -169,6 +169,7 @@ class Streams:
         head, controls: how they act.
         normalizer: a row of statistics for each stream, or None.
         live: whether it follows the observations.
+        seen: statistics of the observations of each stream [B], which follow them instead.
         errors: what each failed stream raised, by its place.
         obs, inputs: [B, O], the newest observation of each stream, and as the network sees it.
         rewards, terminated, truncated, diverged: [B], of the newest step.
@@ -181,6 +182,7 @@ class Streams:
     obs_dim: int
     normalizer: Normalizer | None = None
     live: bool = False
+    seen: Normalizer | None = None
     errors: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -251,9 +253,10 @@ class Streams:
         if self.normalizer is None:
             self.inputs[own] = obs
         else:
-            if self.live:
-                seen = ~self.unseen[own]
-                self.normalizer.push(obs[seen], rows[seen])
+            follows = self.normalizer if self.live else self.seen
+            if follows is not None:
+                there = ~self.unseen[own]
+                follows.push(obs[there], rows[there])
             self.inputs[own] = self.normalizer.inputs(obs, rows)
         return rows
 

@@ -27,6 +27,7 @@ class Block:
         act_dim, obs_dim: of the task.
         seed, stream_ids: [B], the keys of the streams' random numbers.
         head, controls, normalizer, live: see :class:`Streams`.
+        watched: whether its ``seen`` is wanted.
     """
 
     make: Callable[[], Any]
@@ -38,6 +39,7 @@ class Block:
     controls: Controls
     normalizer: Normalizer | None
     live: bool
+    watched: bool
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,20 @@ class Part:
         arrays: of :func:`collect_streams` or :func:`evaluate_streams`.
         errors: what each failed stream raised, by its place in the block.
         normalizer: the block's statistics afterwards, or None.
+        seen: statistics of each stream's own observations, or None.
     """
 
     arrays: dict[str, NDArray[Any]]
     errors: dict[int, str]
     normalizer: Normalizer | None
+    seen: Normalizer | None = None
 
 
 def collect_block(block: Block, steps: int) -> Part:
     """:func:`collect_streams` of a block."""
     with _streams(block) as streams:
         arrays = collect_streams(streams, steps, block.act_dim)
-    return Part(arrays, streams.errors, streams.normalizer)
+    return Part(arrays, streams.errors, streams.normalizer, streams.seen)
 
 
 def evaluate_block(block: Block, pairs: int, gamma: float) -> Part:
@@ -72,8 +76,11 @@ def evaluate_block(block: Block, pairs: int, gamma: float) -> Part:
 @contextmanager
 def _streams(block: Block) -> Iterator[Streams]:
     made = [Stream(block.make, block.seed, int(i), block.act_dim) for i in block.stream_ids]
+    seen = Normalizer.create(block.obs_dim, len(made)) if block.watched else None
     try:
-        yield Streams(made, block.head, block.controls, block.obs_dim, block.normalizer, block.live)
+        yield Streams(
+            made, block.head, block.controls, block.obs_dim, block.normalizer, block.live, seen
+        )
     finally:
         for stream in made:
             stream.close()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pgcore.base.arrays import I64
 from pgcore.base.errors import SimulationError
 from pgcore.policies.gaussian import GaussianPolicy
-from pgcore.rollout.batch import RolloutBatch, Scores, merge_observations
+from pgcore.rollout.batch import RolloutBatch, Scores, merge_seen
 from pgcore.rollout.call import Call
 from pgcore.rollout.environments import Controls, Head, NativeOutputs
 from pgcore.rollout.loops import Block, Part, Recorder, collect_block, evaluate_block, score_arrays
@@ -97,15 +97,16 @@ def batch_of(call: Call, pieces: list[I64], parts: list[Part]) -> RolloutBatch:
         if call.live and call.normalizer is not None and part.normalizer is not None:
             for name in ("count", "mean", "m2"):
                 getattr(call.normalizer, name)[call.member[p]] = getattr(part.normalizer, name)
+        if call.normalizer is not None and part.seen is not None:
+            merge_seen(call.normalizer, call.member[p], part.seen)
     batch = RolloutBatch(
         **arrays,
         bootstrap_index=np.concatenate(index),
         member=call.member,
         stream_ids=call.stream_ids,
         normalizer=call.normalizer,
+        end=None,
     )
-    if call.update_normalizer and not call.live:
-        merge_observations(batch)
     _raise_errors(pieces, parts, batch)
     return batch
 
@@ -167,6 +168,7 @@ def _block(
         controls=controls_of(task, actions),
         normalizer=None if call.normalizer is None else call.normalizer.select(member),
         live=call.live,
+        watched=call.watched,
     )
 
 

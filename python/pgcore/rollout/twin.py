@@ -17,6 +17,7 @@ from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64
 from pgcore.base.threads import one_torch_thread
 from pgcore.policies.gaussian import GaussianPolicy
+from pgcore.policies.normalize import Normalizer
 from pgcore.rollout import reference
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.call import Call
@@ -214,6 +215,7 @@ def _run(
         policy.obs_dim,
         None if call.normalizer is None else call.normalizer.select(m),
         call.live,
+        Normalizer.create(policy.obs_dim) if call.watched else None,
     )
     _core.keep_quiet(True)  # MuJoCo's warnings are counted
     try:
@@ -222,4 +224,4 @@ def _run(
     finally:
         _core.keep_quiet(False)
         stream.close()
-    return Part(arrays, streams.errors, streams.normalizer)
+    return Part(arrays, streams.errors, streams.normalizer, streams.seen)
