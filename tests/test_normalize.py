@@ -24,6 +24,28 @@ def test_reward_scaling_equals_the_reference():
     assert np.abs(expected).max() == 2.0
 
 
+def test_streams_of_an_agent_share_one_scale():
+    """All returns of a step are counted ahead of its rewards: the definition, step by step."""
+    rng = np.random.default_rng(3)
+    rewards, ended = rng.normal(1.0, 2.0, (6, 40)), rng.random((6, 40)) < 0.1
+    scaler = RewardScaler.create(2, 0.9, None, streams=3)
+    scaled = np.concatenate(
+        [
+            scaler.scale(rewards[:, s].copy(), ended[:, s].copy())
+            for s in (slice(25), slice(25, 40))
+        ],
+        axis=1,
+    )
+    for own in (slice(0, 3), slice(3, 6)):
+        discounted, seen = np.zeros(3), []
+        for t in range(40):
+            discounted = 0.9 * discounted + rewards[own, t]
+            seen += list(discounted)
+            expected = rewards[own, t] / (np.std(seen, ddof=1) + 1e-8)
+            np.testing.assert_allclose(scaled[own, t], expected, rtol=1e-9)
+            discounted[ended[own, t]] = 0.0
+
+
 def test_a_new_iteration_starts_new_trajectories():
     scaler = RewardScaler.create(1)
     scaler.scale(np.ones((1, 10)), np.zeros((1, 10), bool))

@@ -15,7 +15,7 @@ import pgcore
 from conftest import small_config
 from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
 from pgcore.training.config import TrainConfig
-from pgcore.training.presets import preset_config, preset_differences
+from pgcore.training.presets import FAMILIES, preset_config, preset_differences
 from pgcore.training.records import read_metrics
 from pgcore.training.run import Run, Trainer
 
@@ -207,11 +207,16 @@ def test_presets_are_table_1():
     assert (hopper.fisher_fraction, hopper.cg_steps, hopper.cg_damping) == (0.1, 10, 0.1)
     assert not hopper.normalize_rewards and hopper.init == "xavier"
     differ = {(f, a, n) for f, a, n, _, _ in preset_differences()}
-    assert differ == {
+    everywhere = {(f, a, "iterations") for f in FAMILIES for a in ("ppo", "trpo")}
+    search = {(f, "trpo", n) for f in FAMILIES for n in ("backtracks", "fisher_fraction")}
+    assert differ == everywhere | search | {
         ("Hopper", "ppo", "policy_lr"),
         ("Hopper", "ppo", "value_lr"),
         ("Humanoid", "ppo", "policy_lr"),
     }
+    companion = preset_config("companion", "Hopper-v2", "trpo")
+    assert round(companion.fisher_fraction * companion.pairs) == 204
+    assert companion.iterations * companion.pairs < 1_000_000 < 489 * companion.pairs
     with pytest.raises(ValueError, match="exists for Humanoid, Walker2d, Hopper only"):
         preset_config("paper", "HalfCheetah-v4", "ppo")
 

@@ -84,16 +84,21 @@ py::array_t<double> scale_rewards_of(const py::array& rewards, const py::array& 
   const auto [S, T] = shape_of(rewards);
   const auto r = checked<const double>(rewards, "rewards", "[S, T]", {S, T});
   const auto e = checked<const bool>(ended, "ended", "[S, T]", {S, T});
-  const auto rows = checked<double>(state, "state", "[S, 4]", {S, 4});
+  const py::ssize_t M = state.ndim() == 2 ? state.shape(0) : 0;
+  if (M < 1 || S % M != 0) {
+    throw py::value_error("rewards: expected as many streams of each of the " + std::to_string(M) +
+                          " agents of state, got " + std::to_string(S));
+  }
+  const py::ssize_t k = S / M;  // streams of an agent
+  const auto rows = checked<double>(state, "state", "[M, 3 + S / M]", {M, 3 + k});
   py::array_t<double> out({S, T});
-  for (py::ssize_t s = 0; s < S; ++s) {
-    double* values = rows.data() + 4 * s;
-    RewardScale scale{values[0], values[1], values[2], values[3]};
-    scale_rewards(row(r, s, T), row(e, s, T), gamma, clip, scale, out.mutable_data() + s * T);
-    values[0] = scale.count;
-    values[1] = scale.mean;
-    values[2] = scale.m2;
-    values[3] = scale.discounted;
+  const auto pairs = static_cast<std::size_t>(k * T);
+  for (py::ssize_t m = 0; m < M; ++m) {
+    const auto first = static_cast<std::size_t>(m) * pairs;
+    const auto own =
+        rows.subspan(static_cast<std::size_t>(m * (3 + k)), static_cast<std::size_t>(3 + k));
+    scale_rewards(r.subspan(first, pairs), e.subspan(first, pairs), gamma, clip, own,
+                  out.mutable_data() + first);
   }
   return out;
 }

@@ -83,6 +83,7 @@ void bind_task(py::module_& m) {
       .def_property_readonly("nv", [](const TaskHandle& h) { return h.task.model().nv; })
       .def("model_bytes", &model_bytes)
       .def("observation_table", &observation_table)
+      .def("state_size", &TaskHandle::state_size)
       .def("action_table", &action_table)
       .def("reward_formula", [](const TaskHandle& h) { return h.task.reward_formula(); })
       .def("termination_rules", [](const TaskHandle& h) { return h.task.termination_rules(); })

@@ -36,15 +36,23 @@ void cast_input(std::span<const double> x, float* out) noexcept {
 }
 
 void scale_rewards(std::span<const double> rewards, std::span<const bool> ended, double gamma,
-                   double clip, RewardScale& state, double* out) noexcept {
-  RunningMoments moments{&state.count, &state.mean, &state.m2, 1};
-  for (std::size_t t = 0; t < rewards.size(); ++t) {
-    state.discounted = gamma * state.discounted + rewards[t];
-    moments.push(&state.discounted);
+                   double clip, std::span<double> state, double* out) noexcept {
+  const RunningMoments moments{&state[0], &state[1], &state[2], 1};
+  const std::span<double> discounted = state.subspan(3);
+  const std::size_t steps = rewards.size() / discounted.size();
+  for (std::size_t t = 0; t < steps; ++t) {
+    for (std::size_t s = 0; s < discounted.size(); ++s) {
+      discounted[s] = gamma * discounted[s] + rewards[s * steps + t];
+      moments.push(&discounted[s]);
+    }
+    const double count = *moments.count;
     const double std =
-        state.count > 1.0 ? std::sqrt(state.m2 / (state.count - 1.0)) : std::abs(state.mean);
-    out[t] = clip_to(rewards[t] / (std + kEpsilon), clip);
-    if (ended[t]) state.discounted = 0.0;
+        count > 1.0 ? std::sqrt(*moments.m2 / (count - 1.0)) : std::abs(*moments.mean);
+    for (std::size_t s = 0; s < discounted.size(); ++s) {
+      const std::size_t i = s * steps + t;
+      out[i] = clip_to(rewards[i] / (std + kEpsilon), clip);
+      if (ended[i]) discounted[s] = 0.0;
+    }
   }
 }
 

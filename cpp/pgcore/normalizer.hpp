@@ -23,17 +23,13 @@ struct RunningMoments {
 // Plain cast to float32: what the network sees without a normaliser.
 void cast_input(std::span<const double> x, float* out) noexcept;
 
-// State of the reward scaling of one stream that is continued over calls.
-struct RewardScale {
-  double count = 0.0;
-  double mean = 0.0;
-  double m2 = 0.0;
-  double discounted = 0.0;  // running discounted return of the current trajectory
-};
-
-// Divide each reward by the running std of the discounted return, without centring, and clip to
-// [-clip, clip] (clip <= 0: not at all). `ended[t]` says that a trajectory ends with step t.
+// Divide the rewards [S, T] of the streams that an agent's pairs come from by the running std of
+// their discounted returns, without centring, and clip to [-clip, clip] (clip <= 0: not at all). At
+// every step all streams' returns are counted, then their rewards are scaled.
+//
+// ended [S, T]: a trajectory ends with this step. state [3 + S], continued over calls: count, mean
+// and summed squared deviation of the discounted returns, and each stream's current one.
 void scale_rewards(std::span<const double> rewards, std::span<const bool> ended, double gamma,
-                   double clip, RewardScale& state, double* out) noexcept;
+                   double clip, std::span<double> state, double* out) noexcept;
 
 }  // namespace pgcore

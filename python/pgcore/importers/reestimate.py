@@ -35,7 +35,7 @@ def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
     if std is None:
         scaler = RewardScaler.create(1, agent.judgement.gamma)
         scaler.scale(batch.rewards, ended)
-        count, _, m2, _ = scaler.state[0]
+        count, _, m2, *_ = scaler.state[0]
         std = np.array([float(np.sqrt(m2 / (count - 1)))])
         label["rewards"] = "scale of the same pairs"
     notes = {k: v for k, v in agent.origin["notes"].items() if k != "reward_scale"}

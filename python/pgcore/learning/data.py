@@ -76,12 +76,17 @@ def passes(tensors: list[Tensor], minibatches: Minibatches) -> Iterator[list[Ten
         yield [x.index_select(0, chosen).view(K, M, B, *x.shape[1:]) for x in rows]
 
 
-def descend(network: StackedMlp, optimizer: Adam, max_grad_norm: float | None) -> None:
-    """One step down ``flat_grad``, each member's cut to ``max_grad_norm``."""
+def descend(
+    network: StackedMlp,
+    optimizer: Adam,
+    max_grad_norm: float | None,
+    members: Sequence[int] | None = None,
+) -> None:
+    """One step of ``members`` (None: all) down ``flat_grad``, each cut to ``max_grad_norm``."""
     if max_grad_norm is not None:
         norm = network.flat_grad.norm(dim=1, keepdim=True)
         network.flat_grad.mul_((max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
-    optimizer.step()
+    optimizer.step(members)
 
 
 @dataclass(frozen=True)

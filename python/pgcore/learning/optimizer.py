@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,24 +28,39 @@ class Adam:
         lr: η.
         eps: ε.
         exp_avg, exp_avg_sq: [M, P], m and v.
-        count: t, a scalar tensor: members are updated together.
+        count: [M], t of each member.
     """
 
     def __init__(self, flat: Tensor, flat_grad: Tensor, lr: float, eps: float = 1e-8) -> None:
         self.flat, self.flat_grad, self.lr, self.eps = flat, flat_grad, lr, eps
         self.exp_avg, self.exp_avg_sq = torch.zeros_like(flat), torch.zeros_like(flat)
-        self.count = torch.zeros(())
+        self.count = torch.zeros(len(flat))
 
-    def step(self) -> None:
-        """One step down the gradients."""
-        self.count += 1
+    def step(self, members: Sequence[int] | None = None) -> None:
+        """One step down the gradients.
+
+        Args:
+            members: those that take it, each as it would alone; None: all, which have taken
+                equally many.
+        """
+        tensors = (self.flat, self.flat_grad, self.exp_avg, self.exp_avg_sq)
+        if members is None:
+            self.count += 1
+            self._call([[t] for t in (*tensors, self.count[0])])
+        else:
+            self.count[list(members)] += 1
+            self._call([[t[m] for m in members] for t in (*tensors, self.count)])
+
+    def _call(self, tensors: list[list[Tensor]]) -> None:
+        """The kernel, on parameters, gradients, m, v and t of one or several tensors."""
+        flat, flat_grad, exp_avg, exp_avg_sq, count = tensors
         torch._fused_adam_(
-            [self.flat],
-            [self.flat_grad],
-            [self.exp_avg],
-            [self.exp_avg_sq],
+            flat,
+            flat_grad,
+            exp_avg,
+            exp_avg_sq,
             [],
-            [self.count],
+            count,
             lr=self.lr,
             beta1=0.9,
             beta2=0.999,
@@ -60,11 +75,11 @@ class Adam:
         return {
             "exp_avg": self.exp_avg.numpy().copy(),
             "exp_avg_sq": self.exp_avg_sq.numpy().copy(),
-            "step": np.full(len(self.flat), float(self.count)),
+            "step": self.count.numpy().astype(np.float64),
         }
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from :meth:`state`, copied."""
         self.exp_avg.copy_(torch.from_numpy(state["exp_avg"]))
         self.exp_avg_sq.copy_(torch.from_numpy(state["exp_avg_sq"]))
-        self.count.fill_(float(state["step"][0]))
+        self.count.copy_(torch.from_numpy(state["step"]))

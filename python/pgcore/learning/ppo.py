@@ -48,6 +48,7 @@ def update(
         entropy=settings.entropy,
         normalize=settings.normalize_advantages,
         max_grad_norm=settings.max_grad_norm,
+        target_kl=settings.target_kl,
     )
 
 
@@ -66,6 +67,7 @@ def update_policy(
     entropy: float = 0.0,
     normalize: str = "minibatch",
     max_grad_norm: float | None = None,
+    target_kl: float | None = None,
 ) -> dict[str, Tensor]:
     """Ascend the clipped surrogate (Schulman et al. 2017, arXiv:1707.06347, equation 7).
 
@@ -78,11 +80,14 @@ def update_policy(
         entropy: coefficient of the entropy bonus.
         normalize: advantages by "minibatch", "batch" or "none".
         max_grad_norm: bound of each member's gradient norm, or None.
+        target_kl: a member's update ends with the first pass after which its mean KL(old || new)
+            is larger, or None.
 
     Returns:
-        Per member [M]: surrogate loss of the last pass, KL(old || new), clip_fraction, ratio_max
-        and entropy after the update, step_norm.
+        Per member [M]: surrogate loss of its last pass, KL(old || new), clip_fraction, ratio_max
+        and entropy after the update, step_norm; with a target_kl also the number of its passes.
     """
+    going = list(range(policy.members))  # members whose update has not ended
     tensors, gradients = [t.data for t in policy.tensors], policy.split(policy.flat_grad)
 
     def step(inputs: Tensor, actions: Tensor, log_probs: Tensor, a: Tensor) -> Tensor:
@@ -93,13 +98,14 @@ def update_policy(
         # the optimiser descends, so every gradient carries a minus
         d_log_prob = -objectives.clipped_surrogate_gradient(ratio, a, clip)
         policy.backward(run, z, d_log_prob, gradients, d_entropy=-entropy)
-        descend(policy, optimizer, max_grad_norm)
+        descend(policy, optimizer, max_grad_norm, None if target_kl is None else going)
         return ratio
 
     with torch.no_grad():
         before = policy.flat.clone()
         old = policy.distribution(data.inputs, policy.split(before))
         advantages, loss = data.advantages, torch.zeros(policy.members)
+        made = torch.zeros(policy.members)  # passes
         if normalize == "batch":
             advantages = objectives.normalize_advantages(advantages)
         parts = [data.inputs, data.actions, data.log_probs, advantages]
@@ -110,10 +116,18 @@ def update_policy(
             actions = actions.transpose(2, 3).contiguous().transpose(2, 3)
             batches = zip(inputs, actions, log_probs, a, strict=True)
             ratios = torch.stack([step(*batch) for batch in batches])
-            loss = -objectives.clipped_surrogate(ratios, a, clip).mean(0)
+            loss[going] = -objectives.clipped_surrogate(ratios, a, clip).mean(0)[going]
+            made[going] += 1
+            if target_kl is not None:
+                kl = old.kl(policy.distribution(data.inputs))
+                going = [m for m in going if kl[m] <= target_kl]
+            if not going:
+                break
         new = policy.distribution(data.inputs)
         ratio = torch.exp(new.log_prob(data.actions) - data.log_probs)
+        passes_made = {} if target_kl is None else {"policy_passes": made}
         return {
+            **passes_made,
             "policy_loss": loss,
             "kl": old.kl(new),
             "clip_fraction": ((ratio - 1).abs() > clip).float().mean(-1),

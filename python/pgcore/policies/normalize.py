@@ -136,9 +136,12 @@ class Normalizer:
 class RewardScaler:
     """Divides rewards by the running std of the discounted return, without centring.
 
+    The streams of a member share one scale: at every step the returns of all are counted, and then
+    their rewards divided.
+
     Attributes:
-        state: [S, 4] for S streams: count, mean and summed squared deviation of the running
-            discounted return, and its current value.
+        state: [M, 3 + S / M] for S streams of M members: count, mean and summed squared deviation
+            of the running discounted returns, and the current one of each stream.
         gamma: discount of that return.
         clip: bound of the scaled rewards; None: no bound.
     """
@@ -148,16 +151,18 @@ class RewardScaler:
     clip: float | None = 10.0
 
     @staticmethod
-    def create(streams: int, gamma: float = 0.99, clip: float | None = 10.0) -> RewardScaler:
-        """A scaler that has seen nothing."""
-        return RewardScaler(np.zeros((streams, 4)), gamma, clip)
+    def create(
+        members: int, gamma: float = 0.99, clip: float | None = 10.0, streams: int = 1
+    ) -> RewardScaler:
+        """A scaler that has seen nothing, for ``streams`` streams of each member."""
+        return RewardScaler(np.zeros((members, 3 + streams)), gamma, clip)
 
     def begin(self) -> None:
         """Start new trajectories in every stream; the statistics stay."""
-        self.state[:, 3] = 0.0
+        self.state[:, 3:] = 0.0
 
     def scale(self, rewards: F64, ended: Bool) -> F64:
-        """Scaled rewards [S, T]; updates the state at every step, in order."""
+        """Scaled rewards [S, T], member by member; updates the state at every step, in order."""
         return _core.scale_rewards(
             rewards=rewards, ended=ended, state=self.state, gamma=self.gamma, clip=self.clip or 0.0
         )

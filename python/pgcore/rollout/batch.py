@@ -121,12 +121,21 @@ def merge_seen(normalizer: Normalizer, member: I64, seen: Normalizer) -> None:
         normalizer.merge_moments(float(seen.count[s]), seen.mean[s], seen.m2[s], int(m))
 
 
-def trajectory_metrics(batch: RolloutBatch, members: int) -> dict[str, NDArray[Any]]:
+def trajectory_metrics(
+    batch: RolloutBatch, members: int, earlier: F64 | None = None
+) -> dict[str, NDArray[Any]]:
     """Raw returns and lengths of the trajectories that ended inside the batch, per member.
 
     NaN where none did; ``trajectories`` counts all, the ones cut at the end included, and
     ``diverged`` those that a simulation which blew up has ended.
+
+    Args:
+        batch: transitions.
+        members: M.
+        earlier: [S, 2], return and length of what came before the batch of the trajectories that
+            it begins with; None: nothing.
     """
+    before = np.zeros((len(batch.member), 2)) if earlier is None else earlier
     out = {
         name: np.full(members, np.nan)
         for name in ("return_mean", "return_min", "return_max", "length_mean")
@@ -141,10 +150,26 @@ def trajectory_metrics(batch: RolloutBatch, members: int) -> dict[str, NDArray[A
             ends = np.nonzero(ended[s])[0] + 1
             pieces = np.split(batch.rewards[s], ends)
             out["trajectories"][member] += len(ends) + (len(pieces[-1]) > 0)
-            returns += [float(p.sum()) for p in pieces[:-1]]
-            lengths += [len(p) for p in pieces[:-1]]
+            carried = [before[s], *np.zeros((len(ends), 2))]
+            returns += [float(p.sum() + c[0]) for p, c in zip(pieces[:-1], carried, strict=False)]
+            lengths += [len(p) + int(c[1]) for p, c in zip(pieces[:-1], carried, strict=False)]
         if returns:
             out["return_mean"][member] = np.mean(returns)
             out["return_min"][member], out["return_max"][member] = min(returns), max(returns)
             out["length_mean"][member] = np.mean(lengths)
     return out
+
+
+def cut_trajectories(batch: RolloutBatch, earlier: F64) -> F64:
+    """Return and length [S, 2] of the trajectories in hand at a batch's end; zeros for none.
+
+    Args:
+        batch: transitions.
+        earlier: the same ahead of the batch.
+    """
+    ended = batch.terminated | batch.truncated
+    T = ended.shape[1]
+    first = np.where(ended.any(axis=1), T - np.argmax(ended[:, ::-1], axis=1), 0)
+    sums = np.stack([(batch.rewards[s, t:].sum(), T - t) for s, t in enumerate(first)])
+    cut: F64 = np.where(first[:, None] == 0, earlier, 0.0) + sums
+    return cut

@@ -25,6 +25,7 @@ from pgcore.rollout.batch import RolloutBatch, trajectory_metrics
 from pgcore.rollout.collect import collect
 from pgcore.tasks.gymnasium import AnyTask
 from pgcore.training.config import TrainConfig
+from pgcore.training.course import Course
 from pgcore.training.divergence import State, no_marks
 from pgcore.training.freezing import sound_state, stop_diverged
 
@@ -49,6 +50,7 @@ class Block:
         policy, value: stacks of one member per trial.
         normalizer: observation statistics, or None.
         scaler: reward statistics, or None.
+        course: where the streams stand; None: every iteration starts from resets.
         diverged: marks [M, 3] of the members that stand still, see ``divergence.py``.
     """
 
@@ -56,24 +58,23 @@ class Block:
         self.task, self.config, self.trials = task, config, trials
         members = len(trials)
         self.diverged = no_marks(members)
-        networks: dict[str, Any] = {"activation": config.activation, "init": config.init}
         policies = [
             GaussianPolicy(
                 task.obs_dim,
                 task.act_dim,
-                config.hidden,
                 seed=derive_seed(config.seed, "policy", t) >> 1,
                 log_std=config.log_std,
-                **networks,
+                init=config.init,
+                **config.policy_network(),
             )
             for t in trials
         ]
         values = [
             ValueNet(
                 task.obs_dim,
-                config.value_hidden,
                 seed=derive_seed(config.seed, "value", t) >> 1,
-                **networks,
+                init=config.value_init or config.init,
+                **config.value_network(),
             )
             for t in trials
         ]
@@ -85,10 +86,11 @@ class Block:
             else None
         )
         self.scaler = (
-            RewardScaler.create(members * config.streams, config.gamma, config.reward_clip)
+            RewardScaler.create(members, config.gamma, config.reward_clip, config.streams)
             if config.normalize_rewards
             else None
         )
+        self.course = Course.create(task, members * config.streams) if config.persist else None
         self.optimizers = {
             name: Adam(network.flat, network.flat_grad, rate, config.adam_eps)
             for name, network, rate in (
@@ -116,7 +118,7 @@ class Block:
                 begun = time.perf_counter()
                 data = self.training_data(batch)
                 metrics = self.update(data, iteration)
-                metrics.update(trajectory_metrics(batch, len(self.trials)))
+                metrics.update(self.trajectories(batch))
                 stop_diverged(self, iteration, before, batch, data, metrics)
         return Outcome(metrics, self.state(), rolled - start, time.perf_counter() - begun)
 
@@ -135,9 +137,19 @@ class Block:
             stream_ids=ids.reshape(-1),
             update_normalizer=True,
             actions=config.actions,
+            start=None if self.course is None else self.course.states,
+            keep_end=self.course is not None,
         )
         self.normalizer = batch.normalizer
         return batch
+
+    def trajectories(self, batch: RolloutBatch) -> dict[str, NDArray[Any]]:
+        """What is told of a batch's trajectories; moves the course of the streams."""
+        if self.course is None:
+            return trajectory_metrics(batch, len(self.trials))
+        earlier = self.course.earlier
+        self.course = self.course.after(batch)
+        return trajectory_metrics(batch, len(self.trials), earlier)
 
     def training_data(self, batch: RolloutBatch) -> TrainingData:
         """Values, advantages and targets of a batch; moves the reward statistics."""
@@ -145,7 +157,8 @@ class Block:
         members = len(self.trials)
         rewards = batch.rewards
         if self.scaler is not None:
-            self.scaler.begin()
+            if self.course is None:
+                self.scaler.begin()
             rewards = self.scaler.scale(rewards, batch.terminated | batch.truncated)
         values, bootstrap = batch_values(self.value, batch)
         advantages, targets = config.judgement().advantages(rewards, batch, values, bootstrap)
@@ -181,9 +194,14 @@ class Block:
             self.value,
             self.optimizers["value"],
             data,
-            orders.minibatches(VALUE_ORDER, config.value_epochs, config.minibatches, config.pairs),
+            orders.minibatches(
+                VALUE_ORDER,
+                config.value_epochs,
+                config.value_minibatches or config.minibatches,
+                config.pairs,
+            ),
             clip=config.value_clip,
-            max_grad_norm=config.max_grad_norm,
+            max_grad_norm=config.value_max_grad_norm or config.max_grad_norm,
         )
         stats["explained_variance"] = objectives.explained_variance(data.values, data.targets)
         metrics: dict[str, NDArray[Any]] = {
@@ -202,7 +220,9 @@ class Block:
             for name in ("count", "mean", "m2"):
                 state[f"normalizer.{name}"] = getattr(self.normalizer, name)
         if self.scaler is not None:
-            state["scaler.state"] = self.scaler.state.reshape(len(self.trials), -1)
+            state["scaler.state"] = self.scaler.state
+        if self.course is not None:
+            state |= self.course.arrays(len(self.trials))
         return {k: v.copy() for k, v in state.items()}
 
     def load_state(self, state: State) -> None:
@@ -216,4 +236,6 @@ class Block:
             for name in ("count", "mean", "m2"):
                 setattr(self.normalizer, name, state[f"normalizer.{name}"].copy())
         if self.scaler is not None:
-            self.scaler.state = state["scaler.state"].reshape(-1, 4).copy()
+            self.scaler.state = state["scaler.state"].copy()
+        if self.course is not None:
+            self.course = Course.of(state)

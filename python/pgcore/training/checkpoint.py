@@ -58,10 +58,12 @@ class Checkpoint:
     def agent(self) -> Agent:
         """All trials at this moment, frozen."""
         config, task = self.config, self.task()
-        networks: dict[str, Any] = {"members": config.trials, "activation": config.activation}
-        policy = GaussianPolicy(task.obs_dim, task.act_dim, config.hidden, **networks)
+        members = config.trials
+        policy = GaussianPolicy(
+            task.obs_dim, task.act_dim, members=members, **config.policy_network()
+        )
         policy.load_flat(torch.from_numpy(self.state["policy.flat"]))
-        value = ValueNet(task.obs_dim, config.value_hidden, **networks)
+        value = ValueNet(task.obs_dim, members=members, **config.value_network())
         value.load_flat(torch.from_numpy(self.state["value.flat"]))
         return Agent(
             task=task,
@@ -87,11 +89,11 @@ class Checkpoint:
         return Normalizer(count, mean, m2, self.config.obs_clip)
 
     def _reward_std(self) -> NDArray[Any] | None:
-        """What rewards were divided by [M]: the first stream's std; None without scaling."""
+        """What rewards were divided by [M]; None without scaling."""
         if not self.config.normalize_rewards:
             return None
-        state = self.state["scaler.state"].reshape(self.config.trials, -1, 4)[:, 0]
-        stds = [math.sqrt(m2 / (n - 1)) if n > 1 else 1.0 for n, _, m2, _ in state]
+        state = self.state["scaler.state"]
+        stds = [math.sqrt(m2 / (n - 1)) if n > 1 else 1.0 for n, _, m2, *_ in state]
         return np.array(stds)
 
 

@@ -20,6 +20,7 @@ from pgcore.base.errors import CheckpointError
 from pgcore.training.config import TrainConfig
 from pgcore.training.presets import (
     FAMILIES,
+    NOTES,
     default_preset,
     preset_config,
     preset_differences,
@@ -180,9 +181,11 @@ def presets(arguments: Sequence[str]) -> None:
         """Only where the presets paper and companion differ."""
 
     if tyro.cli(Command, prog="pgcore presets", args=list(arguments)).diff:
-        print(f"{'task':<10}{'algorithm':<11}{'field':<12}{'paper':>10}{'companion':>11}")
+        print(f"{'task':<10}{'algorithm':<11}{'field':<17}{'paper':>10}{'companion':>11}")
         for family, algorithm, name, paper, companion in preset_differences():
-            print(f"{family:<10}{algorithm:<11}{name:<12}{paper:>10}{companion:>11}")
+            print(f"{family:<10}{algorithm:<11}{name:<17}{paper:>10.4g}{companion:>11.4g}")
+        for name, note in NOTES.items():
+            print(f"{name}: {note}")
         return
     columns = [(f, a) for f in FAMILIES for a in ("ppo", "trpo")]
     configs = [preset_config("paper", f, a).to_dict() for f, a in columns]

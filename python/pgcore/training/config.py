@@ -5,16 +5,26 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from pgcore.base.errors import check_choice
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import ALGORITHMS, Algorithm, find_algorithm
+from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.tasks.task import TaskSpec
 
+_POSITIVE = ("policy_lr", "value_lr", "adam_eps", "kl", "clip")
+_POSITIVE_OR_NONE = ("target_kl", "max_grad_norm", "value_max_grad_norm", "value_clip")
 VERSION = 2  # of the settings' form; files of an older one take defaults for what they lack
+
+
+def _named(names: Iterable[str]) -> Any:
+    """A command-line argument that is one of some names."""
+    return tyro.conf.arg(metavar="{" + ",".join(names) + "}")
 
 
 _TASK_ARGUMENT = tyro.constructors.PrimitiveConstructorSpec(
@@ -32,7 +42,7 @@ class TrainConfig:
 
     task: Annotated[str | TaskSpec, _TASK_ARGUMENT] = "Hopper-v2"
     """Task: an id (`pgcore tasks` lists them), a task file (arm.toml), or gym:ID."""
-    algorithm: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(ALGORITHMS) + "}")] = "ppo"
+    algorithm: Annotated[str, _named(ALGORITHMS)] = "ppo"
     """Policy update: one of the table of algorithms."""
     trials: int = 1
     """Agents trained side by side. Trial i is the same agent in any number of trials."""
@@ -55,12 +65,22 @@ class TrainConfig:
     """Hidden layers of the policy."""
     value_hidden: tuple[int, ...] = (64, 64)
     """Hidden layers of the value network."""
-    activation: Literal["tanh", "relu", "elu", "silu"] = "tanh"
-    """Activation of both networks."""
+    activation: Annotated[str, _named(ACTIVATIONS)] = "tanh"
+    """Activation between the layers."""
+    value_activation: Annotated[str, _named(ACTIVATIONS)] | None = None
+    """The value network's, where it is another."""
     init: Literal["orthogonal", "xavier"] = "orthogonal"
-    """Initial weights of both networks."""
+    """Initial weights."""
+    value_init: Literal["orthogonal", "xavier"] | None = None
+    """The value network's, where they are others."""
     log_std: float = 0.0
     """Initial log standard deviation of the actions."""
+    std: Literal["free", "state"] = "free"
+    """Standard deviation of the actions: a parameter, or an output of the network."""
+    std_map: Literal["clamp", "softplus"] = "clamp"
+    """With --std state: what makes it of that output."""
+    mean_map: Annotated[str, _named(ACTIVATIONS)] = "linear"
+    """What makes the mean of the network's outputs, such as tanh."""
 
     policy_lr: float = 3e-4
     """PPO: Adam's learning rate of the policy."""
@@ -72,16 +92,22 @@ class TrainConfig:
     """Value passes over the pairs per iteration."""
     minibatches: int = 32
     """Minibatches per pass."""
+    value_minibatches: int | None = None
+    """The value network's, where they are others."""
     adam_eps: float = 1e-5
     """Adam's epsilon."""
     anneal: bool = False
     """Let both learning rates fall linearly to 0 over the run."""
     max_grad_norm: float | None = None
     """Bound of each agent's gradient norm."""
+    value_max_grad_norm: float | None = None
+    """The value network's, where it is another."""
     clip: float = 0.2
     """PPO: clipping epsilon of the probability ratio."""
     entropy: float = 0.0
     """PPO: coefficient of the entropy bonus."""
+    target_kl: float | None = None
+    """PPO: an agent's passes end once KL(old || new) over the pairs exceeds this."""
     value_clip: float | None = None
     """Bound of the change of the value in the value loss."""
     normalize_advantages: Literal["minibatch", "batch", "none"] = "minibatch"
@@ -109,6 +135,8 @@ class TrainConfig:
     reward_clip: float | None = 10.0
     """Bound of normalised rewards."""
 
+    persist: bool = False
+    """Go on with the trajectories of the last iteration, instead of from fresh resets."""
     actions: Literal["none", "clip"] | None = None
     """What the task gets of a sampled action: itself (MuJoCo clamps it, but costs see it whole), or
     clipped to its range. Default: none, and clip for gym:ID."""
@@ -135,13 +163,17 @@ class TrainConfig:
             "iterations",
             "pairs",
             "streams",
-            "minibatches",
             "save_every",
             "block",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a count >= 1, got {getattr(self, name)}")
-        for name in ("policy_lr", "value_lr", "adam_eps", "kl", "clip"):
+        for name in ("activation", "value_activation", "mean_map"):
+            if getattr(self, name) is not None:
+                check_choice(name, getattr(self, name), list(ACTIVATIONS))
+        for name in (*_POSITIVE, *_POSITIVE_OR_NONE):
+            if name in _POSITIVE_OR_NONE and getattr(self, name) is None:
+                continue
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a number > 0, got {getattr(self, name)}")
         if not 0 < self.fisher_fraction <= 1:
@@ -155,8 +187,12 @@ class TrainConfig:
             raise ValueError(
                 f"pairs: expected a multiple of streams ({self.streams}), got {self.pairs}"
             )
-        if self.pairs < self.minibatches:
-            raise ValueError(f"minibatches: expected at most pairs ({self.pairs})")
+        for name in ("minibatches", "value_minibatches"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise ValueError(f"{name}: expected a count >= 1, got {count}")
+            if count is not None and count > self.pairs:
+                raise ValueError(f"{name}: expected at most pairs ({self.pairs}), got {count}")
         find_algorithm(self.algorithm)
         if self.algorithm != "ppo" and self.normalize_advantages == "minibatch":
             raise ValueError(
@@ -175,6 +211,23 @@ class TrainConfig:
     def settings(self) -> Any:
         """The algorithm's own settings."""
         return self.algorithm_entry().make_settings(vars(self))
+
+    def policy_network(self) -> dict[str, Any]:
+        """What a policy stack is, but for its sizes and initial weights."""
+        return {
+            "hidden": self.hidden,
+            "activation": self.activation,
+            "std": self.std,
+            "std_map": self.std_map,
+            "mean_map": self.mean_map,
+        }
+
+    def value_network(self) -> dict[str, Any]:
+        """What a value stack is, but for its sizes and initial weights."""
+        return {
+            "hidden": self.value_hidden,
+            "activation": self.value_activation or self.activation,
+        }
 
     def judgement(self) -> Judgement:
         """How training judges its pairs."""

@@ -114,13 +114,13 @@ class Watch(Adam):
         self.loss = loss
         self.causes = np.full(len(self.flat), NONE, dtype=np.int64)
 
-    def step(self) -> None:
+    def step(self, members: Sequence[int] | None = None) -> None:
         """One step, and a look at what goes in and comes out."""
         bad = (self.causes == NONE) & ~finite_rows([self.flat_grad.numpy()], len(self.flat))
         if bad.any():
             lost = ~np.isfinite(self.loss().numpy())
             self.causes[bad] = np.where(lost, LOSS, GRADIENT)[bad]
-        super().step()
+        super().step(members)
         bad = (self.causes == NONE) & ~finite_rows([self.flat.numpy()], len(self.flat))
         self.causes[bad] = PARAMETER
 

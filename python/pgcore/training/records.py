@@ -31,6 +31,7 @@ METRICS = (
     "explained_variance",
     "learning_rate",
     "step_norm",
+    "policy_passes",
     "surrogate_gain",
     "cg_residual",
     "step_fraction",

@@ -129,7 +129,7 @@ def _replay(agent: Agent, block: Block, num_threads: int) -> tuple[Agent, Agent,
     block.update(data, agent.iteration)
     std = agent.reward_std
     if block.scaler is not None:
-        count, _, m2, _ = block.scaler.state[0]
+        count, _, m2, *_ = block.scaler.state[0]
         std = np.array([np.sqrt(m2 / (count - 1))])
     targets = data.targets.numpy().astype(np.float64).reshape(batch.rewards.shape)
     shared: dict[str, Any] = {"policy": policy, "normalizer": block.normalizer, "reward_std": std}
