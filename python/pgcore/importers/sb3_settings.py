@@ -63,12 +63,18 @@ def _ppo(data: Mapping[str, Any], pairs: int, notes: dict[str, str]) -> dict[str
     for name in ("clip_range_vf", "target_kl"):
         if data.get(name) is not None:
             notes[name] = f"was set to {_short(data[name])} in training"
+    target = data.get("target_kl")
+    if target is not None:
+        notes["target_kl"] = (
+            f"was set to {target}: an update stops there at 1.5 times that, after any minibatch; "
+            "here after a pass"
+        )
     return {
         "policy_epochs": data.get("n_epochs", 10),
         "minibatches": max(1, pairs // batch),
         "clip": clip,
         "normalize_advantages": "minibatch" if data.get("normalize_advantage", True) else "none",
-        "target_kl": data.get("target_kl"),
+        "target_kl": None if target is None else 1.5 * float(target),
     }
 
 

@@ -45,7 +45,7 @@ def of_state(content: Any, options: Options) -> Parts:
             "minibatches": 1,
             "normalize_advantages": "batch",
             "adam_eps": 1e-8,
-            "target_kl": 0.01,
+            "target_kl": 1.5 * 0.01,  # where it stops
         },
         judgement={"lam": 0.97},
         notes={
