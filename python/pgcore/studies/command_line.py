@@ -41,6 +41,8 @@ class Where:
     """Dask: local:N for N worker processes here, or the tcp://host:port of a running scheduler."""
     lowered: bool | None = None
     """Whether the simulator is made cheaper where that changes no bit. Default: as in training."""
+    warm_up: bool = True
+    """At iteration 0, statistics frozen after the first iteration's steps; off: none."""
     dry_run: bool = False
     """Only say how many cells, simulator steps and hours it would take."""
 
@@ -69,7 +71,12 @@ def run(study: Study, arguments: Sequence[str]) -> None:
     """One study: parse, compute, report."""
     where, chosen = _parse(study, arguments)
     settings = {f.name: getattr(chosen, f.name) for f in dataclasses.fields(chosen)}
-    options = {"num_threads": where.threads, "lowered": where.lowered, **settings}
+    options: dict[str, Any] = {
+        "num_threads": where.threads,
+        "lowered": where.lowered,
+        "warm_up": where.warm_up,
+    }
+    options |= settings
     if where.dry_run:
         print(study.describe(where.sources, where.out, **options))
         return

@@ -92,9 +92,12 @@ class Checkpoint:
         """What rewards were divided by [M]; None without scaling."""
         if not self.config.normalize_rewards:
             return None
-        state = self.state["scaler.state"]
-        stds = [math.sqrt(m2 / (n - 1)) if n > 1 else 1.0 for n, _, m2, *_ in state]
-        return np.array(stds)
+        return np.array(reward_stds(self.state["scaler.state"]))
+
+
+def reward_stds(state: NDArray[Any]) -> list[float]:
+    """What rewards are divided by, from the state [M, ...] of their scaling."""
+    return [math.sqrt(m2 / (n - 1)) if n > 1 else 1.0 for n, _, m2, *_ in state]
 
 
 def save_checkpoint(

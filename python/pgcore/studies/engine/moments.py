@@ -23,6 +23,7 @@ from pgcore.training.divergence import (
     reward_terms,
 )
 from pgcore.training.run import checkpoint_path, kept_iterations
+from pgcore.training.warm_up import has_seen_nothing, warmed_up
 
 Source = str | Path | Agent
 AnySources = Source | Sequence[Source] | Mapping[str, Source]
@@ -55,6 +56,7 @@ class Moment:
         run: whether the file is a run's checkpoint.
         lost: trials that have diverged by then, which are not studied.
         inline: the agent itself, where it comes from no file.
+        warm: its statistics are those that its first iteration gives it.
     """
 
     label: str
@@ -65,6 +67,7 @@ class Moment:
     run: bool = False
     inline: Agent | None = field(default=None, compare=False)  # its digest says what it is
     lost: tuple[Divergence, ...] = ()
+    warm: bool = False
 
     @property
     def trials(self) -> tuple[int, ...]:
@@ -79,7 +82,11 @@ class Moment:
 
 @functools.lru_cache(maxsize=256)
 def one_trial(moment: Moment, trial: int) -> Agent:
-    return moment.agent().select(trial)
+    agent = moment.agent().select(trial)
+    if not moment.warm:
+        return agent
+    checkpoint = cached_checkpoint(moment.path, moment.digest) if moment.run else None
+    return warmed_up(agent, checkpoint, trial)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -140,6 +147,11 @@ def lost_trials(checkpoint: Checkpoint) -> tuple[Divergence, ...]:
     for trial in np.flatnonzero(~finite_rows([state["policy.flat"]], M)):  # of an older pgcore
         lost.setdefault(int(trial), Divergence(int(trial), checkpoint.iteration, "parameter"))
     return tuple(lost[trial] for trial in sorted(lost))
+
+
+def warm(moment: Moment) -> Moment:
+    """The moment with statistics of its first iteration, if it has none yet."""
+    return dataclasses.replace(moment, warm=has_seen_nothing(moment.agent()))
 
 
 def left_out(found: Sequence[Moment]) -> str:

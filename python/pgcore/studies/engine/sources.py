@@ -21,6 +21,7 @@ from pgcore.studies.engine.moments import (
     named_sources,
     one_trial,
     trial_digest,
+    warm,
 )
 from pgcore.tasks.task import Task, cached_task
 from pgcore.training.checkpoint import Checkpoint
@@ -50,6 +51,7 @@ class Agents:
         iterations: Sequence[int] | None = None,
         trials: int | None = None,
         lowered: bool | None = None,
+        warm_up: bool = True,
     ) -> Agents:
         """Find and check the agents.
 
@@ -61,6 +63,9 @@ class Agents:
                 learning rate is 0. Agents that are files or objects have one moment.
             trials: how many, from the first that has not diverged; None: all.
             lowered: see :func:`pgcore.make_task`.
+            warm_up: an agent whose observation statistics have seen nothing gets those, and the
+                reward scale, that its first iteration gives it, frozen; else it sees observations
+                as they are.
 
         Raises:
             ValueError: nothing there, agents on several tasks, or two of one label.
@@ -75,6 +80,7 @@ class Agents:
             raise ValueError("iterations: the runs have kept none that can be studied")
         check_one_task(found)
         out, found = left_out(found), [m for m in found if m.trials]
+        found = [warm(m) for m in found] if warm_up else found
         sound = sorted({t for m in found for t in m.trials})
         most = len(sound)
         count = most if trials is None else check_count("trials", trials)
@@ -134,7 +140,10 @@ class Agents:
 
     def identities(self) -> dict[str, str]:
         """What identifies every moment, by its name in a store."""
-        return {f"{m.label}/{m.iteration}": m.digest for m in self.moments}
+        return {
+            f"{m.label}/{m.iteration}": m.digest + (" warmed up" if m.warm else "")
+            for m in self.moments
+        }
 
     def seed(self, at: Mapping[str, Any], seed: int, *purpose: str | int) -> int:
         """A seed from the agent itself and the purpose: never from labels or positions."""
@@ -180,6 +189,9 @@ class Agents:
         task = self.agent(at).task
         passes = ", ".join(getattr(task, "passes", ())) or "none"
         made = {"model_sha256": task.model_hash(), "engine_passes": passes}
+        names = ", ".join(f"{m.label} at {m.iteration}" for m in self.moments if m.warm)
+        if names:
+            made["warm_up"] = f"{names}: statistics frozen after the first iteration's steps"
         return made | ({"trials_left_out": self.left_out} if self.left_out else {})
 
     @property

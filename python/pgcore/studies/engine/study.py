@@ -50,11 +50,16 @@ class Study:
     note: Callable[[Any, Mapping[str, Plan]], str] = lambda settings, plans: ""
 
     def plan(
-        self, sources: AnySources, out: Path, lowered: bool | None, values: Mapping[str, Any]
+        self,
+        sources: AnySources,
+        out: Path,
+        lowered: bool | None,
+        values: Mapping[str, Any],
+        warm_up: bool = True,
     ) -> tuple[Any, dict[str, Plan]]:
         """The settings and the plans of a call."""
         settings = self.settings(**values)
-        agents = Agents.of(sources, settings.iterations, settings.trials, lowered)
+        agents = Agents.of(sources, settings.iterations, settings.trials, lowered, warm_up)
         return settings, settings.plans(agents, out)
 
     def measure(
@@ -66,6 +71,7 @@ class Study:
         num_threads: int | None = None,
         cluster: str | None = None,
         lowered: bool | None = None,
+        warm_up: bool = True,
         **settings: Any,
     ) -> Any:
         """Measure agents; what ``out`` holds already is kept, and only the rest computed.
@@ -76,6 +82,7 @@ class Study:
             num_threads: default: what affinity, cgroup and Slurm allow.
             cluster: see :func:`pgcore.studies.engine.cells.run_plan`.
             lowered: see :func:`pgcore.make_task`; None: as the agents were trained.
+            warm_up: see :meth:`pgcore.studies.engine.sources.Agents.of`.
             settings: fields of the study's settings.
 
         Raises:
@@ -83,7 +90,7 @@ class Study:
             StudyError: some cells failed; everything else is stored.
         """
         out = Path(out)
-        _, plans = self.plan(agents, out, lowered, settings)
+        _, plans = self.plan(agents, out, lowered, settings, warm_up)
         run_plans(plans, out, num_threads=num_threads, cluster=cluster)
         return self.open(out)
 
@@ -95,9 +102,10 @@ class Study:
         *,
         num_threads: int | None = None,
         lowered: bool | None = None,
+        warm_up: bool = True,
         **settings: Any,
     ) -> str:
         """What :meth:`measure` would compute, and how long it would take."""
-        chosen, plans = self.plan(agents, Path(out), lowered, settings)
+        chosen, plans = self.plan(agents, Path(out), lowered, settings, warm_up)
         lines = [describe_plans(plans, out, num_threads), self.note(chosen, plans)]
         return "\n".join(line for line in lines if line)
