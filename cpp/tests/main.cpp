@@ -7,6 +7,7 @@
 #include "check.hpp"
 #include "pgcore/random.hpp"
 #include "pgcore/returns.hpp"
+#include "pgcore/whole_state.hpp"
 #include "world.hpp"
 
 namespace pgcore::tests {
@@ -129,6 +130,31 @@ void continuations_start_from_the_same_state() {
 }
 
 // Calls may overlap: each has a batch of its own, and the results are the same.
+// Two calls, the second from where the first one ended, give what one would.
+void a_rollout_goes_on() {
+  World world("1M", 0.3, 4);
+  Batch whole(*world.task, 4, 30);
+  CHECK(world.run(whole, 2).empty());
+  const std::unique_ptr<mjData, void (*)(mjData*)> data(mj_makeData(&world.task->model()),
+                                                        mj_deleteData);
+  const std::size_t N = whole_state_size(*data);
+  std::vector<double> simulator(4 * N);
+  std::vector<std::int64_t> trajectory(4), step(4);
+  const StreamStates states{simulator.data(), trajectory.data(), step.data()};
+  Batch first(*world.task, 4, 11);
+  Batch second(*world.task, 4, 19);
+  TransitionBuffers out = first.buffers();
+  out.end = states;
+  CHECK(rollout(world.plan(3), 11, {}, out, world.pool, world.cancel).empty());
+  CHECK(rollout(world.plan(1), 19, states, second.buffers(), world.pool, world.cancel).empty());
+  for (std::size_t s = 0; s < 4; ++s) {
+    for (std::size_t t = 0; t < 30; ++t) {
+      const double reward = t < 11 ? first.rewards[s * 11 + t] : second.rewards[s * 19 + t - 11];
+      CHECK(reward == whole.rewards[s * 30 + t]);
+    }
+  }
+}
+
 void overlapping_calls() {
   constexpr std::size_t kStreams = 6;
   World world("1M", 0.5, kStreams);
@@ -273,6 +299,7 @@ int main() {
   errors_stay_in_their_streams();
   evaluation_agrees_with_the_rollout();
   continuations_start_from_the_same_state();
+  a_rollout_goes_on();
   overlapping_calls();
   divergences_end_trajectories();
   bad_starts_are_divergences();

@@ -103,7 +103,9 @@ struct Batch {
             bootstrap_step.data(),
             bootstrap_count.data(),
             warnings.data(),
-            reward_fault.data()};
+            reward_fault.data(),
+            {},
+            {}};
   }
 
   // Whether the transitions of a stream are the same bits.
