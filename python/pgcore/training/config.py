@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from pgcore.base.errors import check_choice
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import ALGORITHMS, Algorithm, find_algorithm
+from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.tasks.task import TaskSpec
 
 VERSION = 2  # of the settings' form; files of an older one take defaults for what they lack
@@ -55,7 +57,7 @@ class TrainConfig:
     """Hidden layers of the policy."""
     value_hidden: tuple[int, ...] = (64, 64)
     """Hidden layers of the value network."""
-    activation: Literal["tanh", "relu", "elu", "silu"] = "tanh"
+    activation: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(ACTIVATIONS) + "}")] = "tanh"
     """Activation of both networks."""
     init: Literal["orthogonal", "xavier"] = "orthogonal"
     """Initial weights of both networks."""
@@ -157,6 +159,7 @@ class TrainConfig:
             )
         if self.pairs < self.minibatches:
             raise ValueError(f"minibatches: expected at most pairs ({self.pairs})")
+        check_choice("activation", self.activation, list(ACTIVATIONS))
         find_algorithm(self.algorithm)
         if self.algorithm != "ppo" and self.normalize_advantages == "minibatch":
             raise ValueError(
