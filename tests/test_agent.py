@@ -11,6 +11,7 @@ import pgcore
 from conftest import BALL_XML, assert_same_batch, make_policy, small_config
 from pgcore.learning import objectives
 from pgcore.learning.algorithms import Algorithm
+from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.policies.normalize import Normalizer
 from pgcore.studies.engine.sources import Agents
 from pgcore.training import Run, TrainConfig
@@ -52,7 +53,14 @@ def test_modules_and_networks_agree():
     with torch.no_grad():
         np.testing.assert_allclose(agent.policy.mean(x[None])[0], actor(x), atol=1e-6)
         np.testing.assert_allclose(agent.value(x[None])[0], critic(x)[:, 0], atol=1e-6)
-    for bad in (nn.Sequential(nn.Linear(3, 2), nn.GELU(), nn.Linear(2, 1)), nn.Tanh(),
+    for activation in ACTIVATIONS.values():
+        if not isinstance(activation.module, nn.Identity):
+            module = nn.Sequential(nn.Linear(11, 8), activation.module, nn.Linear(8, 1))
+            with torch.no_grad():
+                value = pgcore.value_from_module(module)(x[None])[0]
+                np.testing.assert_allclose(value, module(x)[:, 0], atol=1e-6)
+    for bad in (nn.Sequential(nn.Linear(3, 2), nn.ELU(alpha=2), nn.Linear(2, 1)), nn.Tanh(),
+                nn.Sequential(nn.Linear(3, 2), nn.Mish(), nn.Linear(2, 1)),
                 nn.Sequential(nn.Linear(3, 2), nn.Tanh())):  # fmt: skip
         with pytest.raises(ValueError, match="module: expected linear layers"):
             pgcore.value_from_module(bad)

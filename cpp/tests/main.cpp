@@ -5,9 +5,9 @@
 #include <thread>
 
 #include "check.hpp"
+#include "courses.hpp"
 #include "pgcore/random.hpp"
 #include "pgcore/returns.hpp"
-#include "pgcore/whole_state.hpp"
 #include "world.hpp"
 
 namespace pgcore::tests {
@@ -104,57 +104,7 @@ void evaluation_agrees_with_the_rollout() {
   }
 }
 
-// A state is restored for each continuation: what another one did is forgotten, on any thread.
-void continuations_start_from_the_same_state() {
-  constexpr std::size_t kStreams = 6, kTails = 3, O = 4;
-  World world("1M", 0.5, kStreams);
-  const std::vector<std::int64_t> at{0, 3, 8, 21, 33, 40};
-  const std::vector<std::uint64_t> seeds{7, 9, 7};
-  std::vector<double> first;
-  for (const int threads : {1, 3}) {
-    std::vector<double> obs(kStreams * O), returns(kStreams * kTails);
-    std::vector<float> inputs(kStreams * O);
-    std::vector<std::int64_t> lengths(kStreams * kTails);
-    const auto terminated = std::make_unique<bool[]>(kStreams * kTails);
-    const auto diverged = std::make_unique<bool[]>(kStreams * kTails);
-    const BranchBuffers out{obs.data(),     inputs.data(),    returns.data(),
-                            lengths.data(), terminated.get(), diverged.get()};
-    CHECK(branch(world.plan(threads), {at, seeds, 12, 0.9}, out, world.pool, world.cancel).empty());
-    for (std::size_t s = 0; s < kStreams; ++s) {
-      CHECK(returns[s * kTails] == returns[s * kTails + 2]);
-      CHECK(returns[s * kTails] != returns[s * kTails + 1]);
-    }
-    if (first.empty()) first = returns;
-    CHECK(first == returns);
-  }
-}
-
 // Calls may overlap: each has a batch of its own, and the results are the same.
-// Two calls, the second from where the first one ended, give what one would.
-void a_rollout_goes_on() {
-  World world("1M", 0.3, 4);
-  Batch whole(*world.task, 4, 30);
-  CHECK(world.run(whole, 2).empty());
-  const std::unique_ptr<mjData, void (*)(mjData*)> data(mj_makeData(&world.task->model()),
-                                                        mj_deleteData);
-  const std::size_t N = whole_state_size(*data);
-  std::vector<double> simulator(4 * N);
-  std::vector<std::int64_t> trajectory(4), step(4);
-  const StreamStates states{simulator.data(), trajectory.data(), step.data()};
-  Batch first(*world.task, 4, 11);
-  Batch second(*world.task, 4, 19);
-  TransitionBuffers out = first.buffers();
-  out.end = states;
-  CHECK(rollout(world.plan(3), 11, {}, out, world.pool, world.cancel).empty());
-  CHECK(rollout(world.plan(1), 19, states, second.buffers(), world.pool, world.cancel).empty());
-  for (std::size_t s = 0; s < 4; ++s) {
-    for (std::size_t t = 0; t < 30; ++t) {
-      const double reward = t < 11 ? first.rewards[s * 11 + t] : second.rewards[s * 19 + t - 11];
-      CHECK(reward == whole.rewards[s * 30 + t]);
-    }
-  }
-}
-
 void overlapping_calls() {
   constexpr std::size_t kStreams = 6;
   World world("1M", 0.5, kStreams);

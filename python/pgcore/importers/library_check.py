@@ -20,6 +20,7 @@ from pgcore.base.arrays import F64
 from pgcore.importers.check import Reference, compute
 from pgcore.importers.inert import open_zip, read_tensors
 from pgcore.importers.parts import Parts, refuse
+from pgcore.policies.mlp import ACTIVATIONS
 
 
 def ask_library(library: str, path: Path, parts: Parts, agent: Agent, obs: F64) -> Reference:
@@ -70,25 +71,11 @@ def _policy(policies: Any, path: Path, parts: Parts) -> Any:
             "pi": [len(bias) for bias in parts.policy.biases[:-1]],
             "vf": [len(bias) for bias in parts.value.biases[:-1]],
         },
-        activation_fn=_ACTIVATIONS[parts.policy.activation],
+        activation_fn=type(ACTIVATIONS[parts.policy.activation].module),
     )
     policy.load_state_dict(read_tensors(path, content=open_zip(path)["policy.pth"]))
     policy.set_training_mode(False)
     return policy
-
-
-_ACTIVATIONS = {
-    "tanh": torch.nn.Tanh,
-    "relu": torch.nn.ReLU,
-    "elu": torch.nn.ELU,
-    "silu": torch.nn.SiLU,
-    "leaky_relu": torch.nn.LeakyReLU,
-    "gelu": torch.nn.GELU,
-    "selu": torch.nn.SELU,
-    "celu": torch.nn.CELU,
-    "softplus": torch.nn.Softplus,
-    "linear": torch.nn.Identity,
-}
 
 
 def _inputs(normalize: Any, parts: Parts, obs: F64) -> Any:

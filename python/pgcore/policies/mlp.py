@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 
@@ -30,29 +30,43 @@ class Activation(NamedTuple):
         value: of its input.
         backward: gradient by the input from (gradient by the output, input, output); linear in the
             first, so that it also carries a tangent from input to output.
+        module: the same as a torch module.
     """
 
     value: Callable[[Tensor], Tensor]
     backward: Callable[[Tensor, Tensor, Tensor], Tensor]
+    module: nn.Module
 
 
 _SELU_SCALE, _SELU_LIMIT = 1.0507009873554805, 1.7580993408473766
 # the native core has one of each name
 ACTIVATIONS: dict[str, Activation] = {
-    "tanh": Activation(tanh, lambda d, _, h: torch.ops.aten.tanh_backward(d, h)),
-    "relu": Activation(torch.relu, lambda d, _, h: d * (h > 0)),
-    "elu": Activation(functional.elu, lambda d, x, h: d * torch.where(x > 0, 1.0, h + 1.0)),
-    "silu": Activation(functional.silu, lambda d, x, _: torch.ops.aten.silu_backward(d, x)),
+    "tanh": Activation(tanh, lambda d, _, h: torch.ops.aten.tanh_backward(d, h), nn.Tanh()),
+    "relu": Activation(torch.relu, lambda d, _, h: d * (h > 0), nn.ReLU()),
+    "elu": Activation(
+        functional.elu, lambda d, x, h: d * torch.where(x > 0, 1.0, h + 1.0), nn.ELU()
+    ),
+    "silu": Activation(
+        functional.silu, lambda d, x, _: torch.ops.aten.silu_backward(d, x), nn.SiLU()
+    ),
     "leaky_relu": Activation(
-        functional.leaky_relu, lambda d, x, _: d * torch.where(x > 0, 1.0, 0.01)
+        functional.leaky_relu, lambda d, x, _: d * torch.where(x > 0, 1.0, 0.01), nn.LeakyReLU()
     ),
-    "gelu": Activation(functional.gelu, lambda d, x, _: torch.ops.aten.gelu_backward(d, x)),
+    "gelu": Activation(
+        functional.gelu, lambda d, x, _: torch.ops.aten.gelu_backward(d, x), nn.GELU()
+    ),
     "selu": Activation(
-        functional.selu, lambda d, x, h: d * torch.where(x > 0, _SELU_SCALE, h + _SELU_LIMIT)
+        functional.selu,
+        lambda d, x, h: d * torch.where(x > 0, _SELU_SCALE, h + _SELU_LIMIT),
+        nn.SELU(),
     ),
-    "celu": Activation(functional.celu, lambda d, x, h: d * torch.where(x > 0, 1.0, h + 1.0)),
-    "softplus": Activation(functional.softplus, lambda d, x, _: d * torch.sigmoid(x)),
-    "linear": Activation(lambda x: x, lambda d, _x, _h: d),
+    "celu": Activation(
+        functional.celu, lambda d, x, h: d * torch.where(x > 0, 1.0, h + 1.0), nn.CELU()
+    ),
+    "softplus": Activation(
+        functional.softplus, lambda d, x, _: d * torch.sigmoid(x), nn.Softplus()
+    ),
+    "linear": Activation(lambda x: x, lambda d, _x, _h: d, nn.Identity()),
 }
 
 

@@ -8,26 +8,34 @@ import torch
 from torch import Tensor, nn
 
 from pgcore.policies.gaussian import GaussianPolicy
+from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.policies.value import ValueNet
 
-_NAMES = {nn.Tanh: "tanh", nn.ReLU: "relu", nn.ELU: "elu", nn.SiLU: "silu"}
+_LINEAR = nn.Linear | nn.Identity
+
+
+def _function(module: nn.Module) -> tuple[type[nn.Module], dict[str, Any]]:
+    """What a module without parameters computes: its kind and its options."""
+    said = {n: v for n, v in vars(module).items() if not n.startswith("_")}
+    return type(module), {n: v for n, v in said.items() if n not in ("training", "inplace")}
 
 
 def _read(name: str, module: nn.Module) -> tuple[list[nn.Linear], str]:
     """The linear layers of a sequence, and the activation between them."""
     parts = [m for m in module.modules() if not list(m.children())]
     layers = [m for m in parts if isinstance(m, nn.Linear)]
-    between = [m for m in parts if not isinstance(m, nn.Linear | nn.Identity)]
-    kinds = {type(m) for m in between}
+    between = [_function(m) for m in parts if not isinstance(m, _LINEAR)]
+    known = {n: a.module for n, a in ACTIVATIONS.items() if not isinstance(a.module, _LINEAR)}
+    found = [n for n, m in known.items() if [_function(m)] * len(between) == between]
     alternate = [isinstance(m, nn.Linear) for m in parts if not isinstance(m, nn.Identity)]
     wanted = [i % 2 == 0 for i in range(2 * len(layers) - 1)]
-    if not layers or alternate != wanted or len(kinds) > 1 or not kinds <= set(_NAMES):
-        known = ", ".join(kind.__name__ for kind in _NAMES)
+    if not layers or alternate != wanted or not found:
+        names = ", ".join(str(module) for module in known.values())
         raise ValueError(
-            f"{name}: expected linear layers with one activation between them ({known}) and none "
-            f"behind the last, got {[type(m).__name__ for m in parts]}"
+            f"{name}: expected linear layers with one activation between them ({names}) and none "
+            f"behind the last, got {', '.join(str(m) for m in parts)}"
         )
-    return layers, _NAMES[kinds.pop()] if kinds else "tanh"
+    return layers, found[0]
 
 
 def _flat(layers: list[nn.Linear]) -> Tensor:
@@ -43,7 +51,7 @@ def policy_from_module(module: nn.Module, log_std: Tensor) -> GaussianPolicy:
     """A policy of one member whose mean a torch module gives.
 
     Args:
-        module: linear layers [O] -> [A] with tanh, relu, elu or silu between them.
+        module: linear layers [O] -> [A] with one of pgcore's activations between them.
         log_std: [A], the logarithm of the actions' standard deviations.
 
     Raises:

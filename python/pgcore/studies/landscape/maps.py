@@ -16,9 +16,9 @@ from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.parts import padded_parameters
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import open_cell, open_study
+from pgcore.studies.landscape.settings import LandscapeSettings
 from pgcore.studies.landscape.spending import Spending
 from pgcore.studies.landscape.surfaces import plane, reward_sums, standard_error, surrogate_surface
-from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.pairs.steps import step_data
 
 RANDOM_NORM = 2.0
@@ -49,21 +49,19 @@ class SurrogateMap:
     """The cell of ``surrogate.zarr``: directions and surrogate from n pairs."""
 
     agents: Agents
-    steps: tuple[float, ...]
-    randoms: tuple[float, ...]
-    seed: int
-    sampling: Sampling
+    settings: LandscapeSettings
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
-        agent, n = self.agents.agent(at), int(at["source"])
-        seed = self.agents.seed(at, self.seed, "step", n)
-        count, _ = self.sampling.streams(n)
-        data = step_data(agent, n, list(range(count)), seed, self.sampling, num_threads)
+        agent, n, settings = self.agents.agent(at), int(at["source"]), self.settings
+        seed = self.agents.seed(at, settings.seed, "step", n)
+        count, _ = settings.sampling.streams(n)
+        data = step_data(agent, n, list(range(count)), seed, settings.sampling, num_threads)
         step = agent.updated(data, seed)
-        random = random_direction(len(step), self.agents.seed(at, self.seed, "random"))
-        policies = plane(agent, step, random, np.array(self.steps), np.array(self.randoms))
+        random = random_direction(len(step), self.agents.seed(at, settings.seed, "random"))
+        steps, randoms = settings.axes()
+        policies = plane(agent, step, random, np.array(steps), np.array(randoms))
         surface, kl = surrogate_surface(policies, agent, data, num_threads)
-        shape = (len(self.steps), len(self.randoms))
+        shape = (len(steps), len(randoms))
         padded = padded_parameters(self.agents, 2)
         padded[:, : len(step)] = step, random
         return {
@@ -86,24 +84,20 @@ class RewardMap:
     """The cell of ``reward.zarr``: one part of the pairs of every grid point, in one pool."""
 
     agents: Agents
-    steps: tuple[float, ...]
-    randoms: tuple[float, ...]
-    part_pairs: int
-    noise: str
+    settings: LandscapeSettings
     spending: Spending | None
-    seed: int
     surrogate_store: str
 
     def part(self, at: dict[str, Any]) -> int:
         """Pairs per point of a cell; 0 where the level has fewer parts."""
-        rest = int(at["pairs"]) - int(at["part"]) * self.part_pairs
-        return max(0, min(rest, self.part_pairs))
+        part = self.settings.part_pairs
+        return max(0, min(int(at["pairs"]) - int(at["part"]) * part, part))
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
         where = {name: at[name] for name in ("agent", "iteration", "trial", "source")}
-        steps, randoms = np.array(self.steps), np.array(self.randoms)
+        steps, randoms = (np.array(axis) for axis in self.settings.axes())
         shape, centre = (len(steps), len(randoms)), centre_of(steps, randoms)
-        common = self.noise == "common"
+        common = self.settings.noise == "common"
         members = np.arange(math.prod(shape))
         if self.spending is not None:
             members = np.flatnonzero(self.spending.chosen(at))
@@ -115,8 +109,8 @@ class RewardMap:
         agent = self.agents.agent(at)
         step, random = (stored[n].values[: agent.policy.flat.shape[1]] for n in ("step", "random"))
         policies = plane(agent, step, random, steps, randoms)
-        seed = self.agents.seed(at, self.seed, "reward", at["source"], at["pairs"], at["part"])
-        pairs = self.part(at)
+        own = [at[name] for name in ("source", "pairs", "part")]
+        seed, pairs = self.agents.seed(at, self.settings.seed, "reward", *own), self.part(at)
         sums = reward_sums(agent, policies, pairs, seed, common, centre, num_threads, members)
         return {n: a.reshape(shape) for n, a in zip(REWARD, sums.arrays(), strict=True)}
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.rollout.collect import default_streams
 from pgcore.studies.engine.cells import Plan
 from pgcore.studies.engine.parts import parameters_of, shared_of, spec_of
@@ -29,88 +28,21 @@ from pgcore.studies.landscape.maps import (
     SurrogateMap,
     centre_of,
 )
+from pgcore.studies.landscape.settings import (
+    ADAPTIVE_SPEC,
+    REWARD_SPEC,
+    SURROGATE_SPEC,
+    LandscapeSettings,
+)
 from pgcore.studies.landscape.spending import Spending
-from pgcore.studies.pairs.sampling import Sampling
 
-_FAR = 1e6  # no policy is left there
 _SURFACE_WORK = 0.011  # time of a member and pair of the surrogate, in simulated Hopper pairs
 _UPDATE_WORK = 0.09  # of a pass of an update over a pair
 
 
 @dataclass(frozen=True)
-class LandscapeStudy:
-    """The settings of a landscape study.
-
-    Attributes:
-        iterations: of the runs; None: all that they have kept.
-        trials: how many of the trials, from the first; None: all.
-        sources: pairs that the update step is computed from, one map each.
-        pairs: pairs per grid point of the true reward, one map each.
-        points: grid points along each of the two directions.
-        step_range: first and last coordinate along the step, in steps.
-        random_range: first and last coordinate along the random direction.
-        noise: "independent" streams at every point, or "common" random numbers.
-        part_pairs: a map is computed in parts of so many pairs per point.
-        target_error: after a first part everywhere, further parts go only to points whose standard
-            error may still be above this (95 %), at most ``pairs`` to a point; None: to all.
-        budget: pairs of all maps together: further parts go where the standard error is largest;
-            None: no limit.
-        seed: of everything random.
-        sampling: how the pairs of a step are sampled and judged.
-    """
-
-    iterations: tuple[int, ...] | None = None
-    trials: int | None = 1
-    sources: tuple[int, ...] = (2000,)
-    pairs: tuple[int, ...] = (2000, 20_000)
-    points: tuple[int, int] = (11, 11)
-    step_range: tuple[float, float] = (0.0, 3.0)
-    random_range: tuple[float, float] = (0.0, 3.0)
-    noise: str = "independent"
-    part_pairs: int = 20_000
-    target_error: float | None = None
-    budget: int | None = None
-    seed: int = 0
-    sampling: Sampling = field(default_factory=Sampling)
-
-    def __post_init__(self) -> None:
-        check_choice("noise", self.noise, ("independent", "common"))
-        check_count("part_pairs", self.part_pairs)
-        for n in self.points:
-            check_count("points", n)
-        for name in ("sources", "pairs"):
-            check_counts(name, getattr(self, name))
-        for name in ("step_range", "random_range"):
-            low, high = getattr(self, name)
-            if not -_FAR < low < high < _FAR:
-                raise ValueError(
-                    f"{name}: expected two growing numbers between {-_FAR:g} and {_FAR:g}, got "
-                    f"{low} and {high}"
-                )
-        if self.sampling.advantages != "raw":
-            raise ValueError(
-                "advantages: expected raw, as sampled; a landscape's surrogate normalises them, "
-                "and its step as the agent does"
-            )
-        if self.adaptive and len(self.pairs) != 1:
-            raise ValueError(
-                f"pairs: expected one number, the most for a point, with a target_error or a "
-                f"budget; got {len(self.pairs)}"
-            )
-        if self.adaptive and not self.part_pairs < self.pairs[0]:
-            raise ValueError(
-                f"part_pairs: expected less than pairs ({self.pairs[0]}) with a target_error or a "
-                f"budget, which spread the parts; got {self.part_pairs}. A tenth is a good choice"
-            )
-        if self.target_error is not None and not self.target_error > 0:
-            raise ValueError(f"target_error: expected a number > 0, got {self.target_error}")
-        if self.budget is not None:
-            check_count("budget", self.budget)
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether pairs are spent where they are needed."""
-        return self.target_error is not None or self.budget is not None
+class LandscapeStudy(LandscapeSettings):
+    """The settings of a landscape study, and what they have computed."""
 
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
@@ -139,15 +71,8 @@ class LandscapeStudy:
                 f"{self.budget}; choose fewer points or smaller parts (part_pairs)"
             )
 
-    def _axes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """The grid's coordinates in steps and in random directions."""
-        axes = zip((self.step_range, self.random_range), self.points, strict=True)
-        a, b = (np.linspace(*ends, n).round(9).tolist() for ends, n in axes)
-        return tuple(a), tuple(b)
-
     def _surrogate_plan(self, agents: Agents, shared: dict[str, Any]) -> Plan:
-        steps, randoms = self._axes()
-        names = ("step_range", "random_range", "points", "seed", "sampling")
+        steps, randoms = self.axes()
         return Plan(
             title=f"surrogate {agents.task_id}",
             schema=Schema(
@@ -158,10 +83,10 @@ class LandscapeStudy:
                     "parameter": parameters_of(agents),
                 },
                 SURROGATE,
-                spec_of(self, "landscape", agents, *names),
+                spec_of(self, "landscape", agents, *SURROGATE_SPEC),
                 agents.identities(),
             ),
-            function=SurrogateMap(agents, steps, randoms, self.seed, self.sampling),
+            function=SurrogateMap(agents, self),
             cost=lambda at: int(at["source"]),
             work=1
             + _UPDATE_WORK * getattr(shared["probe"].settings, "policy_epochs", 1)
@@ -170,11 +95,9 @@ class LandscapeStudy:
         )
 
     def _reward_plan(self, agents: Agents, shared: dict[str, Any], out: Path) -> Plan:
-        steps, randoms = self._axes()
+        steps, randoms = self.axes()
+        names = ADAPTIVE_SPEC if self.adaptive else REWARD_SPEC
         parts = math.ceil(max(self.pairs) / self.part_pairs)
-        names = ["step_range", "random_range", "points", "seed", "sampling", "noise", "part_pairs"]
-        if self.adaptive:  # what a part gets depends on all maps together
-            names += ["target_error", "budget", "pairs", "sources"]
         centre = centre_of(np.array(steps), np.array(randoms))
         spending = None
         if self.adaptive:
@@ -186,16 +109,7 @@ class LandscapeStudy:
                 self.budget,
                 tuple(tuple(at.values()) for at in self._cells(agents) if not agents.has(at)),
             )
-        function = RewardMap(
-            agents,
-            steps,
-            randoms,
-            self.part_pairs,
-            self.noise,
-            spending,
-            self.seed,
-            str(out / "surrogate.zarr"),
-        )
+        function = RewardMap(agents, self, spending, str(out / "surrogate.zarr"))
         own = {
             "source": list(self.sources),
             "pairs": list(self.pairs),
