@@ -20,8 +20,8 @@ import xarray as xr
 import zarr
 
 from pgcore.studies.engine.store import open_study
+from pgcore.studies.gradient.opening import gradient_quantities, open_gradient
 from pgcore.studies.gradient.report import report_gradient
-from pgcore.studies.gradient.study import open_gradient
 from pgcore.studies.landscape.maps import open_landscape
 from pgcore.studies.landscape.report import report_landscape
 from pgcore.studies.value.report import report_value
@@ -121,7 +121,7 @@ def main(command: Command) -> None:
         elif "step_scale" in found[""].dims:
             report_landscape(found[""], out)
         else:
-            report_gradient(found[""], out)
+            report_gradient(gradient_quantities(found[""]), out)
         for file in sorted(out.iterdir()):
             if file.suffix in (".png", ".txt"):
                 shutil.copy(file, command.out / f"{command.name}-{file.name}")

@@ -1,7 +1,7 @@
 """Figures, from stored datasets and tables alone."""
 
 from pgcore.studies.gradient.figures import gradient_figure as gradient_figure
-from pgcore.studies.gradient.figures import gradient_table as gradient_table
+from pgcore.studies.gradient.table import gradient_table as gradient_table
 from pgcore.studies.landscape.figures import contour_figure as contour_figure
 from pgcore.studies.landscape.figures import is_plane as is_plane
 from pgcore.studies.landscape.figures import sources_figure as sources_figure

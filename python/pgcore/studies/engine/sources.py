@@ -173,13 +173,14 @@ class Agents:
                     "the end of its run, and so is its step; choose earlier checkpoints"
                 )
 
-    def provenance(self) -> dict[str, str]:
-        """What is simulated, for a dataset's attributes."""
+    def provenance(self) -> dict[str, Any]:
+        """What is simulated, and the seeds of the agents, for a dataset's attributes."""
         first = self.moments[0]
         at = {"agent": first.label, "iteration": first.iteration, "trial": first.trials[0]}
         task = self.agent(at).task
         passes = ", ".join(getattr(task, "passes", ())) or "none"
-        made = {"model_sha256": task.model_hash(), "engine_passes": passes}
+        seeds = {f"{m.label}/{m.iteration}": m.seeds for m in self.moments if m.seeds is not None}
+        made = {"model_sha256": task.model_hash(), "engine_passes": passes, "seeds": seeds}
         return made | ({"trials_left_out": self.left_out} if self.left_out else {})
 
     @property
