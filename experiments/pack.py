@@ -24,9 +24,9 @@ from pgcore.studies.gradient.opening import gradient_quantities, open_gradient
 from pgcore.studies.gradient.report import report_gradient
 from pgcore.studies.landscape.maps import open_landscape
 from pgcore.studies.landscape.report import report_landscape
+from pgcore.studies.value.opening import STORES as VALUE_STORES
+from pgcore.studies.value.opening import value_dataset
 from pgcore.studies.value.report import report_value
-
-VALUE_STORES = ("errors", "true_value", "monte_carlo", "variance")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def main(command: Command) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if "" not in found:
-            report_value({n.removeprefix("-"): data for n, data in found.items()}, out)
+            report_value(value_dataset({n[1:]: data for n, data in found.items()}), out)
         elif "step_scale" in found[""].dims:
             report_landscape(found[""], out)
         else:

@@ -21,8 +21,9 @@ from pgcore.studies.step.opening import open_step
 from pgcore.studies.step.report import report_step
 from pgcore.studies.step.study import StepStudy
 from pgcore.studies.step.study import note as step_note
+from pgcore.studies.value.opening import open_value
 from pgcore.studies.value.report import report_value
-from pgcore.studies.value.study import ValueStudy, open_value
+from pgcore.studies.value.study import ValueStudy
 
 _ALL = (
     Study(

@@ -65,4 +65,5 @@ def _cell(own: xr.Dataset) -> str:
 
 
 def _number(x: float, sign: str = "") -> str:
-    return f"{x:{sign}.3g}" if abs(x) >= 10 else f"{x:{sign}.2f}"
+    large, small = abs(x) >= 10, 0 < abs(x) < 0.1
+    return f"{x:{sign}{'.3g' if large else '.2g' if small else '.2f'}}"

@@ -18,7 +18,7 @@ from xarray.core import indexing
 
 from pgcore.base.arrays import F64
 
-Measure = Callable[..., Sequence[float]]
+Measure = Callable[..., Sequence[float] | float]
 _COORDINATES = {
     "agent": "label of the agent",
     "iteration": "updates that the agent had made",
@@ -95,7 +95,7 @@ class _Column(BackendArray):
 def derive(
     data: xr.Dataset,
     measure: Measure,
-    names: Sequence[str],
+    arguments: Sequence[xr.DataArray],
     inner: Sequence[str],
     variables: Mapping[str, tuple[str, str]],
 ) -> None:
@@ -103,21 +103,21 @@ def derive(
 
     Args:
         data: gets a variable for each number.
-        measure: of arrays, those of one cell, in the order of ``names``; as many numbers as there
-            are ``variables``. Pure; a function of a module, so that the dataset can be pickled.
-            Where an argument has nothing that is finite, the numbers are NaN.
-        names: of its arguments in ``data``.
+        measure: of arrays, those of one cell; as many numbers as there are ``variables``. Pure; a
+            function of a module, so that the dataset can be pickled. Where an argument has nothing
+            that is finite, the numbers are NaN.
+        arguments: of the measure, variables of ``data`` or parts of them.
         inner: the dimensions that the measure sees, in the order in which it wants them; all others
             of the arguments are those of the cells.
         variables: unit and description of each number, by its name.
     """
-    dims = dict.fromkeys(d for n in names for d in data[n].dims if d not in inner)
+    dims = dict.fromkeys(d for a in arguments for d in a.dims if d not in inner)
     sizes = {str(d): data.sizes[d] for d in dims}
-    arguments = [
+    ordered = [
         v.transpose(*(d for d in v.dims if d not in inner), *(d for d in inner if d in v.dims))
-        for v in (data[name].variable for name in names)
+        for v in (a.variable for a in arguments)
     ]
-    cells = _Cells(measure, arguments, sizes, len(variables))
+    cells = _Cells(measure, ordered, sizes, len(variables))
     for number, (name, (unit, meaning)) in enumerate(variables.items()):
         column = indexing.LazilyIndexedArray(_Column(cells, number))
         data[name] = xr.Variable(tuple(sizes), column, _attributes(unit, meaning))

@@ -86,7 +86,7 @@ def gradient_quantities(data: xr.Dataset) -> xr.Dataset:
     variables = with_bounds(
         "noise_scale", "pairs", "noise scale B = tr Σ / |g|², from the estimates", "estimates"
     )
-    derive(data, noise_scale_interval, ["gram", "n"], ["estimate", "other"], variables)
+    derive(data, noise_scale_interval, [data["gram"], data["n"]], ["estimate", "other"], variables)
     return annotate(data)
 
 
@@ -108,10 +108,10 @@ def _add_cosines(
         to_true: f"mean cosine of {items} to the {true}",
     }
     variables = with_bounds(pairwise, "1", meaning[pairwise], "estimates")
-    derive(data, pairwise_cosine_interval, [names[0]], ["estimate", "other"], variables)
+    derive(data, pairwise_cosine_interval, [data[names[0]]], ["estimate", "other"], variables)
     variables = with_bounds(to_true, "1", meaning[to_true], "estimates")
-    derive(data, mean_interval, [f"{prefix}cosines_to_true"], ["estimate"], variables)
+    derive(data, mean_interval, [data[f"{prefix}cosines_to_true"]], ["estimate"], variables)
     for name, text in meaning.items():
         whole = f"{name}_over_trials"
         variables = with_bounds(whole, "1", f"{text}, mean over trials", "trials")
-        derive(data, mean_over_trials, [name], ["trial"], variables)
+        derive(data, mean_over_trials, [data[name]], ["trial"], variables)

@@ -175,15 +175,29 @@ def iqm_interval(
     if n == 1:
         unknown = np.full(values.shape[:-1], np.nan)
         return interquartile_mean(values), unknown, unknown
-    draws = np.stack(
-        [
-            interquartile_mean(values[..., generator.integers(0, n, size=n)])
-            for _ in range(resamples)
-        ]
-    )
+    draws = interquartile_mean(values[..., generator.integers(0, n, size=(resamples, n))])
     tail = 100 * (1 - level) / 2
-    low, high = np.percentile(draws, [tail, 100 - tail], axis=0)
+    low, high = np.percentile(draws, [tail, 100 - tail], axis=-1)
     return interquartile_mean(values), low, high
+
+
+def iqm_over_trials(values: F64) -> tuple[float, float, float]:
+    """:func:`iqm_interval` over the trials [T] that have a finite value."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return math.nan, math.nan, math.nan
+    middle, low, high = iqm_interval(finite)
+    return float(middle), float(low), float(high)
+
+
+def noise_share(values: F64, errors: F64) -> float:
+    """Mean squared standard error of Monte Carlo values [B] over the variance of value.
+
+    The variance is freed of the noise; NaN where the values do not differ by more than their noise.
+    """
+    noise = float(np.square(errors).mean())
+    variance = float(values.var(ddof=1)) - noise
+    return noise / variance if variance > 0 else math.nan
 
 
 def misfit(prediction: F64, values: F64, errors: F64) -> tuple[float, float]:
@@ -196,11 +210,11 @@ def misfit(prediction: F64, values: F64, errors: F64) -> tuple[float, float]:
         The mean squared error with the noise of the Monte Carlo values taken off, and that noise,
         each over the variance of value (itself freed of the noise).
     """
-    noise = float(np.square(errors).mean())
-    variance = float(values.var(ddof=1)) - noise
-    if not variance > 0:  # the values do not differ by more than their noise
+    share, noise = noise_share(values, errors), float(np.square(errors).mean())
+    if math.isnan(share):
         return math.nan, math.nan
-    return (float(np.square(prediction - values).mean()) - noise) / variance, noise / variance
+    variance = float(values.var(ddof=1)) - noise
+    return (float(np.square(prediction - values).mean()) - noise) / variance, share
 
 
 def misfit_interval(
