@@ -13,7 +13,7 @@ from pgcore.studies.engine.study import Study
 from pgcore.studies.gradient.opening import open_gradient
 from pgcore.studies.gradient.report import report_gradient
 from pgcore.studies.gradient.study import GradientStudy
-from pgcore.studies.landscape.maps import open_landscape
+from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.report import report_landscape
 from pgcore.studies.landscape.study import LandscapeStudy, note
 from pgcore.studies.measures.differences import differences_of
