@@ -51,6 +51,7 @@ def gradient_table(data: xr.Dataset) -> str:
     for agent in data["agent"].values:
         for iteration in data["iteration"].values:
             part = own.sel(agent=agent, iteration=iteration)
+            part = part.isel(trial=np.flatnonzero(part["true_norm"].notnull()))
             place = f"{agent!s:<14}{iteration:>5}"
             for trial in part["trial"].values:
                 lines.append(f"{place}{trial:>7}" + _line(part.sel(trial=trial)))

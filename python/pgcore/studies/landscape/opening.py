@@ -20,6 +20,7 @@ from pgcore.studies.measures.maps import kl_at_one_step, map_measures
 _GRID = ("step_scale", "random_scale")
 _POINTS = {
     "step_norm": ("1", "length of the step; that of the random direction is 2"),
+    "surrogate_change": ("1", "surrogate less the centre's; NaN where that is not on the grid"),
     "reward": ("return", "mean return of the point"),
     "reward_error": ("return", "its standard error over trajectories"),
     "difference": ("return", "mean return less the centre's, over trajectories with common random "
@@ -78,6 +79,9 @@ def open_landscape(out: str | Path) -> xr.Dataset:
 
 def landscape_quantities(data: xr.Dataset) -> xr.Dataset:
     """A landscape study's dataset with the measures of its maps."""
+    here = (data["step_scale"] == 0) & (data["random_scale"] == 0)
+    centre = data["surrogate"].where(here).sum(_GRID, min_count=1)
+    data["surrogate_change"] = data["surrogate"] - centre
     data["mean_trajectories"] = data["trajectories"].mean(_GRID, skipna=False)
     describe(data, _POINTS)
     scales: list[Any] = [tuple(data[name].values.tolist()) for name in _GRID]
