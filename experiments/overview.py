@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from pack import opened
 
 from pgcore.studies.figures import save_figure
-from pgcore.studies.gradient.figures import band, pairwise_cosine_panel
+from pgcore.studies.gradient.figures import band, cosine_panel
+from pgcore.studies.gradient.opening import gradient_quantities
 from pgcore.studies.landscape.figures import cut_panel, measured_pairs
 from pgcore.studies.measures.statistics import iqm_interval
 from pgcore.studies.style import AGENT_PAIRS, STYLE, new_figure, pairs_axis
@@ -40,9 +41,9 @@ class Command:
 
 def gradients(ax: mpl.axes.Axes, kept: Path) -> None:
     """Pairwise cosines late in training."""
-    data = opened(kept / "hopper-gradient.zarr.zip").sel(iteration=450)
+    data = gradient_quantities(opened(kept / "hopper-gradient.zarr.zip")).sel(iteration=450)
     for algorithm in ("ppo", "trpo"):
-        pairwise_cosine_panel(ax, data.sel(agent=algorithm), algorithm)
+        cosine_panel(ax, data.sel(agent=algorithm), algorithm)
     pairs_axis(ax, data["n"].values)
     ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
     ax.text(AGENT_PAIRS * 0.9, 0.98, "an iteration", fontsize=6, ha="right")

@@ -20,13 +20,13 @@ import xarray as xr
 import zarr
 
 from pgcore.studies.engine.store import open_study
+from pgcore.studies.gradient.opening import gradient_quantities, open_gradient
 from pgcore.studies.gradient.report import report_gradient
-from pgcore.studies.gradient.study import open_gradient
-from pgcore.studies.landscape.maps import open_landscape
+from pgcore.studies.landscape.opening import landscape_quantities, open_landscape
 from pgcore.studies.landscape.report import report_landscape
+from pgcore.studies.value.opening import STORES as VALUE_STORES
+from pgcore.studies.value.opening import value_dataset
 from pgcore.studies.value.report import report_value
-
-VALUE_STORES = ("errors", "true_value", "monte_carlo", "variance")
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,11 @@ def main(command: Command) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if "" not in found:
-            report_value({n.removeprefix("-"): data for n, data in found.items()}, out)
+            report_value(value_dataset({n[1:]: data for n, data in found.items()}), out)
         elif "step_scale" in found[""].dims:
-            report_landscape(found[""], out)
+            report_landscape(landscape_quantities(found[""]), out)
         else:
-            report_gradient(found[""], out)
+            report_gradient(gradient_quantities(found[""]), out)
         for file in sorted(out.iterdir()):
             if file.suffix in (".png", ".txt"):
                 shutil.copy(file, command.out / f"{command.name}-{file.name}")

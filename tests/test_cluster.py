@@ -67,8 +67,7 @@ def test_same_bits_on_workers(runs, here, elsewhere, scheduler, tmp_path):
         data = pgcore.studies.landscape(runs, out, cluster=scheduler, **settings)
         assert_same_dataset(own, data)
     data = pgcore.studies.value_prediction(runs, tmp_path / "c", cluster=scheduler, **SMALL_VALUE)
-    for name, dataset in values.items():
-        assert_same_dataset(dataset, data[name])
+    assert_same_dataset(values, data)
 
 
 def _start(*arguments):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-import xarray as xr
 
 import pgcore
 from pgcore.studies import command_line, figures
 from pgcore.studies.landscape.figures import along_the_step
-from pgcore.studies.landscape.maps import open_landscape
-from pgcore.studies.landscape.table import _kl_at_one_step, reward_change
+from pgcore.studies.landscape.opening import open_landscape
+from pgcore.studies.measures.maps import kl_at_one_step, reward_change
+from pgcore.studies.measures.surfaces import RewardSurface
 from test_landscape import SMALL
 
 
@@ -46,9 +46,8 @@ def test_a_line_and_a_plane_beside_the_step(runs, tmp_path):
 
 def test_kl_at_one_step_lies_between_grid_points():
     steps = np.linspace(0, 3, 11)
-    cut = xr.Dataset({"kl": ("step_scale", 0.13 * steps**2)}, {"step_scale": steps})
-    assert _kl_at_one_step(cut) == pytest.approx(0.13)
-    assert np.isnan(_kl_at_one_step(cut.isel(step_scale=slice(0, 3))))
+    assert kl_at_one_step(steps, 0.13 * steps**2) == pytest.approx(0.13)
+    assert np.isnan(kl_at_one_step(steps[:3], 0.13 * steps[:3] ** 2))
 
 
 def test_the_cut_follows_the_step_on_any_grid(runs, tmp_path):
@@ -62,32 +61,22 @@ def test_the_cut_follows_the_step_on_any_grid(runs, tmp_path):
     cut = along_the_step(data)
     assert float(data["random_scale"][cut]) == 0
     one = data.isel(agent=0, iteration=0, trial=0, source=0, pairs=0)
-    change, low, high = reward_change(one.isel(random_scale=cut))
     rewards, errors = one["reward"].values, one["reward_error"].values
-    assert change == pytest.approx(rewards[1, 1] - rewards[0, 1])
-    assert (high - low) / 2 > 1.96 * np.hypot(errors[1, 1], errors[0, 1])
+    assert float(one["one_step_change"]) == pytest.approx(rewards[1, 1] - rewards[0, 1])
+    width = float(one["one_step_change_high"] - one["one_step_change_low"]) / 2
+    assert width > 1.96 * np.hypot(errors[1, 1], errors[0, 1])
 
 
 def test_one_step_is_one_step():
     """Also where it lies between grid points; against means and errors by hand."""
     steps = np.linspace(0, 3, 11)  # 0.9 and 1.2, but not 1
     reward, error = 10 + 5 * steps, np.full(11, 0.3)
-    dims = "step_scale"
-    cut = xr.Dataset(
-        {
-            "reward": (dims, reward),
-            "reward_error": (dims, error),
-            "trajectories": (dims, np.full(11, 1e6)),
-            "difference": (dims, np.full(11, np.nan)),
-        },
-        coords={dims: steps},
-    )
-    change, low, high = reward_change(cut)
-    assert change == pytest.approx(5)
+    found = reward_change(steps, RewardSurface(reward, error, np.full(11, 1e6)))
+    assert found.estimate == pytest.approx(5)
     width = 1.96 * 0.3 * np.sqrt((2 / 3) ** 2 + (1 / 3) ** 2 + 1)
-    assert (high - low) / 2 == pytest.approx(width, rel=1e-3)
-    few = cut.assign(trajectories=(dims, np.full(11, 3.0)))
-    _, low, high = reward_change(few)
-    assert (high - low) / 2 > 1.3 * width  # Student's t
-    away = cut.assign_coords({dims: steps + 0.5})  # the centre is not on the grid
-    assert np.isnan(reward_change(away)[0])
+    assert (found.high - found.low) / 2 == pytest.approx(width, rel=1e-3)
+    three = RewardSurface(reward, error, np.full(11, 3.0))
+    few = reward_change(steps, three)
+    assert (few.high - few.low) / 2 > 1.3 * width  # Student's t
+    away = reward_change(steps + 0.5, three)  # no centre on the grid
+    assert np.isnan(away.estimate)

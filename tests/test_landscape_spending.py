@@ -12,7 +12,7 @@ import pgcore
 from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.store import open_study
-from pgcore.studies.landscape.maps import open_landscape
+from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.spending import Spending, error_bound
 from test_landscape import SMALL
 

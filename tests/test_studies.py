@@ -8,7 +8,7 @@ import pgcore
 from conftest import assert_same_dataset
 from pgcore.policies.gaussian import gradient_sums
 from pgcore.studies import figures
-from pgcore.studies.gradient.study import open_gradient
+from pgcore.studies.gradient.opening import open_gradient
 from pgcore.studies.measures import statistics
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling, sample_blocks

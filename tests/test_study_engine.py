@@ -18,7 +18,7 @@ from pgcore.studies.engine.cells import StudyError, describe_plan, run_plan, run
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import missing_cells, open_study
 from pgcore.studies.gradient.study import GradientStudy
-from pgcore.studies.landscape.maps import open_landscape
+from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.study import LandscapeStudy
 from pgcore.studies.value.study import ValueStudy
 from test_studies import SMALL

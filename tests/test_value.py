@@ -20,6 +20,7 @@ from pgcore.studies.measures.value import error_measures
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.value.errors import ValueErrors
+from pgcore.studies.value.opening import STORES
 from pgcore.studies.value.study import ValueStudy
 from pgcore.training.records import read_metrics
 from pgcore.training.run import Run
@@ -45,12 +46,12 @@ def studied(runs, tmp_path_factory):
 
 
 def test_the_study_is_the_same_on_any_threads(runs, studied, tmp_path):
-    _, one = studied
+    out, one = studied
     three = pgcore.studies.value_prediction(runs, tmp_path, num_threads=3, **SMALL)
-    assert set(one) == {"errors", "true_value", "monte_carlo", "variance"}
-    for name, data in one.items():
-        assert_same_dataset(data, three[name])
-    errors = one["errors"]["error"].sel(target="gae")
+    assert_same_dataset(*(open_study(p / "true_value.zarr") for p in (out, tmp_path)))
+    assert_same_dataset(one, three)
+    assert {"error", "fit_error", "value", "gram"} <= set(one)  # of the four stores
+    errors = one["error"].sel(target="gae")
     assert np.isfinite(errors.values).all()
 
 
@@ -107,7 +108,7 @@ def test_the_errors_are_those_of_the_iteration_s_targets(runs, studied):
             returns = pgcore.discounted_returns(rewards, zeros, one.terminated, one.truncated, 0.99)
             expected[name, "gae"] = error_measures(after.ravel(), targets.ravel())
             expected[name, "returns"] = error_measures(after.ravel(), returns.ravel())
-        stored = studied[1]["errors"]["error"].sel(agent=algorithm, iteration=2, trial=1)
+        stored = studied[1]["error"].sel(agent=algorithm, iteration=2, trial=1)
         for (name, target), measures in expected.items():
             got = stored.sel(set=name, target=target).values
             np.testing.assert_allclose(got, measures, rtol=1e-5, err_msg=f"{name} {target}")
@@ -115,11 +116,13 @@ def test_the_errors_are_those_of_the_iteration_s_targets(runs, studied):
 
 def test_baselines_are_what_they_are_called(runs, studied):
     """Grams from agents that have the stored network, their own and none; Monte Carlo values."""
-    _, data = studied
+    out, data = studied
     where = {"agent": "ppo", "iteration": 2, "trial": 1}
     agents = Agents.of(runs[0], (2,), None)
     agent = agents.agent(where)
-    parameters = data["true_value"]["parameters"].sel(where).values.astype(np.float32)
+    parameters = (
+        open_study(out / "true_value.zarr")["parameters"].sel(where).values.astype(np.float32)
+    )
     assert np.abs(parameters - agent.value.flat[0].numpy()).max() > 1e-3  # it was fitted
     fitted = agent.value.with_members(torch.from_numpy(parameters)[None])
     seed = agents.seed(where, 0, "variance", 128)
@@ -128,13 +131,13 @@ def test_baselines_are_what_they_are_called(runs, studied):
         sampling = Sampling(baseline="zero" if value is None else "value")
         own = dataclasses.replace(agent, value=value or agent.value)
         g = sum_gradients(own, 128, groups, seed, sampling, 1).gradients
-        gram = data["variance"]["gram"].sel({**where, "n": 128, "baseline": baseline}).values
+        gram = data["gram"].sel({**where, "n": 128, "baseline": baseline}).values
         np.testing.assert_allclose(gram, g @ g.T, rtol=1e-9, err_msg=baseline)
     values = pgcore.monte_carlo_values(
         agent.task, agent.policy, np.arange(6) * 2048 // 6, 3,
         agents.seed(where, 0, "monte carlo"), 1, agent.normalizer,
     )  # fmt: skip
-    own = data["monte_carlo"].sel(where)
+    own = data.sel(where)
     np.testing.assert_array_equal(own["value"].values, values.values)
     with torch.no_grad():
         inputs = torch.from_numpy(values.inputs)[None]
@@ -145,7 +148,7 @@ def test_baselines_are_what_they_are_called(runs, studied):
 
 def test_a_lost_cell_of_every_store_is_computed_again(runs, studied):
     out, data = studied
-    for name in data:
+    for name in STORES:
         store = out / f"{name}.zarr"
         first = next(iter(open_study(store).data_vars))  # any variable; all are written anew
         for variable in open_study(store, whole=True).data_vars:
@@ -153,8 +156,7 @@ def test_a_lost_cell_of_every_store_is_computed_again(runs, studied):
             sorted(chunks)[-1].unlink()
         assert np.isnan(open_study(store)[first].values).any()
     again = pgcore.studies.value_prediction(runs, out, **SMALL)
-    for name, own in data.items():
-        assert_same_dataset(own, again[name])
+    assert_same_dataset(data, again)
 
 
 def test_held_out_pairs_are_cut_where_the_agent_s_are(tmp_path):
@@ -197,8 +199,8 @@ def test_a_true_value_without_known_returns_is_refused(runs, tmp_path):
 
 def test_figures_and_table(studied, tmp_path):
     _, data = studied
-    figures.save_figure(figures.value_figure(data["errors"]), tmp_path / "errors")
-    figures.save_figure(figures.variance_figure(data["variance"]), tmp_path / "variance")
+    figures.save_figure(figures.value_figure(data), tmp_path / "errors")
+    figures.save_figure(figures.variance_figure(data), tmp_path / "variance")
     table = figures.value_table(data)
     assert "true value" in table and "Monte Carlo" in table and "companion" in table
 

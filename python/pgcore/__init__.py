@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pgcore.rollout.monte_carlo import monte_carlo_values as monte_carlo_values
     from pgcore.rollout.returns import discounted_returns as discounted_returns
     from pgcore.rollout.returns import gae as gae
+    from pgcore.studies.catalog import differences as differences
     from pgcore.studies.catalog import open as open
     from pgcore.tasks.gymnasium_suite.options import gymnasium_task as gymnasium_task
     from pgcore.tasks.make import make_task as make_task
@@ -68,6 +69,7 @@ _HOMES: Final[dict[str, str]] = {
     "task_ids": "pgcore.tasks.make",
     "Trainer": "pgcore.training.run",
     "open": "pgcore.studies.catalog",
+    "differences": "pgcore.studies.catalog",
 }
 
 

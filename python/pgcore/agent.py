@@ -56,7 +56,7 @@ class Agent:
         optimizer: Adam's state of the policy (exp_avg [M, P], exp_avg_sq [M, P], step [M]); empty:
             from the start.
         iteration: updates that were made, as far as known; else 0.
-        origin: where it came from, plain values.
+        origin: where it came from, plain values; of a run: its ``seed`` and the ``trials`` in it.
     """
 
     task: AnyTask
@@ -129,6 +129,9 @@ class Agent:
         if not 0 <= trial < self.members:
             raise ValueError(f"trial: expected a number below {self.members}, got {trial}")
         value, normalizer, std = self.value, self.normalizer, self.reward_std
+        origin = dict(self.origin)
+        if "trials" in origin:
+            origin["trials"] = [origin["trials"][trial]]
         return dataclasses.replace(
             self,
             policy=self.policy.with_members(self.policy.flat[own]),
@@ -136,6 +139,7 @@ class Agent:
             normalizer=None if normalizer is None else normalizer.select(own),
             reward_std=None if std is None else std[own],
             optimizer={name: array[own] for name, array in self.optimizer.items()},
+            origin=origin,
         )
 
     def rewards(self, raw: F64) -> F64:

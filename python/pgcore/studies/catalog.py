@@ -6,20 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 import zarr
 
 from pgcore.studies.engine.study import Study
+from pgcore.studies.gradient.opening import open_gradient
 from pgcore.studies.gradient.report import report_gradient
-from pgcore.studies.gradient.study import GradientStudy, open_gradient
-from pgcore.studies.landscape.maps import open_landscape
+from pgcore.studies.gradient.study import GradientStudy
+from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.report import report_landscape
 from pgcore.studies.landscape.study import LandscapeStudy, note
+from pgcore.studies.measures.differences import differences_of
 from pgcore.studies.step.opening import open_step
 from pgcore.studies.step.report import report_step
 from pgcore.studies.step.study import StepStudy
 from pgcore.studies.step.study import note as step_note
+from pgcore.studies.value.opening import open_value
 from pgcore.studies.value.report import report_value
-from pgcore.studies.value.study import ValueStudy, open_value
+from pgcore.studies.value.study import ValueStudy
 
 _ALL = (
     Study(
@@ -71,6 +75,38 @@ def study_of(out: str | Path) -> Study:
     raise ValueError(f"study: {out} holds no study's datasets")
 
 
-def open(out: str | Path) -> Any:
-    """The datasets of a study's folder, with what follows from what was measured."""
-    return study_of(out).open(Path(out))
+def open(out: str | Path) -> xr.Dataset:
+    """The dataset of a study's folder, with all that follows from what was measured.
+
+    Every variable has ``units`` and a ``description``; a number ``x`` with an interval has its 95 %
+    bounds in ``x_low`` and ``x_high``. What is costly is computed when it is used.
+
+    Raises:
+        ValueError: the folder holds no study.
+    """
+    data: xr.Dataset = study_of(out).open(Path(out))
+    return data
+
+
+def differences(study: str | Path | xr.Dataset, variable: str, level: float = 0.95) -> xr.Dataset:
+    """How agents differ in a variable of :func:`open`: means over trials, with intervals.
+
+    Trials are paired where they come from runs of the same seed (:attr:`run_seed`, and the same
+    :attr:`run_trial`): Student's interval of the differences. Agents whose seeds are not known, or
+    that share none, get Welch's. Below two trials there is no interval; fewer than six describe,
+    and do not decide.
+
+    Args:
+        study: the folder of a study, or what :func:`open` gave, or a part of it.
+        variable: with the dimensions agent and trial, for example "pairwise_cosine".
+        level: coverage of the intervals.
+
+    Returns:
+        Dims agent, other, and those of the variable but for trial: difference (agent less other),
+        low, high, trials, paired.
+
+    Raises:
+        ValueError: no study, or no such variable.
+    """
+    data = study if isinstance(study, xr.Dataset) else open(study)
+    return differences_of(data, variable, level)

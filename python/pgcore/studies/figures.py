@@ -1,7 +1,7 @@
 """Figures, from stored datasets and tables alone."""
 
 from pgcore.studies.gradient.figures import gradient_figure as gradient_figure
-from pgcore.studies.gradient.figures import gradient_table as gradient_table
+from pgcore.studies.gradient.table import gradient_table as gradient_table
 from pgcore.studies.landscape.figures import contour_figure as contour_figure
 from pgcore.studies.landscape.figures import is_plane as is_plane
 from pgcore.studies.landscape.figures import sources_figure as sources_figure
@@ -14,5 +14,5 @@ from pgcore.studies.step.figures import step_figure as step_figure
 from pgcore.studies.step.table import step_table as step_table
 from pgcore.studies.style import save_figure as save_figure
 from pgcore.studies.value.figures import value_figure as value_figure
-from pgcore.studies.value.figures import value_table as value_table
 from pgcore.studies.value.figures import variance_figure as variance_figure
+from pgcore.studies.value.table import value_table as value_table

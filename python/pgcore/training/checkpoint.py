@@ -79,7 +79,11 @@ class Checkpoint:
             rate=config.remaining(self.iteration),
             optimizer={slot: self.state[f"policy.{slot}"] for slot in SLOTS},
             iteration=self.iteration,
-            origin={"run": str(self.path.parent.parent), "seed": config.seed},
+            origin={
+                "run": str(self.path.parent.parent),
+                "seed": config.seed,
+                "trials": list(range(config.trials)),
+            },
         )
 
     def _normalizer(self) -> Normalizer | None:

@@ -55,6 +55,7 @@ class Moment:
         path, digest: of its file.
         run: whether the file is a run's checkpoint.
         lost: trials that have diverged by then, which are not studied.
+        seeds: the seed of the run that made it, and its trials in that run; None: not known.
         inline: the agent itself, where it comes from no file.
         warm: its statistics are those that its first iteration gives it.
     """
@@ -68,6 +69,7 @@ class Moment:
     inline: Agent | None = field(default=None, compare=False)  # its digest says what it is
     lost: tuple[Divergence, ...] = ()
     warm: bool = False
+    seeds: tuple[int, tuple[int, ...]] | None = None
 
     @property
     def trials(self) -> tuple[int, ...]:
@@ -112,12 +114,10 @@ def find_moments(
 ) -> list[Moment]:
     """The moments of a source; the label is the one given, or one that may be replaced."""
     if isinstance(source, Agent):
-        digest = source.digest()
-        return [Moment(name or "", source.iteration, source.members, "", digest, inline=source)]
+        return [dataclasses.replace(_moment_of(name, source, ""), inline=source)]
     path = Path(source).expanduser().resolve()
     if path.is_file():
-        agent = load_agent(path)
-        return [Moment(name or "", agent.iteration, agent.members, str(path), agent.digest())]
+        return [_moment_of(name, load_agent(path), str(path))]
     wanted = kept_iterations(path) if iterations is None else list(dict.fromkeys(iterations))
     if not wanted:
         raise ValueError("iterations: expected at least one, got none")
@@ -133,9 +133,23 @@ def find_moments(
             c.digest,
             run=True,
             lost=lost_trials(c),
+            seeds=(c.config.seed, tuple(range(c.config.trials))),
         )
         for c in found
     ]
+
+
+def _moment_of(name: str | None, agent: Agent, path: str) -> Moment:
+    seeds, digest = _seeds_of(agent), agent.digest()
+    return Moment(name or "", agent.iteration, agent.members, path, digest, seeds=seeds)
+
+
+def _seeds_of(agent: Agent) -> tuple[int, tuple[int, ...]] | None:
+    """What an agent's origin says of the run that made it."""
+    seed, trials = (agent.origin.get(name) for name in ("seed", "trials"))
+    if not isinstance(seed, int) or not isinstance(trials, list) or len(trials) != agent.members:
+        return None
+    return seed, tuple(int(t) for t in trials)
 
 
 def lost_trials(checkpoint: Checkpoint) -> tuple[Divergence, ...]:

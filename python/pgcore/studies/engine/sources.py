@@ -182,13 +182,14 @@ class Agents:
                     "the end of its run, and so is its step; choose earlier checkpoints"
                 )
 
-    def provenance(self) -> dict[str, str]:
-        """What is simulated, for a dataset's attributes."""
+    def provenance(self) -> dict[str, Any]:
+        """What is simulated, and the seeds of the agents, for a dataset's attributes."""
         first = self.moments[0]
         at = {"agent": first.label, "iteration": first.iteration, "trial": first.trials[0]}
         task = self.agent(at).task
         passes = ", ".join(getattr(task, "passes", ())) or "none"
-        made = {"model_sha256": task.model_hash(), "engine_passes": passes}
+        seeds = {f"{m.label}/{m.iteration}": m.seeds for m in self.moments if m.seeds is not None}
+        made = {"model_sha256": task.model_hash(), "engine_passes": passes, "seeds": seeds}
         names = ", ".join(f"{m.label} at {m.iteration}" for m in self.moments if m.warm)
         if names:
             made["warm_up"] = f"{names}: statistics frozen after the first iteration's steps"

@@ -107,6 +107,9 @@ class Store:
         else:
             extend_store(path, schema.cell_dims, schema.inner_dims, variables, schema.moments)
         self.group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        known: Any = self.group.attrs.get("seeds", {})
+        if not set(attributes.get("seeds", {})) <= set(known):  # of agents that came later
+            self.group.attrs["seeds"] = {**known, **attributes["seeds"]}
         held = read_coordinates(self.group, list(schema.cell_dims))
         self._places = {d: {v: i for i, v in enumerate(values)} for d, values in held.items()}
 

@@ -11,7 +11,8 @@ from pgcore.studies.engine.report import finish_report
 
 def report_gradient(data: xr.Dataset, out: Path) -> None:
     """Write them into a folder."""
-    from pgcore.studies.gradient.figures import gradient_figure, gradient_table
+    from pgcore.studies.gradient.figures import gradient_figure
+    from pgcore.studies.gradient.table import gradient_table
     from pgcore.studies.style import save_figure
 
     for kind in ("gradient", "step"):

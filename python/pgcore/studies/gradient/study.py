@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from pgcore.base.errors import check_count, check_counts
 from pgcore.studies.engine.cells import Plan, Values
 from pgcore.studies.engine.parts import padded_parameters, parameters_of, shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import Schema, open_cell, open_study
+from pgcore.studies.engine.store import Schema, open_cell
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.pairs.steps import step_data
@@ -200,27 +199,3 @@ _VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "step_gram": (("estimate", "other"), "1", "inner products of the computed steps"),
     "step_dot_true": (("estimate",), "1", "inner product of each step with the true step"),
 }
-
-
-def open_gradient(out: str | Path) -> xr.Dataset:
-    """The study's dataset, small: inner products, and of the true vectors only theirs.
-
-    Dims agent, iteration, trial, n, estimate, other. Beside the variables of the cells:
-    true_square |ḡ|², half_dot ⟨ḡ₁, ḡ₂⟩, half_squares |ḡ₁|²|ḡ₂|², step_square |Δ|², stream_square,
-    streams, stream_pairs and true_trajectories.
-    """
-    data = open_study(Path(out) / "dataset.zarr")
-    true = open_study(Path(out) / "true.zarr")
-    first, second = true["gradient"].sel(half=0), true["gradient"].sel(half=1)
-
-    def square(product: xr.DataArray) -> xr.DataArray:
-        """Sum over the parameters that a network has; NaN where the cell is missing."""
-        return product.sum("parameter", min_count=1)
-
-    data["true_square"] = square(((first + second) / 2) ** 2)
-    data["half_dot"] = square(first * second)
-    data["half_squares"] = square(first**2) * square(second**2)
-    data["step_square"] = square(true["step"] ** 2)
-    for name in ("stream_square", "streams", "stream_pairs", "true_trajectories"):
-        data[name] = true[name]
-    return data

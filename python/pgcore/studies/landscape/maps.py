@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from pgcore.base.arrays import F64
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.parts import padded_parameters
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_cell, open_study
+from pgcore.studies.engine.store import open_cell
 from pgcore.studies.landscape.settings import LandscapeSettings
 from pgcore.studies.landscape.spending import Spending
-from pgcore.studies.landscape.surfaces import plane, reward_sums, standard_error, surrogate_surface
+from pgcore.studies.landscape.surfaces import plane, reward_sums, surrogate_surface
 from pgcore.studies.pairs.steps import step_data
 
 RANDOM_NORM = 2.0
@@ -119,35 +116,3 @@ def centre_of(steps: F64, randoms: F64) -> int | None:
     """The grid point at the unchanged policy, if there is one."""
     at = np.argwhere((steps[:, None] == 0) & (randoms[None, :] == 0))
     return int(at[0, 0] * len(randoms) + at[0, 1]) if len(at) else None
-
-
-def open_landscape(out: str | Path) -> xr.Dataset:
-    """Maps over (agent, iteration, trial, source, [pairs,] step_scale, random_scale).
-
-    reward (mean return), reward_error (its standard error over trajectories), trajectories,
-    pairs_used, warnings (MuJoCo's), diverged (trajectories), difference and difference_error (to
-    the centre, paired, over paired_count trajectories; NaN without common random numbers),
-    surrogate, kl, and step_norm.
-    """
-    parts = open_study(Path(out) / "reward.zarr")
-    finished = parts["count"].notnull()
-    needed = np.ceil(parts["pairs"] / json.loads(parts.attrs["spec"])["part_pairs"])
-    sums = parts[[name for name in SUMS if name in parts]].where(finished).sum("part", min_count=1)
-    sums = sums.where(finished.sum("part") == needed)  # a map is whole or missing
-    directions = open_study(Path(out) / "surrogate.zarr")
-    data = directions[["surrogate", "kl"]]
-    data["step_norm"] = np.sqrt((directions["step"] ** 2).sum("parameter", min_count=1))
-    for mean, error, names in (
-        ("reward", "reward_error", ("count", "total", "square")),
-        ("difference", "difference_error", ("paired_count", "paired_total", "paired_square")),
-    ):
-        count, total, square = (sums[n] for n in names)
-        data[mean] = total / count.where(count > 0)
-        spread = xr.apply_ufunc(standard_error, count, total, square)
-        data[error] = spread.where(count > 1)
-    data["trajectories"] = sums["count"]
-    for name in ("pairs_used", "warnings", "diverged", "paired_count"):
-        if name in sums:  # an older pgcore did not count divergences
-            data[name] = sums[name]
-    data.attrs = parts.attrs
-    return data

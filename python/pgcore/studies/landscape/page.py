@@ -26,7 +26,8 @@ def landscape_page(data: xr.Dataset) -> str:
         subplot_titles=("surrogate", "true reward"),
     )
     names = []
-    stacked = data.stack(row=("agent", "iteration", "trial", "source", "pairs"))
+    points = data[["surrogate", "reward", "reward_error", "trajectories"]]
+    stacked = points.stack(row=("agent", "iteration", "trial", "source", "pairs"))
     for index in range(stacked.sizes["row"]):
         own = stacked.isel(row=index)
         if not bool(own["reward"].notnull().all()):

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import xarray as xr
-from scipy import stats
 
-from pgcore.studies.landscape.figures import along_the_step, has_common_numbers, is_plane
 from pgcore.studies.measures.divergence import divergence_note
-from pgcore.studies.measures.surfaces import (
-    Interval,
-    RewardSurface,
-    rank_correlation,
-    roughness,
-    sign_agreement,
-    smooth_degree,
-)
-
-_LEAST_DEGREE = 3  # of a polynomial that can tell a smooth surface from a jagged one
+from pgcore.studies.measures.surfaces import smooth_degree
 
 _LEGEND = """\
 agree: share of the steps along the step direction where surrogate and reward both rise or fall;
@@ -34,7 +21,11 @@ point) means are too high where good ones are long, and intervals too narrow"""
 
 
 def landscape_table(data: xr.Dataset) -> str:
-    """The maps in numbers, a line each."""
+    """The maps in numbers, a line each.
+
+    Args:
+        data: of :func:`pgcore.studies.landscape.opening.open_landscape`.
+    """
     degree = smooth_degree(data.sizes["step_scale"] * data.sizes["random_scale"])
     lines = [
         _LEGEND.format(degree=degree),
@@ -58,85 +49,30 @@ def landscape_table(data: xr.Dataset) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _surface(data: xr.Dataset) -> RewardSurface:
-    """The reward of one map, or of a line through it."""
-    names = [d for d in ("step_scale", "random_scale") if d in data["reward"].dims]
-    own = data.transpose(*names, ...)
-    columns = ("reward", "reward_error", "trajectories")
-    return RewardSurface(*(own[c].values for c in columns))
-
-
-def reward_change(cut: xr.Dataset, level: float = 0.95) -> tuple[float, float, float]:
-    """Reward change from the centre to one full step, and its interval (Welch's t).
-
-    Linear between the grid points next to one step; NaN where the centre is not on the grid. With
-    common random numbers, from the paired differences (whose errors then add up).
-
-    Args:
-        cut: of one map, along the step direction.
-        level: of the interval.
-    """
-    steps = cut["step_scale"].values
-    weights = np.array([np.interp(1.0, steps, unit) for unit in np.eye(len(steps))])
-    if not (steps == 0).any() or not steps[0] <= 1 <= steps[-1]:
-        return math.nan, math.nan, math.nan
-    if np.isfinite(cut["difference"].values).all():
-        used = weights > 0
-        count = float(cut["paired_count"].values[used].min()) if "paired_count" in cut else 2.0
-        change = float(weights @ cut["difference"].values)
-        spread, freedom = float(weights @ cut["difference_error"].values), count - 1
-    else:
-        weights = weights - (steps == 0)
-        change = float(weights @ cut["reward"].values)
-        parts = np.square(weights * cut["reward_error"].values)
-        spread = float(np.sqrt(parts.sum()))
-        each = np.maximum(cut["trajectories"].values - 1, 1)
-        freedom = float(parts.sum() ** 2 / max(float((parts**2 / each).sum()), 1e-300))
-    width = float(stats.t.ppf(0.5 + level / 2, max(freedom, 1.0))) * spread
-    return change, change - width, change + width
-
-
-def _shown(x: Interval, bounds: bool = True) -> str:
-    if not np.isfinite(x.estimate):
+def _shown(own: xr.Dataset, name: str) -> str:
+    middle, low, high = (float(own[n]) for n in (name, f"{name}_low", f"{name}_high"))
+    if not np.isfinite(middle):
         return "-"
-    known = bounds and np.isfinite(x.low)
-    return f"{x.estimate:.2f}" + (f" [{x.low:.2f}, {x.high:.2f}]" if known else "")
+    return f"{middle:.2f}" + (f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else "")
 
 
-def _kl_at_one_step(cut: xr.Dataset) -> float:
-    """Interpolated as it grows, with the square of the distance; NaN off the grid."""
-    steps = cut["step_scale"].values
-    root = np.sqrt(np.maximum(cut["kl"].values, 0.0))
-    return float(np.interp(1.0, steps, root, left=math.nan, right=math.nan)) ** 2
-
-
-def _pairing_gain(own: xr.Dataset) -> float:
-    """What common random numbers make of the variance of a difference to the centre."""
-    centre = own.isel(random_scale=along_the_step(own)).sel(step_scale=0, method="nearest")
-    apart = own["reward_error"] ** 2 + centre["reward_error"] ** 2
-    ratio = (own["difference_error"] ** 2 / apart).where(own["difference_error"] > 0)
-    return float(ratio.median())  # NaN where no point has two pairs of trajectories
+def _number(own: xr.Dataset, name: str, digits: int) -> str:
+    x = float(own[name])
+    return f"{x:.{digits}f}" if np.isfinite(x) else "-"
 
 
 def _map_line(own: xr.Dataset) -> str:
     name = [own[d].item() for d in ("agent", "iteration", "trial", "source", "pairs")]
-    cut = own.isel(random_scale=along_the_step(own))
-    kl, change, agree = math.nan, (math.nan,) * 3, Interval(*(math.nan,) * 3)
-    if float(cut["random_scale"]) == 0:
-        kl, change = _kl_at_one_step(cut), reward_change(cut)
-        agree = sign_agreement(cut["surrogate"].values, _surface(cut))
-    surrogate = own["surrogate"].transpose("step_scale", "random_scale").values
-    independent = not has_common_numbers(own)  # the errors of the points are
-    gain = math.nan if independent else _pairing_gain(own)
-    fine = is_plane(own) and smooth_degree(surrogate.size) >= _LEAST_DEGREE
-    rough = roughness(_surface(own)) if independent and fine else None
-    shares = f"{rough.unexplained:.2f} / {rough.noise:.2f}" if rough else "-"
+    names = ("one_step_change", "one_step_change_low", "one_step_change_high")
+    change = [float(own[n]) for n in names]
     one = "{:+.1f} [{:+.0f}, {:+.0f}]".format(*change) if np.isfinite(change).all() else "-"
+    rough = "-"
+    if np.isfinite(own["unexplained"]):
+        rough = f"{_number(own, 'unexplained', 2)} / {_number(own, 'unexplained_by_noise', 2)}"
     return (
         f"{name[0]!s:<14}{name[1]:>5}{name[2]:>6}{name[3]:>8}{name[4]:>8}"
-        f"{float(own['trajectories'].mean()):>7.0f}{_shown(agree, independent):>19}"
-        f"{_shown(rank_correlation(surrogate, _surface(own)), independent):>21}"
-        f"{one:>26}{shares:>14}{_shown(rough.jagged) if rough else '-':>21}"
-        f"{f'{kl:.4f}' if np.isfinite(kl) else '-':>8}{float(own['step_norm']):>8.3f}"
-        f"{f'{gain:.3f}' if np.isfinite(gain) else '-':>8}"
+        f"{float(own['mean_trajectories']):>7.0f}{_shown(own, 'sign_agreement'):>19}"
+        f"{_shown(own, 'rank_correlation'):>21}{one:>26}{rough:>14}{_shown(own, 'jagged'):>21}"
+        f"{_number(own, 'kl_at_one_step', 4):>8}{float(own['step_norm']):>8.3f}"
+        f"{_number(own, 'pairing_gain', 3):>8}"
     )

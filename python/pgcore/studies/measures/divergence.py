@@ -7,15 +7,16 @@ import xarray as xr
 NOTED_SHARE = 0.01  # of the trajectories; fewer are not worth a sentence
 
 
-def divergence_note(data: xr.Dataset) -> str:
+def divergence_note(data: xr.Dataset, name: str = "diverged") -> str:
     """A sentence if more than :data:`NOTED_SHARE` of a dataset's trajectories blew up, else "".
 
     Args:
-        data: with the variables ``diverged`` (of an older pgcore: without) and ``trajectories``.
+        data: with the variable ``trajectories``.
+        name: of the variable that counts those that blew up (of an older pgcore: not there).
     """
-    if "diverged" not in data:
+    if name not in data:
         return ""
-    diverged, trajectories = (float(data[name].sum()) for name in ("diverged", "trajectories"))
+    diverged, trajectories = (float(data[n].sum()) for n in (name, "trajectories"))
     if not diverged > NOTED_SHARE * trajectories:
         return ""
     share = 100 * diverged / trajectories

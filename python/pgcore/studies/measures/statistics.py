@@ -18,6 +18,19 @@ def cosines(gram: F64) -> F64:
         return np.asarray(gram / np.outer(norms, norms))
 
 
+def cosines_to(gram: F64, dot: F64, square: F64) -> F64:
+    """Cosines of K vectors to another one; NaN for a vector of length 0.
+
+    Args:
+        gram: [..., K, K], their inner products with each other.
+        dot: [..., K], with the other one.
+        square: [...], its squared norm.
+    """
+    norms = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(dot / norms / np.sqrt(square)[..., None])
+
+
 def mean_pairwise(matrix: F64) -> float:
     """Mean of a symmetric [K, K] matrix over pairs of different items, a U-statistic."""
     K = len(matrix)
@@ -102,6 +115,12 @@ def mean_interval(values: F64, level: float = 0.95) -> tuple[float, float, float
     return middle, middle - width, middle + width
 
 
+def mean_over_trials(values: F64) -> tuple[float, float, float]:
+    """:func:`mean_interval` over the trials [T] that have a finite value."""
+    finite = values[np.isfinite(values)]
+    return mean_interval(finite) if len(finite) else (math.nan, math.nan, math.nan)
+
+
 def true_noise_scale(square: F64, true_square: F64, streams: F64, stream_pairs: F64) -> F64:
     """B = tr Σ / |g|² in pairs, from the streams of a true gradient; infinite if |g| is not seen.
 
@@ -113,7 +132,8 @@ def true_noise_scale(square: F64, true_square: F64, streams: F64, stream_pairs: 
     """
     trace = (square - true_square) * streams / (streams - 1)
     signal = true_square - trace / streams
-    return np.where(signal > 0, stream_pairs * trace / np.where(signal > 0, signal, 1.0), np.inf)
+    unseen = np.where(np.isnan(signal), np.nan, np.inf)
+    return np.where(signal > 0, stream_pairs * trace / np.where(signal > 0, signal, 1.0), unseen)
 
 
 def predicted_pairwise(n: F64, B: F64) -> F64:
@@ -155,15 +175,29 @@ def iqm_interval(
     if n == 1:
         unknown = np.full(values.shape[:-1], np.nan)
         return interquartile_mean(values), unknown, unknown
-    draws = np.stack(
-        [
-            interquartile_mean(values[..., generator.integers(0, n, size=n)])
-            for _ in range(resamples)
-        ]
-    )
+    draws = interquartile_mean(values[..., generator.integers(0, n, size=(resamples, n))])
     tail = 100 * (1 - level) / 2
-    low, high = np.percentile(draws, [tail, 100 - tail], axis=0)
+    low, high = np.percentile(draws, [tail, 100 - tail], axis=-1)
     return interquartile_mean(values), low, high
+
+
+def iqm_over_trials(values: F64) -> tuple[float, float, float]:
+    """:func:`iqm_interval` over the trials [T] that have a finite value."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return math.nan, math.nan, math.nan
+    middle, low, high = iqm_interval(finite)
+    return float(middle), float(low), float(high)
+
+
+def noise_share(values: F64, errors: F64) -> float:
+    """Mean squared standard error of Monte Carlo values [B] over the variance of value.
+
+    The variance is freed of the noise; NaN where the values do not differ by more than their noise.
+    """
+    noise = float(np.square(errors).mean())
+    variance = float(values.var(ddof=1)) - noise
+    return noise / variance if variance > 0 else math.nan
 
 
 def misfit(prediction: F64, values: F64, errors: F64) -> tuple[float, float]:
@@ -176,11 +210,11 @@ def misfit(prediction: F64, values: F64, errors: F64) -> tuple[float, float]:
         The mean squared error with the noise of the Monte Carlo values taken off, and that noise,
         each over the variance of value (itself freed of the noise).
     """
-    noise = float(np.square(errors).mean())
-    variance = float(values.var(ddof=1)) - noise
-    if not variance > 0:  # the values do not differ by more than their noise
+    share, noise = noise_share(values, errors), float(np.square(errors).mean())
+    if math.isnan(share):
         return math.nan, math.nan
-    return (float(np.square(prediction - values).mean()) - noise) / variance, noise / variance
+    variance = float(values.var(ddof=1)) - noise
+    return (float(np.square(prediction - values).mean()) - noise) / variance, share
 
 
 def misfit_interval(

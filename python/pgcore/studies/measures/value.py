@@ -37,6 +37,12 @@ def total_variance(gram: F64, n: int) -> float:
     return float(n * (np.diagonal(gram).mean() - mean_pairwise(gram)))
 
 
+def variance_removed(one: F64, other: F64) -> tuple[float, float, float]:
+    """Share of another baseline's tr Σ that one baseline removes, 1 - ratio, with its interval."""
+    ratio, low, high = variance_ratio(one, other)
+    return 1 - ratio, 1 - high, 1 - low
+
+
 def variance_ratio(one: F64, other: F64) -> tuple[float, float, float]:
     """tr Σ of one baseline over that of another, on the same pairs, with its interval.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from pgcore.studies.measures import steps as measures
-from pgcore.studies.measures.surfaces import Interval
-from pgcore.studies.step.table import TRIALS_TO_DECIDE, Steps, groups
+from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
+from pgcore.studies.measures.step_summary import Steps, groups
 
 OFTEN = 0.25
 FEW_PAIRS, MANY_PAIRS = 2048, 500_000
@@ -37,19 +36,6 @@ def _whole_steps(data: xr.Dataset, iteration: int, n: int) -> dict[str, Steps]:
     return found
 
 
-def lowering_shares(steps: Steps) -> tuple[Interval, Interval, float]:
-    """Of the steps that raise the surrogate: those that clearly lower the reward; those that may.
-
-    Each with an interval: over trials, or over the steps of a single trial (Wilson). And how many
-    such steps there are.
-    """
-    raised = steps.surrogate > 0
-    known = (steps.change + steps.width < 0, steps.change - steps.width < 0)
-    lows, of = [(x & raised).sum(axis=1) for x in known], raised.sum(axis=1)
-    sure, may = (measures.share_over_trials(low, of) for low in lows)
-    return sure, may, float(of.sum())
-
-
 def _unit(steps: Steps) -> str:
     trials = len(steps.trials)
     if trials >= TRIALS_TO_DECIDE:
@@ -64,7 +50,7 @@ def _eleventh(data: xr.Dataset) -> list[str]:
         return [f"  not judged: needs a late iteration and n near {FEW_PAIRS}"]
     lines = []
     for agent, steps in _whole_steps(data, int(iterations.max()), n).items():
-        sure, may, count = lowering_shares(steps)
+        sure, may, count = steps.lowering_shares()
         verdict = "open"
         if count and sure.low > OFTEN:
             verdict = "holds"

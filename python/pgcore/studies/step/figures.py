@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.measures.divergence import divergence_note
+from pgcore.studies.measures.step_summary import Steps, groups
 from pgcore.studies.measures.surfaces import Interval
-from pgcore.studies.step.table import Steps, groups
 from pgcore.studies.style import STYLE, look_of, new_figure, shown, spec_of
 
 if TYPE_CHECKING:

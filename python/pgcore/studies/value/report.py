@@ -1,4 +1,4 @@
-"""Figures and table of a value study, from its datasets alone."""
+"""Figures and table of a value study, from its dataset alone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import xarray as xr
 from pgcore.studies.engine.report import finish_report
 
 
-def report_value(data: dict[str, xr.Dataset], out: Path) -> None:
+def report_value(data: xr.Dataset, out: Path) -> None:
     """Write them into a folder."""
     from pgcore.studies.style import save_figure
-    from pgcore.studies.value.figures import value_figure, value_table, variance_figure
+    from pgcore.studies.value.figures import value_figure, variance_figure
+    from pgcore.studies.value.table import value_table
 
-    save_figure(value_figure(data["errors"]), out / "value_errors")
-    if "variance" in data:
-        save_figure(variance_figure(data["variance"]), out / "variance")
+    save_figure(value_figure(data), out / "value_errors")
+    if "gram" in data:
+        save_figure(variance_figure(data), out / "variance")
     finish_report(out, value_table(data))

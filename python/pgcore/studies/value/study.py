@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.rollout.monte_carlo import default_tail
 from pgcore.studies.engine.cells import Plan
 from pgcore.studies.engine.parts import shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import Schema, open_study
+from pgcore.studies.engine.store import Schema
 from pgcore.studies.measures.value import MEASURES
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.value.baselines import (
@@ -223,12 +221,3 @@ _ERRORS: _Variables = {
     "share": (("set", "target"), "1", "share of the pairs whose target is known"),
     "diverged": (("set",), "1", "trajectories that a simulation which blew up has ended"),
 }
-
-
-def open_value(out: str | Path) -> dict[str, xr.Dataset]:
-    """Datasets by name: "errors" (agent, iteration, trial, set, target, measure), and "true_value",
-    "monte_carlo" (..., state) and "variance" (..., n, baseline, estimate, other) where measured.
-    """
-    names = ("errors", "true_value", "monte_carlo", "variance")
-    found = {name: Path(out) / f"{name}.zarr" for name in names}
-    return {n: open_study(p) for n, p in found.items() if p.exists() or n == "errors"}

@@ -1,0 +1,168 @@
+"""Differences between agents over trials: paired where the trials share seeds."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from pgcore.base.arrays import F64
+from pgcore.studies.measures.statistics import mean_interval
+from pgcore.studies.measures.surfaces import Interval
+
+TRIALS_TO_DECIDE = 6
+SEEDS = ("run_seed", "run_trial")
+
+
+@dataclass(frozen=True)
+class Difference(Interval):
+    """Mean of one agent less that of another, and its interval over trials.
+
+    Attributes:
+        trials: pairs of trials, or the trials of the agent that has fewer.
+        paired: whether trials of the same seed were compared.
+    """
+
+    trials: int
+    paired: bool
+
+
+def paired_difference(one: F64, other: F64, level: float = 0.95) -> Interval:
+    """Mean of ``one - other`` and its Student interval over trials.
+
+    The pairs are the independent items; what the two trials of a pair share does not widen it.
+
+    Args:
+        one, other: [T], the same trial in the same place.
+        level: coverage.
+
+    Returns:
+        The interval; its ends are NaN below two trials.
+    """
+    if np.shape(one) != np.shape(other) or np.ndim(one) != 1:
+        raise ValueError(
+            f"other: expected the trials of one, {np.shape(one)}, got {np.shape(other)}; without "
+            "pairs use unpaired_difference"
+        )
+    if not len(one):
+        return Interval(math.nan, math.nan, math.nan)
+    return Interval(*mean_interval(np.asarray(one) - np.asarray(other), level))
+
+
+def unpaired_difference(one: F64, other: F64, level: float = 0.95) -> Interval:
+    """Difference of the means of independent trials [n] and [m], and its interval by Welch (1947).
+
+    The ends are NaN where one of them has fewer than two trials.
+    """
+    if not (len(one) and len(other)):
+        return Interval(math.nan, math.nan, math.nan)
+    middle = float(np.mean(one) - np.mean(other))
+    if min(len(one), len(other)) < 2:
+        return Interval(middle, math.nan, math.nan)
+    parts = np.array([np.var(x, ddof=1) / len(x) for x in (one, other)])
+    total = float(parts.sum())
+    if not total > 0:  # all trials of an agent are alike
+        return Interval(middle, middle, middle)
+    freedom = total**2 / float((parts**2 / [len(one) - 1, len(other) - 1]).sum())
+    width = float(stats.t.ppf(0.5 + level / 2, freedom)) * math.sqrt(total)
+    return Interval(middle, middle - width, middle + width)
+
+
+def agent_difference(
+    one: F64, seeds: F64, other: F64, other_seeds: F64, level: float = 0.95
+) -> Difference:
+    """Difference of two agents' trials: paired where they share seeds, else Welch's.
+
+    Where some seeds are shared, the trials that have no partner are left out: an interval that
+    takes them all as independent would be wrong.
+
+    Args:
+        one, other: [n], [m], of trials; NaN where there is none.
+        seeds, other_seeds: [n, 2], [m, 2], seed of the run and trial in it; NaN: not known.
+        level: coverage.
+    """
+    places = [
+        {tuple(s): i for i, s in enumerate(own) if not np.isnan([*s, values[i]]).any()}
+        for own, values in ((seeds, one), (other_seeds, other))
+    ]
+    shared = [key for key in places[0] if key in places[1]]
+    if shared:
+        first, second = one[[places[0][k] for k in shared]], other[[places[1][k] for k in shared]]
+        return Difference(*_ends(paired_difference(first, second, level)), len(shared), True)
+    first, second = one[~np.isnan(one)], other[~np.isnan(other)]
+    count = min(len(first), len(second))
+    return Difference(*_ends(unpaired_difference(first, second, level)), count, False)
+
+
+def _ends(x: Interval) -> tuple[float, float, float]:
+    return x.estimate, x.low, x.high
+
+
+def differences_of(data: xr.Dataset, variable: str, level: float = 0.95) -> xr.Dataset:
+    """Differences of a variable between all agents of a dataset.
+
+    Args:
+        data: with the dimensions agent, iteration and trial, and the variables run_seed and
+            run_trial.
+        variable: one of its variables that has the dimensions agent and trial.
+        level: coverage of the intervals.
+
+    Returns:
+        Dims agent, other, and those of the variable but for trial: difference (agent less other),
+        low, high, trials, and paired (1 where trials of the same seed were compared). NaN for an
+        agent and itself, and where one of the two has no value.
+
+    Raises:
+        ValueError: no such variable, or one without agents or trials.
+    """
+    known = [
+        str(name)
+        for name, v in data.data_vars.items()
+        if {"agent", "trial"} <= set(v.dims) and "other" not in v.dims and name not in SEEDS
+    ]
+    if variable not in known:
+        raise ValueError(
+            f"variable: expected one that agents have in each trial ({', '.join(known)}), "
+            f"got {variable!r}"
+        )
+    own = data[variable]
+    dims = [str(d) for d in own.dims if d not in ("agent", "trial")]
+    values = own.transpose("agent", *dims, "trial").to_numpy()
+    moment = [d for d in dims if d == "iteration"]  # none where one was selected
+    keys = np.stack([data[n].transpose("agent", *moment, "trial").to_numpy() for n in SEEDS], -1)
+    A, shape = len(values), values.shape[1:-1]
+    found: F64 = np.full((5, A, A, *shape), np.nan)
+    for a, b in itertools.permutations(range(A), 2):
+        for cell in np.ndindex(shape):
+            at = [cell[dims.index(d)] for d in moment]
+            one, other = ((values[(x, *cell)], keys[(x, *at)]) for x in (a, b))
+            d = agent_difference(*one, *other, level)
+            if not math.isnan(d.estimate):
+                found[(slice(None), a, b, *cell)] = *_ends(d), d.trials, d.paired
+    return _dataset(data, own, dims, found, level)
+
+
+def _dataset(
+    data: xr.Dataset, own: xr.DataArray, dims: list[str], found: F64, level: float
+) -> xr.Dataset:
+    unit = own.attrs.get("units", "1")
+    what = f"{own.name}: agent less other, mean over trials"
+    texts = {
+        "difference": (unit, what),
+        "low": (unit, f"{what}; lower end of its {level:.0%} interval"),
+        "high": (unit, f"{what}; upper end of its {level:.0%} interval"),
+        "trials": ("1", "pairs of trials, or trials of the agent that has fewer"),
+        "paired": ("1", "1 where trials of the same seed were compared, else 0"),
+    }
+    labels = data["agent"].to_numpy()
+    names = ("agent", "other", *dims)
+    variables = {
+        name: (names, values, {"units": unit, "description": text, "long_name": text})
+        for (name, (unit, text)), values in zip(texts.items(), found, strict=True)
+    }
+    coordinates = {d: data[d] for d in dims if d in data.coords}
+    return xr.Dataset(variables, {"agent": labels, "other": labels, **coordinates})
