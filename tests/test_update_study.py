@@ -216,8 +216,8 @@ def test_on_a_cluster_to_the_same_bits(runs, tmp_path):
 def test_table_and_figures(runs, tmp_path):
     data = update_paths(runs, tmp_path, **{**SMALL, "iterations": (2,), "every": "minibatch"})
     table = figures.update_table(data)
-    assert table.count("\nppo ") == 1 + 4  # the start, and eight minibatches in four points
-    assert "ppo, iteration 2, n 128: " in table and "(2 trials: description, not a dec" in table
+    assert table.count("\nppo ") == 2 * (1 + 4)  # the start, and eight minibatches in four points
+    assert "\nppo, iteration 2, n 128 (2 trials: description, not a decision):" in table
     assert "fewer than 6: what is said about agents is a description" in table
     figure = figures.update_figure(data, 2, 128)
     assert [ax.get_title() for ax in figure.axes] == ["PPO", "TRPO", "", ""]
@@ -238,8 +238,8 @@ def test_the_verdict_says_where_ascent_stops_to_pay(tmp_path):
     noise = 0.1 * np.random.default_rng(0).standard_normal((6, 1))
     for rise, expected in (
         ([5, 9, 7, 4], ["pays: what follows the start", "stops to pay: what follows pass 1 "]),
-        ([2, 4, 6, 8], ["pays: what follows pass 3 changes the reward by 2.0"]),
-        ([-2, -3, -4, -5], ["stops to pay: what follows the start changes"]),
+        ([2, 4, 6, 8], ["reward: pays: what follows pass 3 adds 2.0 ["]),
+        ([-2, -3, -4, -5], ["reward: stops to pay: what follows the start adds -5"]),
     ):
         own = data.copy()
         own["change"] = data["change"].transpose(..., "update", "point").copy()
@@ -248,7 +248,7 @@ def test_the_verdict_says_where_ascent_stops_to_pay(tmp_path):
         for text in expected:
             assert text in table, table
     own["change"].values[..., :4] = 100 * noise
-    assert "n 64: open: what follows the start" in figures.update_table(own)
+    assert "reward: open: what follows the start" in figures.update_table(own)
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,12 @@ class Along:
             after[..., -1] = np.nan
         return np.concatenate([ends, after], axis=-1)
 
-    def rest_intervals(self, level: float = 0.95) -> list[Interval]:
-        """Of the rest of the change after the start and each point, for all of them together.
+    def rest_intervals(self, name: str = "change", level: float = 0.95) -> list[Interval]:
+        """Of :meth:`rest`, for the start and all points together.
 
         Bonferroni: each at 1 - (1 - level) / (points after which something follows).
         """
-        rest = self.rest("change")
+        rest = self.rest(name)
         known = [p for p in range(rest.shape[-1]) if np.isfinite(rest[..., p]).any()]
         each = 1 - (1 - level) / max(1, len(known))
         return [over_units(rest[..., p], each) for p in range(rest.shape[-1])]
@@ -120,8 +120,8 @@ class Verdict:
     """Where ascent pays, as places in the start and the points; None: nowhere for sure.
 
     Attributes:
-        pays: the last after which the rest of the update clearly raises the reward.
-        stops: the first after which the rest clearly lowers it.
+        pays: the last after which the rest of the update is clearly a gain.
+        stops: the first after which the rest is clearly a loss.
     """
 
     pays: int | None

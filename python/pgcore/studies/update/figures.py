@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -42,7 +42,7 @@ def _along_passes(ax: Axes, along: Along, name: str, label: str, line: str, colo
     if name == "change":
         for one in units:
             ax.plot(at, np.insert(one, 0, 0.0), color=color, linewidth=0.6, alpha=0.5)
-    marker = "." if len(at) <= 21 else None
+    marker = "." if len(at) <= 21 and line == "-" else None
     ax.plot(at, middle, line, color=color, marker=marker, linewidth=1.4, label=label)
     if name in ("change", "surrogate", "fresh"):
         ax.fill_between(at, *ends, color=color, alpha=0.2, linewidth=0)
@@ -58,7 +58,7 @@ def _along_tries(
         middle, ends = _means(values)
         if not chosen.any():
             continue
-        x = along.at * 2.0 ** (shift + (0.06 if accepted else -0.06))
+        x = along.at * 2.0 ** (shift + (0.08 if accepted else -0.08))
         face = color if accepted else "white"
         text = None
         if name == "change":
@@ -71,9 +71,11 @@ def _along_tries(
         )  # fmt: skip
         if name == "change":
             counts = np.isfinite(values).sum(axis=(0, 1))
-            for at, y, count in zip(x, middle, counts, strict=True):
+            place: dict[str, Any] = {"xytext": (-5 if accepted else 5, 3)}
+            place["ha"] = "right" if accepted else "left"
+            for xy, count in zip(zip(x, middle, strict=True), counts, strict=True):
                 if count:
-                    ax.annotate(str(count), (at, y), (5, 4), textcoords="offset points", fontsize=6)
+                    ax.annotate(str(count), xy, textcoords="offset points", fontsize=6, **place)
 
 
 def _panels(reward: Axes, gain: Axes, along: Along, agent: str) -> None:
@@ -98,7 +100,10 @@ def _panels(reward: Axes, gain: Axes, along: Along, agent: str) -> None:
         gain.set_xlabel("passes over the pairs")
     for ax in (reward, gain):
         ax.axhline(0, color="black", linewidth=0.6)
-        ax.legend(fontsize=6, loc="best")
+        low, high = ax.get_ylim()
+        entries = len(ax.get_legend_handles_labels()[1])
+        ax.set_ylim(low, high + 0.1 * entries * (high - low))  # room for the legend
+        ax.legend(fontsize=6, loc="upper left", handlelength=3)
     reward.set_title(shown(agent), fontsize=8)
 
 

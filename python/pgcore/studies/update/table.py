@@ -8,7 +8,6 @@ import xarray as xr
 from pgcore.base.arrays import F64
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.steps import share_over_trials
-from pgcore.studies.measures.surfaces import Interval
 from pgcore.studies.measures.updates import Along, Verdict, groups, over_units
 from pgcore.studies.step.table import TRIALS_TO_DECIDE, shown
 
@@ -18,51 +17,65 @@ a value there (one that has ended stays where it is); kept: share of the tries t
 change of the true reward from the start: mean and 95 % interval, over the updates of a single
 trial, over trials where there are several; disc: of the discounted return; rest: what the update
 adds to the reward after this point (of a line search: after a refused try), with intervals that
-hold for all points together (Bonferroni); lowers: share of the measured changes below 0; gain of
-what the algorithm maximises on the update's own and on fresh pairs, and (plain) of the mean of
-ratio times advantage, unclipped; KL, clip fraction and distance from the start on the own pairs;
-traj: trajectories behind a change of one update"""
+hold for all points together (Bonferroni); lowers: share of the measured changes below 0; traj:
+trajectories behind a change of one update; gain of what the algorithm maximises on the update's
+own and on fresh pairs, rest: what the update adds to the latter; unclip: the same of the mean of
+ratio times advantage; KL, clip fraction and distance from the start on the own pairs"""
 _RULE = """\
-Rule: ascent pays up to the last point after which the rest clearly raises the reward, and stops
-to pay by the first after which the rest clearly lowers it, by the intervals of rest; else open."""
+Rule: ascent pays up to the last point after which the rest is clearly a gain, and stops to pay by
+the first after which it is clearly a loss, by the intervals of rest; else it is open."""
+_GAINS = ("surrogate", "fresh", "unclipped", "unclipped_fresh", "kl", "clip_fraction", "norm")
+_JUDGED = (("reward", "change", 1), ("objective on fresh pairs", "fresh", 4))
 
 
 def update_table(data: xr.Dataset) -> str:
-    """The study in numbers."""
-    head = (
-        f"{'':<12}{'iter':>5}{'n':>8}{'at':>8}{'updates':>8}{'kept':>6}{'change':>26}{'disc':>26}"
-        f"{'rest':>26}{'lowers':>20}{'gain':>9}{'fresh':>9}{'plain':>9}{'fresh':>9}{'KL':>9}"
-        f"{'clip':>6}{'|step|':>8}{'traj':>6}"
-    )
-    lines = [f"{data.sizes['update']} updates of each agent. {_LEGEND}", head]
-    said = []
-    for agent, iteration, n, along, discounted in groups(data):
-        place = f"{agent:<12}{iteration:>5}{n:>8}"
-        rest = along.rest_intervals()
-        lines += [place + line for line in _lines(along, discounted, rest)]
-        said.append(f"  {agent}, iteration {iteration}, n {n}: {verdict_text(along, rest)}")
-    return "\n".join([*lines, _RULE, *said, *_remarks(data)]) + "\n"
+    """The study in numbers: rewards, surrogates, and where ascent pays."""
+    head = f"{'':<12}{'iter':>5}{'n':>8}{'at':>8}"
+    tops = [
+        f"{'updates':>8}{'kept':>6}{'change':>26}{'disc':>26}{'rest':>26}{'lowers':>20}{'traj':>6}",
+        f"{'gain':>9}{'fresh':>9}{'rest':>28}{'unclip':>9}{'fresh':>9}{'KL':>9}{'clip':>6}"
+        f"{'|step|':>9}",
+    ]
+    lines = [f"{data.sizes['update']} updates of each agent.", _LEGEND]
+    for top, block in zip(tops, (_reward_lines, _surrogate_lines), strict=True):
+        lines.append(head + top)
+        for agent, iteration, n, along, discounted in groups(data):
+            at = [0.0, *along.at]
+            for x, line in zip(at, block(along, discounted), strict=True):
+                lines.append(f"{agent:<12}{iteration:>5}{n:>8}{x:>8.3g}{line}")
+    lines.append(_RULE)
+    for agent, iteration, n, along, _ in groups(data):
+        lines.append(f"{agent}, iteration {iteration}, n {n} ({_unit(along)}):")
+        lines += [f"  {what}: {verdict_text(along, name, d)}" for what, name, d in _JUDGED]
+    return "\n".join([*lines, *_remarks(data)]) + "\n"
 
 
-def _lines(along: Along, discounted: Along, rest: list[Interval]) -> list[str]:
-    """The start, and each point."""
-    none = f"{'':>{8 + 6 + 26 + 26}}"
-    lines = [f"{0:>8}{none}{shown(rest[0]):>26}"]
-    for p, at in enumerate(along.at):
+def _reward_lines(along: Along, discounted: Along) -> list[str]:
+    """Of the start, and of each point."""
+    rest = along.rest_intervals()
+    lines = [f"{'':>66}{shown(rest[0]):>26}"]
+    for p in range(len(along.at)):
         change = along.values["change"][..., p]
         known = np.isfinite(change)
         lowers = share_over_trials(((change < 0) & known).sum(axis=1), known.sum(axis=1))
         kept = f"{_mean(along, 'accepted', p):.2f}" if along.search else "-"
-        gains = "".join(
-            f"{_mean(along, name, p):>9.4f}"
-            for name in ("surrogate", "fresh", "unclipped", "unclipped_fresh", "kl")
-        )
         lines.append(
-            f"{at:>8.3g}{known.sum():>8}{kept:>6}{shown(over_units(change)):>26}"
+            f"{known.sum():>8}{kept:>6}{shown(over_units(change)):>26}"
             f"{shown(over_units(discounted.values['change'][..., p])):>26}"
-            f"{shown(rest[p + 1]):>26}{shown(lowers, 2):>20}{gains}"
-            f"{_mean(along, 'clip_fraction', p):>6.2f}{_mean(along, 'norm', p):>8.3f}"
-            f"{_mean(along, 'trajectories', p):>6.0f}"
+            f"{shown(rest[p + 1]):>26}{shown(lowers, 2):>20}{_mean(along, 'trajectories', p):>6.0f}"
+        )
+    return lines
+
+
+def _surrogate_lines(along: Along, _: Along) -> list[str]:
+    """Of the start, and of each point."""
+    rest = along.rest_intervals("fresh")
+    lines = [f"{'':>18}{shown(rest[0], 4):>28}"]
+    for p in range(len(along.at)):
+        gain, fresh, unclipped, there, kl, clip, norm = (_mean(along, name, p) for name in _GAINS)
+        lines.append(
+            f"{gain:>9.4f}{fresh:>9.4f}{shown(rest[p + 1], 4):>28}{unclipped:>9.4f}{there:>9.4f}"
+            f"{kl:>9.4f}{clip:>6.2f}{norm:>9.4f}"
         )
     return lines
 
@@ -73,18 +86,18 @@ def _mean(along: Along, name: str, p: int) -> float:
     return float(values[np.isfinite(values)].mean())
 
 
-def verdict_text(along: Along, rest: list[Interval]) -> str:
+def verdict_text(along: Along, name: str, digits: int) -> str:
     """Where ascent stops to pay, in words."""
+    rest, own = along.rest_intervals(name), along.rest("surrogate")
     verdict = Verdict.of(rest)
-    surrogate = along.rest("surrogate")
     unit = "the try of" if along.search else "pass"
 
     def what(p: int) -> str:
         where = "the start" if p == 0 else f"{unit} {along.at[p - 1]:.3g}"
-        gain = over_units(surrogate[..., p]).estimate
+        gain = over_units(own[..., p]).estimate
         return (
-            f"what follows {where} changes the reward by {shown(rest[p])}, the surrogate by "
-            f"{gain:+.4f}"
+            f"what follows {where} adds {shown(rest[p], digits)} to it, and {gain:.4f} to the "
+            "objective on the own pairs"
         )
 
     parts = []
@@ -92,9 +105,7 @@ def verdict_text(along: Along, rest: list[Interval]) -> str:
         parts.append(f"pays: {what(verdict.pays)}")
     if verdict.stops is not None:
         parts.append(f"stops to pay: {what(verdict.stops)}")
-    if not parts:
-        parts.append(f"open: {what(0)}")
-    return "; ".join(parts) + f" ({_unit(along)})"
+    return "; ".join(parts) or f"open: {what(0)}"
 
 
 def _unit(along: Along) -> str:
