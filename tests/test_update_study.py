@@ -72,6 +72,11 @@ def test_every_change_is_the_closed_form(tmp_path, name):
     theta = agent.policy.flat[0].double().numpy()
     known = data["at"].notnull().transpose("update", "point").values
     assert known.sum() == sum(map(len, found))
+    # 64 streams of 250 pairs, to the end of a trajectory of 20; each has a part of the start's own
+    each = 64 * 13
+    assert (data["paired_count"].transpose("update", "point").values[known] == each).all()
+    assert (data["count"].transpose("update", "point").values[known] == each).all()
+    assert float(data["centre_count"]) == 8 * each
     for measure, gamma in (("return", 1.0), ("discounted", GAMMA)):
         here = lq.mean_return(theta, gamma)
         own = data.sel(measure=measure).transpose("update", "point")
@@ -129,26 +134,28 @@ def test_the_last_point_is_the_step_bit_by_bit(tmp_path, name):
 
 
 def test_the_surrogate_along_an_update(tmp_path):
-    """Against the formulas, on the update's own pairs; clipping only takes away."""
+    """Against the formulas, on own and on fresh pairs; clipping only takes away."""
     agent = linear("ppo")
     options = {"updates": 2, "pairs": (200,), "reward_pairs": 100}
     data = update_paths(agent, tmp_path, **options).squeeze()
     found, _ = paths(agent, tmp_path, **options)
     at = {"agent": "ppo", "iteration": 0, "trial": 0, "n": 200}
     cell = UpdateStudy(**options).plans(Agents.of(agent), tmp_path)["dataset.zarr"].function
-    own = cell.data(agent, at, 1, "step", 1)
-    a = ((own.advantages - own.advantages.mean()) / (own.advantages.std() + 1e-8))[0].double()
-    for slot, point in found[1].items():
-        policy = agent.policy.with_members(point.flat)
-        log_prob = policy.log_prob(own.inputs, own.actions)
+
+    def expected_of(point, purpose, plain, clipped):
+        own = cell.data(agent, at, 1, purpose, 1)
+        a = ((own.advantages - own.advantages.mean()) / (own.advantages.std() + 1e-8))[0].double()
+        log_prob = agent.policy.with_members(point.flat).log_prob(own.inputs, own.actions)
         ratio = torch.exp(log_prob - own.log_probs)[0].detach().double()
-        clipped = torch.minimum(ratio * a, ratio.clamp(0.8, 1.2) * a)
-        expected = {
-            "unclipped": (ratio * a).mean(),
-            "surrogate": clipped.mean(),
-            "clip_fraction": ((ratio - 1).abs() > 0.2).double().mean(),
-            "norm": np.linalg.norm((point.flat - agent.policy.flat).double()),
-        }
+        beyond = ((ratio - 1).abs() > 0.2).double().mean()
+        lower = torch.minimum(ratio * a, ratio.clamp(0.8, 1.2) * a)
+        return {plain: (ratio * a).mean(), clipped: lower.mean()}, {"clip_fraction": beyond}
+
+    for slot, point in found[1].items():
+        fresh, _ = expected_of(point, "fresh", "unclipped_fresh", "fresh")
+        gains, beyond = expected_of(point, "step", "unclipped", "surrogate")
+        norm = {"norm": np.linalg.norm((point.flat - agent.policy.flat).double())}
+        expected = fresh | gains | beyond | norm
         for key, value in expected.items():
             got = float(data[key].transpose("update", "point")[1, slot])
             assert got == pytest.approx(float(value), abs=1e-5), key
