@@ -19,14 +19,29 @@ import tyro
 import xarray as xr
 import zarr
 
+import pgcore
 from pgcore.studies.engine.store import open_study
-from pgcore.studies.gradient.opening import gradient_quantities, open_gradient
+from pgcore.studies.gradient.opening import gradient_quantities
 from pgcore.studies.gradient.report import report_gradient
-from pgcore.studies.landscape.opening import landscape_quantities, open_landscape
+from pgcore.studies.landscape.opening import landscape_quantities
 from pgcore.studies.landscape.report import report_landscape
+from pgcore.studies.step.report import report_step
+from pgcore.studies.update.report import report_update
 from pgcore.studies.value.opening import STORES as VALUE_STORES
 from pgcore.studies.value.opening import value_dataset
 from pgcore.studies.value.report import report_value
+
+
+def _report_gradient(data: xr.Dataset, out: Path) -> None:
+    report_gradient(gradient_quantities(data), out)
+
+
+def _report_landscape(data: xr.Dataset, out: Path) -> None:
+    report_landscape(landscape_quantities(data), out)
+
+
+# by a dimension that only one study has
+REPORTS = {"step_scale": _report_landscape, "fraction": report_step, "point": report_update}
 
 
 @dataclass(frozen=True)
@@ -44,10 +59,8 @@ class Command:
 
 def datasets(study: Path) -> dict[str, xr.Dataset]:
     """The small datasets of a study, by a suffix of their name."""
-    if (study / "dataset.zarr").exists():
-        return {"": open_gradient(study)}
-    if (study / "reward.zarr").exists():
-        return {"": open_landscape(study)}
+    if (study / "dataset.zarr").exists() or (study / "reward.zarr").exists():
+        return {"": pgcore.open(study)}
     stores = {n: study / f"{n}.zarr" for n in VALUE_STORES}
     found = {f"-{n}": open_study(path) for n, path in stores.items() if path.exists()}
     return {n: data.drop_dims("parameter", errors="ignore") for n, data in found.items()}
@@ -118,10 +131,10 @@ def main(command: Command) -> None:
         out = Path(folder)
         if "" not in found:
             report_value(value_dataset({n[1:]: data for n, data in found.items()}), out)
-        elif "step_scale" in found[""].dims:
-            report_landscape(landscape_quantities(found[""]), out)
         else:
-            report_gradient(gradient_quantities(found[""]), out)
+            data = found[""]
+            reports = [report for dim, report in REPORTS.items() if dim in data.dims]
+            (reports or [_report_gradient])[0](data, out)
         for file in sorted(out.iterdir()):
             if file.suffix in (".png", ".txt"):
                 shutil.copy(file, command.out / f"{command.name}-{file.name}")

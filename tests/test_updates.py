@@ -8,7 +8,8 @@ import torch
 
 from pgcore import GaussianPolicy, ValueNet
 from pgcore.learning import objectives, ppo, trpo
-from pgcore.learning.data import Minibatches, TrainingData, permutations
+from pgcore.learning.algorithms import ALGORITHMS
+from pgcore.learning.data import Minibatches, Orders, TrainingData, permutations
 from pgcore.learning.optimizer import Adam
 from pgcore.learning.value import update_value
 
@@ -203,6 +204,48 @@ def test_failed_line_search_restores_the_member_to_the_bit(stack):
     assert torch.equal(policy.flat[1], start[1])
     assert stats["step_fraction"][1] == 0 and stats["step_norm"][1] == 0
     assert (policy.flat[[0, 2]] != start[[0, 2]]).any(dim=1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "of", "per_pass"),
+    [
+        ("ppo", {"policy_epochs": 2, "minibatches": 3}, 6, 3),
+        ("trpo", {"accept_ratio": 0.9, "kl": 0.5, "backtracks": 5}, 6, 1),
+        ("trpo", {"accept_ratio": 2.0, "backtracks": 2}, 3, 1),  # nothing is good enough
+        ("a2c", {}, 1, 1),
+    ],
+)
+def test_watching_an_update_changes_no_bit_and_ends_at_its_result(
+    stack, name, changes, of, per_pass
+):
+    policy, _, data = stack
+    algorithm, points = ALGORITHMS[name], []
+    assert algorithm.can_be_watched
+    settings = algorithm.settings(**changes)
+    start, ends = policy.flat.clone(), []
+    for watched in ({}, {"watch": points.append}):
+        own = policy.with_members(start)
+        order = Orders(0, [0, 1, 2], 5)
+        stats = algorithm.update(own, data, settings, adam(own, 1e-2), order, **watched)
+        ends.append((own.flat, stats))
+    assert torch.equal(ends[0][0], ends[1][0])
+    for key, values in ends[0][1].items():
+        assert torch.equal(values, ends[1][1][key]), key
+    assert [p.number for p in points] == list(range(1, len(points) + 1))
+    assert {(p.of, p.per_pass) for p in points} == {(of, per_pass)} and len(points) <= of
+    last, first = points[-1], points[0].flat
+    if last.accepted is None:
+        assert len(points) == of and torch.equal(last.flat, ends[0][0])
+        assert of == 1 or not torch.equal(first, last.flat)  # a copy, not the stack itself
+        return
+    keep = last.accepted.unsqueeze(1)
+    assert torch.equal(torch.where(keep, last.flat, start), ends[0][0])
+    assert torch.equal(last.fraction * last.accepted, ends[0][1]["step_fraction"])
+    full = first - start
+    for p in points:  # each try is its fraction of the first, whole step
+        torch.testing.assert_close(
+            p.flat - start, p.fraction.unsqueeze(1) * full, atol=1e-6, rtol=1e-4
+        )
 
 
 def test_trpo_direction_agrees_with_sb3_contrib(stack):

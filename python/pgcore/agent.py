@@ -22,6 +22,7 @@ from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import Algorithm, find_algorithm
 from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import Adam
+from pgcore.learning.watch import Watch
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
 from pgcore.policies.value import ValueNet
@@ -180,12 +181,15 @@ class Agent:
             **options,
         )
 
-    def updated(self, data: TrainingData, seed: int, label: int = 0) -> F64:
+    def updated(
+        self, data: TrainingData, seed: int, label: int = 0, watch: Watch | None = None
+    ) -> F64:
         """θ' - θ [P] after one policy update of one trial, from its optimiser's state.
 
         Args:
             data: the pairs [1, N, ...] that the update is computed from.
             seed, label: of its random orders.
+            watch: what the update tells as it goes, of an algorithm that can be watched.
 
         Raises:
             ValueError: the agent has no algorithm.
@@ -200,7 +204,8 @@ class Agent:
             optimizer.load_state(self.optimizer)
         with one_torch_thread():
             orders = Orders(seed, [label], self.iteration)
-            algorithm.update(policy, data, self.settings, optimizer, orders)
+            told = {} if watch is None else {"watch": watch}
+            algorithm.update(policy, data, self.settings, optimizer, orders, **told)
         step: F64 = (policy.flat - self.policy.flat)[0].numpy().astype(np.float64)
         return step
 

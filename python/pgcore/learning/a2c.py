@@ -10,6 +10,7 @@ from torch import Tensor
 from pgcore.learning import objectives
 from pgcore.learning.data import Orders, TrainingData, descend
 from pgcore.learning.optimizer import Adam
+from pgcore.learning.watch import Point, Watch
 from pgcore.policies.gaussian import GaussianPolicy
 
 
@@ -25,9 +26,16 @@ class A2cSettings:
 
 
 def update(
-    policy: GaussianPolicy, data: TrainingData, settings: A2cSettings, optimizer: Adam, _: Orders
+    policy: GaussianPolicy,
+    data: TrainingData,
+    settings: A2cSettings,
+    optimizer: Adam,
+    _: Orders,
+    watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """One step of Adam up mean(log π(a|s) A) (Mnih et al. 2016, arXiv:1602.01783, section 4).
+
+    ``watch`` is called after it; it changes no bit.
 
     Returns:
         Per member [M]: policy_loss before the step, kl, entropy and step_norm after it.
@@ -44,6 +52,8 @@ def update(
         gradients = policy.split(policy.flat_grad)
         policy.backward(run, z, slopes, gradients, d_entropy=-settings.entropy)
         descend(policy, optimizer, settings.max_grad_norm)
+        if watch is not None:
+            watch(Point(policy.flat.clone(), 1, 1))
         new = policy.distribution(data.inputs, tensors)
         return {
             "policy_loss": -(old.log_prob(data.actions) * advantages).mean(-1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,8 @@ from torch import Tensor
 
 from pgcore.base.errors import check_choice
 from pgcore.learning import a2c, ppo, trpo
-from pgcore.learning.data import Orders, TrainingData
-from pgcore.learning.optimizer import Adam
-from pgcore.policies.gaussian import GaussianPolicy
 
-Update = Callable[[GaussianPolicy, TrainingData, Any, Adam, Orders], dict[str, Tensor]]
+Update = Callable[..., dict[str, Tensor]]
 Objective = Callable[[Tensor, Tensor, Any], Tensor]
 
 
@@ -30,6 +28,7 @@ class Algorithm:
         update: (policy, data, settings, optimizer, orders) -> statistics [M] by name. Changes the
             stack ``policy`` in place; members must not mix. ``optimizer`` is Adam of
             ``policy.flat`` with its learning rate already annealed; ``orders`` gives permutations.
+            One that can be watched takes ``watch`` (:data:`pgcore.learning.watch.Watch`), too.
         objective: (ratio [M, B], advantages [M, B], settings) -> [M], what the update ascends,
             for landscapes; ratio = π_θ(a|s) / π_old(a|s), advantages are normalised.
     """
@@ -38,6 +37,11 @@ class Algorithm:
     settings: type[Any]
     update: Update
     objective: Objective
+
+    @property
+    def can_be_watched(self) -> bool:
+        """Whether its update tells where it comes by."""
+        return "watch" in inspect.signature(self.update).parameters
 
     def make_settings(self, values: Mapping[str, Any]) -> Any:
         """Settings from those of ``values`` that it has; the others take their defaults."""

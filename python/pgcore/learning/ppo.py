@@ -10,6 +10,7 @@ from torch import Tensor
 from pgcore.learning import objectives
 from pgcore.learning.data import Minibatches, Orders, TrainingData, descend, passes
 from pgcore.learning.optimizer import Adam
+from pgcore.learning.watch import Watch, minibatch_watch
 from pgcore.policies.gaussian import GaussianPolicy
 
 POLICY_ORDER = 0  # purpose of the policy's minibatch permutations
@@ -36,6 +37,7 @@ def update(
     settings: PpoSettings,
     optimizer: Adam,
     orders: Orders,
+    watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """:func:`update_policy` by the settings; see :class:`pgcore.learning.algorithms.Algorithm`."""
     pairs = data.advantages.shape[1]
@@ -49,6 +51,7 @@ def update(
         normalize=settings.normalize_advantages,
         max_grad_norm=settings.max_grad_norm,
         target_kl=settings.target_kl,
+        watch=watch,
     )
 
 
@@ -68,6 +71,7 @@ def update_policy(
     normalize: str = "minibatch",
     max_grad_norm: float | None = None,
     target_kl: float | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """Ascend the clipped surrogate (Schulman et al. 2017, arXiv:1707.06347, equation 7).
 
@@ -82,6 +86,7 @@ def update_policy(
         max_grad_norm: bound of each member's gradient norm, or None.
         target_kl: a member's update ends with the first pass after which its mean KL(old || new)
             is larger, or None.
+        watch: called after every minibatch; it changes no bit.
 
     Returns:
         Per member [M]: surrogate loss of its last pass, KL(old || new), clip_fraction, ratio_max
@@ -89,6 +94,7 @@ def update_policy(
     """
     going = list(range(policy.members))  # members whose update has not ended
     tensors, gradients = [t.data for t in policy.tensors], policy.split(policy.flat_grad)
+    tell = minibatch_watch(watch, policy, minibatches)
 
     def step(inputs: Tensor, actions: Tensor, log_probs: Tensor, a: Tensor) -> Tensor:
         """One minibatch; returns its ratios [M, B] ahead of the step."""
@@ -99,6 +105,7 @@ def update_policy(
         d_log_prob = -objectives.clipped_surrogate_gradient(ratio, a, clip)
         policy.backward(run, z, d_log_prob, gradients, d_entropy=-entropy)
         descend(policy, optimizer, max_grad_norm, None if target_kl is None else going)
+        tell()
         return ratio
 
     with torch.no_grad():

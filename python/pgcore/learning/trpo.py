@@ -11,6 +11,7 @@ from torch import Tensor
 from pgcore.learning import objectives
 from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import Adam
+from pgcore.learning.watch import Point, Watch
 from pgcore.policies.gaussian import GaussianPolicy
 
 FISHER_ORDER = 2  # purpose of the choice of states for Fisher-vector products
@@ -30,7 +31,12 @@ class TrpoSettings:
 
 
 def update(
-    policy: GaussianPolicy, data: TrainingData, settings: TrpoSettings, _: Adam, orders: Orders
+    policy: GaussianPolicy,
+    data: TrainingData,
+    settings: TrpoSettings,
+    _: Adam,
+    orders: Orders,
+    watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """:func:`update_policy` by the settings; see :class:`pgcore.learning.algorithms.Algorithm`."""
     pairs = data.advantages.shape[1]
@@ -46,6 +52,7 @@ def update(
         backtracks=settings.backtracks,
         accept_ratio=settings.accept_ratio,
         normalize=settings.normalize_advantages,
+        watch=watch,
     )
 
 
@@ -129,6 +136,7 @@ def update_policy(
     accept_ratio: float = 0.1,
     normalize: str = "batch",
     clip: float = 0.2,
+    watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """One natural-gradient step inside the trust region mean KL <= δ.
 
@@ -146,6 +154,7 @@ def update_policy(
         cg_steps, damping, backtracks, accept_ratio: see :class:`pgcore.training.TrainConfig`.
         normalize: advantages by "batch" or "none".
         clip: ε of clip_fraction, the share of ratios that PPO would clip; it moves nothing.
+        watch: called at every try of the line search; it changes no bit.
 
     Returns:
         Per member [M]: policy_loss (minus the surrogate after the step), surrogate_gain, kl,
@@ -166,7 +175,7 @@ def update_policy(
     full = torch.sqrt(2 * kl / curvature) * direction
     with torch.no_grad():
         stats = _line_search(policy, data, advantages, full, dot(gradient, full).squeeze(1), kl,
-                             backtracks, accept_ratio, clip)  # fmt: skip
+                             backtracks, accept_ratio, clip, watch)  # fmt: skip
     return stats | {"cg_residual": residual}
 
 
@@ -180,6 +189,7 @@ def _line_search(
     backtracks: int,
     accept_ratio: float,
     clip: float,
+    watch: Watch | None,
 ) -> dict[str, Tensor]:
     """Halve each member's step until it is accepted; leaves the policy at the result."""
     start = policy.flat.clone()
@@ -197,6 +207,9 @@ def _line_search(
         gain = objectives.surrogate(ratio, advantages) - base
         kl = old.kl(new)
         accepted |= (gain > accept_ratio * fraction * predicted) & (kl <= kl_bound)
+        if watch is not None:
+            tried = (fraction.clone(), accepted.clone())
+            watch(Point(policy.flat.clone(), attempt + 1, backtracks + 1, 1, *tried))
         if bool(accepted.all()):
             break
         if attempt < backtracks:

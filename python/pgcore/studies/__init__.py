@@ -7,3 +7,4 @@ gradient_quality = STUDIES["gradient"].measure
 value_prediction = STUDIES["value"].measure
 landscape = STUDIES["landscape"].measure
 update_steps = STUDIES["step"].measure
+update_paths = STUDIES["update"].measure

@@ -21,6 +21,10 @@ from pgcore.studies.step.opening import open_step
 from pgcore.studies.step.report import report_step
 from pgcore.studies.step.study import StepStudy
 from pgcore.studies.step.study import note as step_note
+from pgcore.studies.update.opening import open_update
+from pgcore.studies.update.report import report_update
+from pgcore.studies.update.study import UpdateStudy
+from pgcore.studies.update.study import note as update_note
 from pgcore.studies.value.opening import open_value
 from pgcore.studies.value.report import report_value
 from pgcore.studies.value.study import ValueStudy
@@ -59,6 +63,15 @@ _ALL = (
         open_step,
         report_step,
         step_note,
+    ),
+    Study(
+        "update",
+        "Where, inside one update, does ascent of the surrogate stop to pay in true reward?",
+        "none",
+        UpdateStudy,
+        open_update,
+        report_update,
+        update_note,
     ),
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}

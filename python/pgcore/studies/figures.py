@@ -13,6 +13,8 @@ from pgcore.studies.step.claims_table import claims as claims
 from pgcore.studies.step.figures import step_figure as step_figure
 from pgcore.studies.step.table import step_table as step_table
 from pgcore.studies.style import save_figure as save_figure
+from pgcore.studies.update.figures import update_figure as update_figure
+from pgcore.studies.update.table import update_table as update_table
 from pgcore.studies.value.figures import value_figure as value_figure
 from pgcore.studies.value.figures import variance_figure as variance_figure
 from pgcore.studies.value.table import value_table as value_table

@@ -18,11 +18,18 @@ from pgcore.base.arrays import F64, I64, Bool
 
 @dataclass(frozen=True)
 class Interval:
-    """A measure of the surfaces as measured, and the bounds of that of the true reward."""
+    """A measure, and the bounds of what it estimates."""
 
     estimate: float
     low: float
     high: float
+
+    def text(self, digits: int = 1) -> str:
+        """As tables have it; without its ends where they are not known."""
+        if not np.isfinite(self.estimate):
+            return "-"
+        ends = f" [{self.low:.{digits}f}, {self.high:.{digits}f}]" if np.isfinite(self.low) else ""
+        return f"{self.estimate:.{digits}f}{ends}"
 
 
 @dataclass(frozen=True)

@@ -51,12 +51,12 @@ def open_step(out: str | Path) -> xr.Dataset:
 def step_quantities(data: xr.Dataset) -> xr.Dataset:
     """A step study's dataset with changes, their errors and their statistics."""
     common = data.attrs["spec"].find('"noise": "common"') >= 0
-    data["reward"], data["own_error"] = _mean_error(data["count"], data["total"], data["square"])
+    data["reward"], data["own_error"] = mean_error(data["count"], data["total"], data["square"])
     names = ("centre_count", "centre_total", "centre_square")
-    data["centre"], data["centre_error"] = _mean_error(*(data[n] for n in names))
+    data["centre"], data["centre_error"] = mean_error(*(data[n] for n in names))
     if common:
         names = ("paired_count", "paired_total", "paired_square")
-        data["change"], data["apart_error"] = _mean_error(*(data[n] for n in names))
+        data["change"], data["apart_error"] = mean_error(*(data[n] for n in names))
         data["common_error"] = xr.zeros_like(data["centre_error"])
         data["compared"] = data["paired_count"].copy()
     else:
@@ -113,7 +113,7 @@ def _between_trials() -> dict[str, tuple[str, str]]:
     }  # fmt: skip
 
 
-def _mean_error(
+def mean_error(
     count: xr.DataArray, total: xr.DataArray, square: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Mean return and its standard error over trajectories; NaN below one and two of them."""

@@ -1,0 +1,1 @@
+"""Inside an update: where does ascent of the surrogate stop to pay in true reward?"""
