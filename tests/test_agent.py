@@ -10,7 +10,9 @@ from torch import nn
 import pgcore
 from conftest import BALL_XML, assert_same_batch, make_policy, small_config
 from pgcore.learning import objectives
+from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import Algorithm
+from pgcore.learning.ppo import PpoSettings
 from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.policies.normalize import Normalizer
 from pgcore.studies.engine.sources import Agents
@@ -45,6 +47,31 @@ def by_hand():
         "Hopper-v4", policy, value, statistics, actions="clip", reward_std=np.array([2.0]),
         reward_clip=10.0, algorithm="trpo", iteration=7,
     )  # fmt: skip
+
+
+def test_a_digest_knows_what_acts_judges_and_learns():
+    """Two agents that differ in anything that changes a number are two, in one study, too."""
+    task = pgcore.make_task("Hopper-v4")
+    policy, value = pgcore.GaussianPolicy(11, 3, (4,)), pgcore.ValueNet(11, (4,))
+    relu = pgcore.GaussianPolicy(11, 3, (4,), activation="relu")
+    relu.load_flat(policy.flat)
+    plain = pgcore.Agent(task, policy, value, algorithm="ppo")
+    changes = [
+        {"policy": relu},
+        {"actions": "clip"},
+        {"judgement": Judgement(gamma=0.9)},
+        {"settings": PpoSettings(clip=0.1)},
+        {"algorithm": "trpo", "settings": None},
+        {"rate": 0.5},
+        {"reward_std": np.ones(1), "reward_clip": 5.0},
+    ]
+    agents = [plain, *(dataclasses.replace(plain, **change) for change in changes)]
+    assert len({a.digest() for a in agents}) == len(agents)
+    assert dataclasses.replace(plain, settings=PpoSettings()).digest() == plain.digest()
+    found = Agents.of({f"a{i}": a for i, a in enumerate(agents)})
+    for i, agent in enumerate(agents):
+        one = found.agent({"agent": f"a{i}", "iteration": 0, "trial": 0})
+        assert one.digest() == agent.digest() and one.settings == agent.settings
 
 
 def test_modules_and_networks_agree():

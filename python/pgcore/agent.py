@@ -6,6 +6,7 @@ Training makes one, an importer makes one, a user makes one by hand; studies tak
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,10 +152,24 @@ class Agent:
         return np.asarray(np.clip(raw / (self.reward_std[0] + 1e-8), -bound, bound))
 
     def digest(self) -> str:
-        """SHA-256 of what acts, judges and learns, and of the task's model."""
-        sha = {name: a for name, a in self._arrays().items()}
-        sha["task"] = np.frombuffer(self.task.model_hash().encode(), dtype=np.uint8)
-        return digest_of(sha)
+        """SHA-256 of what acts, judges and learns, and of the task's model.
+
+        Of settings, those that are not the defaults, so that a setting to come changes no digest.
+        """
+        rules = {
+            "task": self.task.model_hash(),
+            "policy": self.policy.kind(),
+            "value": None if self.value is None else _value_kind(self.value),
+            "obs_clip": None if self.normalizer is None else self.normalizer.clip,
+            "actions": self.actions,
+            "reward_clip": self.reward_clip,
+            "judgement": _changed(self.judgement),
+            "algorithm": None if self.algorithm is None else self.check_algorithm().name,
+            "settings": _changed(self.settings),
+            "rate": self.rate,
+        }
+        text = json.dumps(rules, sort_keys=True, default=str)
+        return digest_of(self._arrays() | {"rules": np.frombuffer(text.encode(), dtype=np.uint8)})
 
     def collect(self, steps: int, streams: int = 1, seed: int = 0, **options: Any) -> RolloutBatch:
         """Transitions of its policy; see :func:`pgcore.collect`."""
@@ -259,6 +274,15 @@ class Agent:
             "origin": dict(self.origin),
         }
         write_arrays(Path(path), header, self._arrays())
+
+
+def _changed(settings: Any) -> dict[str, Any]:
+    """The fields of some settings that differ from their defaults."""
+    if settings is None:
+        return {}
+    fields = {f.name: f for f in dataclasses.fields(settings)}
+    values = {name: getattr(settings, name) for name in fields}
+    return {name: v for name, v in values.items() if v != fields[name].default}
 
 
 def _value_kind(network: ValueNet) -> dict[str, Any]:
