@@ -1,4 +1,4 @@
-"""Do the 95 % intervals of cosine, noise scale, return and of surfaces' measures cover the truth?
+"""Do the 95 % intervals of cosine, noise scale, return, surfaces and differences cover the truth?
 
 On the linear-quadratic task, where estimates are cheap and the return is known in closed form. The
 truth of cosine and noise scale is their value over all estimates together. The measures of surfaces
@@ -21,6 +21,7 @@ import pgcore
 from pgcore.agent import Agent
 from pgcore.studies.landscape.spending import error_bound
 from pgcore.studies.measures import statistics
+from pgcore.studies.measures.differences import paired_difference, unpaired_difference
 from pgcore.studies.measures.surfaces import (
     Interval,
     RewardSurface,
@@ -101,6 +102,30 @@ def stopping(kind: str, part: int, wanted: int, repeats: int = 20_000) -> None:
     line(what, hits, repeats)
 
 
+def differences(kind: str, trials: int, correlation: float, repeats: int = 20_000) -> None:
+    """Coverage of the difference between two agents over trials, paired and unpaired.
+
+    Args:
+        kind: of values of variance 1, "normal" or "exponential".
+        trials: of each agent.
+        correlation: between the two trials of a pair.
+        repeats: pairs of agents; Welch's interval is measured on independent trials.
+    """
+    generator = np.random.Generator(np.random.Philox(key=6))
+    draw = generator.standard_normal if kind == "normal" else generator.standard_exponential
+    own, other, shared, apart = draw((4, repeats, trials)) - (kind == "exponential")
+    one, two = (np.sqrt(1 - correlation) * x + np.sqrt(correlation) * shared for x in (own, other))
+    hits, widths = np.zeros(2, dtype=int), np.zeros(2)
+    for a, b, c in zip(one, two, apart, strict=True):
+        paired, far = paired_difference(a, b), unpaired_difference(a, c)
+        hits += [x.low <= 0 <= x.high for x in (paired, far)]
+        widths += [x.high - x.low for x in (paired, unpaired_difference(a, b))]
+    what = f"{kind} trials, {trials} of each agent"
+    share = f"{widths[0] / widths[1]:.2f} of the unpaired width"
+    line(f"paired difference, {what}, correlation {correlation}, {share}", hits[0], repeats)
+    line(f"unpaired difference, {what}, which share nothing", hits[1], repeats)
+
+
 def main() -> None:
     header(__doc__.splitlines()[0])
     task = pgcore.make_task("LinearQuadratic-v0")
@@ -136,6 +161,8 @@ def main() -> None:
     for trajectories, error in ((5, 0.3), (50, 0.1), (500, 0.03)):
         surfaces(trajectories, error)
     for kind in ("normal", "exponential"):
+        for trials in (3, 6, 8, 24):
+            differences(kind, trials, 0.8)
         for part, wanted in ((4, 12), (4, 40), (20, 40)):
             stopping(kind, part, wanted)
 

@@ -43,7 +43,7 @@ def gradients(ax: mpl.axes.Axes, kept: Path) -> None:
     """Pairwise cosines late in training."""
     data = gradient_quantities(opened(kept / "hopper-gradient.zarr.zip")).sel(iteration=450)
     for algorithm in ("ppo", "trpo"):
-        cosine_panel(ax, data.sel(agent=algorithm), algorithm)
+        cosine_panel(ax, data, algorithm)
     pairs_axis(ax, data["n"].values)
     ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
     ax.text(AGENT_PAIRS * 0.9, 0.98, "an iteration", fontsize=6, ha="right")

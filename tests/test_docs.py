@@ -57,6 +57,48 @@ def test_the_commands_of_the_readme_are_understood(capsys):
             assert option in shown, command
 
 
+def test_two_variants_are_compared_in_one_figure(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (block,) = code_blocks(ROOT / "docs" / "compare.md", "python")
+    exec(compile(block, "compare.md", "exec"), {})
+    assert re.search(
+        r"^[+-]\d.\d\d \[.*\], 3 trials, paired$", capsys.readouterr().out, re.MULTILINE
+    )
+    assert (tmp_path / "studies" / "variants" / "gradient_quality.png").stat().st_size > 10_000
+
+
+def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
+    """Of the studies that are quick; of the others their own tests ask."""
+    rows = re.findall(
+        r"^\| (\w+) \| (`.*) \|$", (ROOT / "docs/compare.md").read_text(), re.MULTILINE
+    )
+    assert [name for name, _ in rows] == ["gradient", "value", "landscape", "step"]
+    few = {"iterations": (2,), "trials": 1}
+    studies = pgcore.studies
+    opened = {
+        "gradient": studies.gradient_quality(
+            runs, tmp_path / "g", pairs=(64,), estimates=3, true_pairs=128, true_step_pairs=64,
+            **few,
+        ),
+        "value": studies.value_prediction(
+            runs, tmp_path / "v", variance_iterations=(2,), held_out_pairs=300, returns="cut",
+            true_value_pairs=2000, states=3, continuations=2, pairs=(64,), estimates=3, **few,
+        ),
+        "landscape": studies.landscape(
+            runs, tmp_path / "l", sources=(128,), pairs=(100,), points=(2, 2), **few
+        ),
+        "step": studies.update_steps(
+            runs, tmp_path / "s", steps=2, pairs=(64,), reward_pairs=100, **few
+        ),
+    }  # fmt: skip
+    for study, text in rows:
+        data = opened[study]
+        for name in re.findall(r"`(\w+\w)`", text):
+            assert name in data or name == "step_", (study, name)
+        for name, variable in data.variables.items():
+            assert {"units", "description"} <= set(variable.attrs), (study, name)
+
+
 def test_the_example_study_runs(runs, tmp_path):
     (block,) = code_blocks(ROOT / "docs" / "new_study.md", "python")
     assert len(block.splitlines()) < 150

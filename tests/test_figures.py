@@ -9,6 +9,7 @@ from pgcore.studies import figures
 from pgcore.studies.landscape.figures import LEAST_TRAJECTORIES
 from pgcore.studies.landscape.page import point_texts
 from pgcore.studies.learning_figure import running_mean
+from pgcore.studies.style import look_of
 
 
 def test_running_means():
@@ -120,3 +121,11 @@ def test_the_page_says_of_every_point_its_own_numbers():
             value = float(own["reward"].values[a, b])
             assert text.startswith(f"step {a}<br>random {b}<br>reward {value:.4g} ")
             assert f"± {value / 100:.3g} (standard error)<br>{value + 7:.0f} traj" in text
+
+
+def test_agents_of_one_figure_look_different():
+    labels = ["ppo", "no-obs-norm", "wide", "mine", "trpo", "other"]
+    looks = [look_of(label, labels)["color"] for label in labels]
+    assert len(set(looks)) == len(labels)
+    assert looks == [look_of(label, labels[::-1])["color"] for label in labels]
+    assert look_of("ppo")["color"] == looks[0]  # the same in every figure

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +46,20 @@ def spec_of(data: xr.Dataset) -> dict[str, Any]:
     return spec
 
 
-def look_of(label: str) -> dict[str, Any]:
-    """Colour, line and marker of an agent: of its label alone, so that all figures agree."""
-    place = _FIRST.get(label, zlib.crc32(label.encode()) % len(_LOOKS))
-    color, line, marker = _LOOKS[place]
+def look_of(label: str, others: Iterable[Any] = ()) -> dict[str, Any]:
+    """Colour, line and marker of an agent beside others of these labels.
+
+    They follow from the labels alone, so that all figures of a study agree; no two agents look
+    alike while there are looks left.
+    """
+    labels = {label, *map(str, others)}
+    places: dict[str, int] = {}
+    for name in sorted(labels, key=lambda name: (name not in _FIRST, name)):
+        place = _FIRST.get(name, zlib.crc32(name.encode()) % len(_LOOKS))
+        while place in places.values() and len(places) < len(_LOOKS):
+            place = (place + 1) % len(_LOOKS)
+        places[name] = place
+    color, line, marker = _LOOKS[places[label]]
     return {"color": color, "line": line, "marker": marker}
 
 
@@ -76,6 +88,12 @@ def new_figure(
     figure = Figure(figsize=(max(width * columns, 3.3), height * rows))
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def wrapped(text: str, figure: Figure, size: float) -> str:
+    """Lines of a text of some font size, broken where the figure ends."""
+    width = int(figure.get_figwidth() * 72 / (0.53 * size))
+    return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -12,7 +12,7 @@ from pgcore.base.arrays import F64
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, differences_of
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.statistics import predicted_pairwise, predicted_to_true
-from pgcore.studies.style import AGENT_PAIRS, STYLE, look_of, new_figure, pairs_axis, shown
+from pgcore.studies.style import AGENT_PAIRS, STYLE, look_of, new_figure, pairs_axis, shown, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,13 +46,13 @@ def cosine_panel(ax: Axes, data: xr.Dataset, label: str, name: str = "pairwise_c
 
     Args:
         ax: where to draw.
-        data: of one agent and iteration.
+        data: of one iteration.
         label: agent.
-        name: of the variable [trial, n].
+        name: of the variable [agent, trial, n].
     """
-    style = look_of(label)
+    style = look_of(label, data["agent"].values)
     for index, trial in enumerate(data["trial"].values):
-        rows = rows_of(data.sel(trial=trial), name)
+        rows = rows_of(data.sel(agent=label, trial=trial), name)
         band(ax, data["n"].values, rows, **style, label=None if index else shown(label))
     return ax
 
@@ -71,7 +71,7 @@ def difference_panel(ax: Axes, data: xr.Dataset, name: str = "pairwise_cosine") 
         own = found.sel(agent=agent, other=first)
         rows = np.stack([own[n].values for n in ("difference", "low", "high")], axis=-1)
         label = f"{shown(agent)} - {shown(first)}"
-        band(ax, data["n"].values, rows, **look_of(agent), label=label)
+        band(ax, data["n"].values, rows, **look_of(agent, data["agent"].values), label=label)
     return ax
 
 
@@ -81,6 +81,7 @@ def _predictions(top: Axes, bottom: Axes, data: xr.Dataset, label: str) -> None:
     The true gradient of N pairs is an estimate, too: cosines to it are lower by (1 + B/N)^(-1/2).
     """
     n = np.geomspace(data["n"].values.min(), data["n"].values.max(), 50)
+    look, data = look_of(label, data["agent"].values), data.sel(agent=label)
     known = (data["streams"] * data["stream_pairs"]).values
     curves = [
         (ax, law)
@@ -91,7 +92,7 @@ def _predictions(top: Axes, bottom: Axes, data: xr.Dataset, label: str) -> None:
         )
     ]
     for ax, curve in curves:
-        ax.plot(n, curve, color=look_of(label)["color"], linewidth=0.7, linestyle="--", alpha=0.8)
+        ax.plot(n, curve, color=look["color"], linewidth=0.7, linestyle="--", alpha=0.8)
 
 
 @mpl.rc_context(STYLE)
@@ -109,7 +110,7 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
     for column, iteration in enumerate(iterations):
         top, bottom = axes[:2, column]
         for agent in (str(a) for a in data["agent"].values):
-            part = data.sel(iteration=iteration, agent=agent)
+            part = data.sel(iteration=iteration)
             for panel, name in zip((top, bottom), KINDS[kind], strict=True):
                 cosine_panel(panel, part, agent, name)
             if kind == "gradient":
@@ -140,7 +141,7 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
     if kind == "gradient":
         note += "; dashed: predicted from the noise scale B"
     note += f"\n{blown}" if (blown := divergence_note(data)) else ""
-    figure.suptitle(note, fontsize=6.5)
+    figure.suptitle(wrapped(note, figure, 6.5), fontsize=6.5)
     return figure
 
 

@@ -60,7 +60,7 @@ def _panel(ax: Axes, data: xr.Dataset, agent: str, fraction: float, measure: str
         place, shape = ns.index(n), _SHAPES[ns.index(n) % len(_SHAPES)]
         x = iterations.index(iteration) + slot * (place - (len(ns) - 1) / 2)
         steps = Steps.of(own.sel(kind="step"), measure)
-        color = look_of(name)["color"]
+        color = look_of(name, data["agent"].values)["color"]
         changes_panel(ax, x, 0.55 * slot, steps, color, shape)
         whole = 0 if len(steps.trials) == 1 else None
         label = None if f"n = {n}" in named else f"n = {n}"

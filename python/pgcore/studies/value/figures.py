@@ -29,11 +29,11 @@ def value_panel(ax: Axes, data: xr.Dataset, label: str) -> Axes:
 
     Args:
         ax: where to draw.
-        data: of one agent, set, target and measure.
+        data: of one set, target and measure.
         label: agent.
     """
+    style, data = look_of(label, data["agent"].values), data.sel(agent=label)
     x, y = data["iteration"].values, data["error"].transpose("iteration", "trial").values
-    style = look_of(label)
     ax.plot(x, y, color=style["color"], linewidth=0.4, alpha=0.5)
     band(ax, x, rows_of(data, "error_iqm"), **style, label=shown(label))
     return ax
@@ -55,7 +55,7 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
     lowest, highest = np.inf, -np.inf
     for ax, (which, target) in zip(axes[0], panels, strict=True):
         for agent in (str(a) for a in data["agent"].values):
-            part = data.sel(agent=agent, set=which, target=target, measure=measure)
+            part = data.sel(set=which, target=target, measure=measure)
             value_panel(ax, part, agent)
         shown = data["error"].sel(set=which, target=target, measure=measure)
         if not bool(np.isfinite(shown).any()):
