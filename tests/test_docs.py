@@ -10,6 +10,7 @@ import pytest
 
 import pgcore
 from conftest import ROOT
+from pgcore.studies.catalog import STUDIES
 
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -30,12 +31,19 @@ def code_blocks(path, language):
     return re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)
 
 
-def test_the_readme_example_runs(tmp_path, monkeypatch):
+def test_the_readme_example_runs(runs, tmp_path, monkeypatch):
+    """And its agent may be studied beside a run of its commands, which is on one task with it."""
     monkeypatch.chdir(tmp_path)
     blocks = code_blocks(ROOT / "README.md", "python")
     assert blocks
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
+    commands = (ROOT / "README.md").read_text()
+    assert "pgcore train --task Hopper-v2 --algorithm ppo" in commands  # as the run is
+    plans = STUDIES["gradient"].plan(
+        {"mine": "mine.safetensors", "ppo": runs[0]}, tmp_path / "study", None, {}
+    )[1]
+    assert set(plans) == {"true.zarr", "dataset.zarr"}
 
 
 def test_the_commands_of_the_readme_are_understood(capsys):

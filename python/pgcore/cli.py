@@ -15,7 +15,7 @@ How good are the gradients, values and surrogates of deep policy-gradient agents
 
   train      train agents, many trials at a time
   import     read an agent of another library
-  study      measure trained agents: gradient, value, landscape
+  study      measure agents; alone, it lists the studies
   tasks      list the tasks; with an ID: its observations, rewards and limits
   presets    the settings of the paper; with --diff where its companion code differs
   info       versions, build flags, threads

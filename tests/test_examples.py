@@ -1,0 +1,92 @@
+"""docs/examples.md, pasted block by block into an empty folder per section."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+PAGE = (ROOT / "docs" / "examples.md").read_text()
+SECTIONS = dict(
+    section.split("\n", 1) for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
+)
+
+
+class Folder:
+    """A folder into which the blocks of a section are pasted, in their order."""
+
+    def __init__(self, path, title):
+        self.path = path
+        self.blocks = re.findall(r"```(\w+)\n(.*?)```", SECTIONS[title], re.DOTALL)
+
+    def paste(self, count):
+        """Paste the next blocks; what the last one printed."""
+        blocks, self.blocks = self.blocks[:count], self.blocks[count:]
+        printed = ""
+        for language, block in blocks:
+            if language == "sh":
+                printed = self.run("bash", "-ec", block)
+                continue
+            name = re.search(r"\w+\.\w+", block.splitlines()[0]).group()
+            (self.path / name).write_text(block)
+            if language == "python":
+                printed = self.run(sys.executable, name)
+        return printed
+
+    def run(self, *command):
+        binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        result = subprocess.run(
+            command,
+            cwd=self.path,
+            env={**os.environ, "PATH": binaries, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr[-3000:]
+        return result.stdout
+
+    def cells(self, variable):
+        """The cells of a variable, one file each, and when they were written."""
+        files = [f for f in (self.path / variable / "c").rglob("*") if f.is_file()]
+        return {f: f.stat().st_mtime_ns for f in files}
+
+
+def test_every_section_is_tested():
+    assert list(SECTIONS) == [
+        "A model of your own",
+        "Any Gymnasium environment",
+        "Two networks and a study that grows",
+    ]
+
+
+def test_a_model_of_your_own_has_the_same_bits_everywhere(tmp_path):
+    folder = Folder(tmp_path, "A model of your own")
+    assert "gradient_quality.png" in folder.paste(3)
+    names = ("gradient", "landscape", "errors", "true_value", "monte_carlo", "variance")
+    assert folder.paste(1).strip() == f"equal to the bit: {', '.join(names)}"
+    assert not folder.blocks
+
+
+def test_a_gymnasium_environment_is_trained_and_studied(tmp_path):
+    folder = Folder(tmp_path, "Any Gymnasium environment")
+    assert "gradient_quality.png" in folder.paste(1)
+    assert "value_errors.png" in folder.paste(1)
+    assert (tmp_path / "landscape" / "landscape.html").exists()
+    rewards = [float(x) for x in re.findall(r"-[\d.]+", folder.paste(1))]
+    assert len(rewards) == 2 and not folder.blocks
+
+
+def test_a_study_grows_without_computing_a_cell_twice(tmp_path):
+    folder = Folder(tmp_path, "Two networks and a study that grows")
+    folder.paste(2)
+    stores = {"gradient/dataset.zarr/gram": (6, 4), "gradient/true.zarr/gradient": (3, 2)}
+    before = {name: folder.cells(name) for name in stores}
+    assert ": 4 of 10 cells to compute" in folder.paste(1)
+    for name, (first, more) in stores.items():
+        after = folder.cells(name)
+        assert len(before[name]) == first and len(after) == first + more
+        assert before[name].items() <= after.items()
+    table = [line.split()[-3:] for line in folder.paste(1).splitlines()]
+    assert ["1", "0", "2"] in table and ["2", "0", "2"] in table and not folder.blocks
