@@ -1,4 +1,7 @@
 // Tests of the C++ core that need no Python; built plain and under the sanitizers.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <cstdio>
 #include <stdexcept>
@@ -237,6 +240,29 @@ void cancelling_stops_a_long_call() {
   caller.join();  // would take years
 }
 
+// Of the pool's threads a child has none: it makes its own, and ends without waiting for the
+// others.
+void a_forked_child_goes_on() {
+#ifndef __SANITIZE_THREAD__  // which starts no threads after a fork
+  constexpr std::size_t kStreams = 4;
+  auto world = std::make_unique<World>("1M", 0.5, kStreams);
+  Batch here(*world->task, kStreams, 30);
+  CHECK(world->run(here, 2).empty());
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    Batch there(*world->task, kStreams, 30);
+    bool same = world->run(there, 2).empty();
+    for (std::size_t s = 0; s < kStreams; ++s) same = same && here.same_stream(there, s);
+    world.reset();
+    _exit(same ? 0 : 1);
+  }
+  int status = -1;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  CHECK(world->run(here, 2).empty());
+#endif
+}
+
 void bad_definitions_throw() {
   const auto refused = [](const char* memory, auto change) {
     TaskConfig config;
@@ -278,6 +304,7 @@ int main() {
   bad_starts_are_divergences();
   bad_controls_are_divergences();
   cancelling_stops_a_long_call();
+  a_forked_child_goes_on();
   bad_definitions_throw();
   std::printf(failures == 0 ? "all C++ tests passed\n" : "%d checks failed\n", failures);
   return failures == 0 ? 0 : 1;
