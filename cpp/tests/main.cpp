@@ -1,13 +1,11 @@
 // Tests of the C++ core that need no Python; built plain and under the sanitizers.
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdio>
 #include <stdexcept>
 #include <thread>
 
 #include "check.hpp"
+#include "fork.hpp"
 #include "pgcore/random.hpp"
 #include "pgcore/returns.hpp"
 #include "world.hpp"
@@ -238,29 +236,6 @@ void cancelling_stops_a_long_call() {
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   world.cancel = true;
   caller.join();  // would take years
-}
-
-// Of the pool's threads a child has none: it makes its own, and ends without waiting for the
-// others.
-void a_forked_child_goes_on() {
-#ifndef __SANITIZE_THREAD__  // which starts no threads after a fork
-  constexpr std::size_t kStreams = 4;
-  auto world = std::make_unique<World>("1M", 0.5, kStreams);
-  Batch here(*world->task, kStreams, 30);
-  CHECK(world->run(here, 2).empty());
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(20);
-    Batch there(*world->task, kStreams, 30);
-    bool same = world->run(there, 2).empty();
-    for (std::size_t s = 0; s < kStreams; ++s) same = same && here.same_stream(there, s);
-    world.reset();
-    _exit(same ? 0 : 1);
-  }
-  int status = -1;
-  CHECK(waitpid(child, &status, 0) == child && status == 0);
-  CHECK(world->run(here, 2).empty());
-#endif
 }
 
 void bad_definitions_throw() {

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pgcore.base.errors import CheckpointError
 from pgcore.base.files import write_atomically
+from pgcore.base.folders import FolderLock
 from pgcore.base.threads import default_threads
 from pgcore.tasks.make import make_task
 from pgcore.training.block import Block, Outcome
@@ -30,6 +31,7 @@ from pgcore.training.divergence import (
 )
 from pgcore.training.pipeline import outcomes
 from pgcore.training.records import Records
+from pgcore.training.start import check_start, clear_start
 
 MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 
@@ -153,21 +155,32 @@ class Run:
         """Open a run.
 
         Raises:
-            ValueError: the folder holds a run and ``resume`` is off, or another config's run.
+            ValueError: the folder holds a run and ``resume`` is off, another config's run, or
+                something else. A run that has made no iteration is begun anew.
             CheckpointError: the checkpoint to resume from cannot be used.
+            FolderInUseError: another process writes into the folder.
             OSError: the folder cannot be written.
         """
         self.path, self.config = path, config
-        config_file = path / "config.json"
-        if config_file.exists() and not resume:
-            raise ValueError(
-                f"out: {path} already holds a run; add --resume, or choose another folder"
-            )
+        check_start(path, resume)
         self.trainer = Trainer(config, num_threads)
-        (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-        if config_file.exists():
+        self._lock = FolderLock(path)
+        try:
+            check_start(path, resume)  # again: nobody can change it any more
+            self._open(resume)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self, resume: bool) -> None:
+        """Read or begin what is in the folder."""
+        path, config = self.path, self.config
+        config_file = path / "config.json"
+        (path / "checkpoints").mkdir(exist_ok=True)
+        if config_file.exists() and resume:
             self._check_same_config(config_file)
         else:
+            clear_start(path)
             self._write_config(config_file)
         latest = path / "checkpoints" / "latest.safetensors"
         if latest.exists():
@@ -243,7 +256,10 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.records.close()
+        try:
+            self.records.close()
+        finally:
+            self._lock.release()
 
 
 def kept_iterations(run: Path) -> list[int]:

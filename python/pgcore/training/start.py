@@ -1,0 +1,53 @@
+"""Where a run may begin: in an empty folder, or over a start that made no iteration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pgcore.base.errors import CheckpointError
+from pgcore.base.folders import check_new_folder
+from pgcore.training.checkpoint import load_checkpoint
+
+_ALWAYS = {"task", "algorithm", "trials", "iterations"}  # fields of every run's config.json
+
+
+def check_start(run: Path, resume: bool) -> None:
+    """Whether a run may begin in a folder, or go on there with ``resume``.
+
+    Raises:
+        ValueError: the folder holds another run, or something else.
+    """
+    config_file = run / "config.json"
+    if resume and config_file.exists():
+        return
+    if not _is_config(config_file):
+        check_new_folder(run, "run")
+    elif _has_iterations(run):
+        raise ValueError(f"out: {run} already holds a run; add --resume, or choose another folder")
+
+
+def clear_start(run: Path) -> None:
+    """Remove what a start without an iteration, with settings of its own, has kept."""
+    for checkpoint in (run / "checkpoints").glob("*.safetensors"):
+        checkpoint.unlink()
+
+
+def _is_config(file: Path) -> bool:
+    """Whether a file is the config.json of a run, and not of another program."""
+    try:
+        values = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and set(values) >= _ALWAYS
+
+
+def _has_iterations(run: Path) -> bool:
+    """Whether a run has more than a start: a newest checkpoint, unless it is of iteration 0."""
+    latest = run / "checkpoints" / "latest.safetensors"
+    if not latest.exists():
+        return False
+    try:
+        return load_checkpoint(latest).iteration > 0
+    except CheckpointError:
+        return True
