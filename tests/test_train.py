@@ -179,7 +179,7 @@ def test_a_run_is_not_mixed_with_another(tmp_path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"trials": 0}, "trials: expected a count >= 1, got 0"),
+        ({"trials": 0}, "trials: expected an integer >= 1, got 0"),
         ({"pairs": -1}, "pairs"),
         ({"gamma": 2.0}, "gamma: expected a number from 0 to 1"),
         ({"policy_lr": 0.0}, "policy_lr: expected a number > 0"),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
-from pgcore.base.files import write_atomically
+from pgcore.base.files import file_named, write_atomically
 from pgcore.training.divergence import Divergence
 
 METRICS = (
@@ -58,17 +58,20 @@ class Table:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(kept)
         write_atomically(path, text.getvalue().encode())
+        self.path = path
         self._file = path.open("a", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
 
     def add(self, rows: list[list[Any]]) -> None:
         """Append rows."""
-        self._writer.writerows(rows)
+        with file_named(self.path):
+            self._writer.writerows(rows)
 
     def sync(self) -> None:
         """Make sure that all rows are on disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with file_named(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""

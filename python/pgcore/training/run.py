@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgcore.base.errors import CheckpointError
+from pgcore.base.errors import CheckpointError, check_path, check_type
 from pgcore.base.files import write_atomically
 from pgcore.base.folders import FolderLock
-from pgcore.base.threads import default_threads
+from pgcore.base.threads import chosen_threads
 from pgcore.tasks.make import make_task
 from pgcore.training.block import Block, Outcome
 from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
@@ -31,7 +31,7 @@ from pgcore.training.divergence import (
 )
 from pgcore.training.pipeline import outcomes
 from pgcore.training.records import Records
-from pgcore.training.start import check_start, clear_start
+from pgcore.training.start import check_size, check_start, clear_start
 
 MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 
@@ -61,11 +61,13 @@ class Trainer:
     """
 
     def __init__(self, config: TrainConfig, num_threads: int | None = None) -> None:
+        check_type("config", config, TrainConfig, "a TrainConfig")
+        threads = chosen_threads(num_threads)
         self.config = config
         self.task = make_task(config.task, lowered=config.lowered)
         self.iteration = 0
         self._recorded: list[State] | None = None  # the blocks' at ``iteration``, while they run
-        threads = default_threads() if num_threads is None else num_threads
+        check_size(config, self.task)
         count = -(-config.trials // config.block)
         if config.trials > 1:
             count = max(2, count)  # two halves, so that one simulates while the other updates
@@ -146,7 +148,7 @@ class Run:
 
     def __init__(
         self,
-        path: Path,
+        path: str | Path,
         config: TrainConfig,
         *,
         resume: bool = False,
@@ -161,7 +163,9 @@ class Run:
             FolderInUseError: another process writes into the folder.
             OSError: the folder cannot be written.
         """
-        self.path, self.config = path, config
+        check_type("config", config, TrainConfig, "a TrainConfig")
+        path = self.path = check_path("path", path)
+        self.config = config
         check_start(path, resume)
         self.trainer = Trainer(config, num_threads)
         self._lock = FolderLock(path)
@@ -224,7 +228,7 @@ class Run:
         self.records.sync()  # a checkpoint promises that the rows before it are on disk
         iteration, state = self.trainer.iteration, self.trainer.state()
         folder = self.path / "checkpoints"
-        if iteration in (*self.config.keep, self.config.iterations):
+        if iteration in self.config.kept():
             self._write(folder / f"{iteration:06d}.safetensors", iteration, state)
         self._write(folder / "latest.safetensors", iteration, state)
 
@@ -244,7 +248,7 @@ class Run:
                 yield record
 
     def _saves_at(self, iteration: int) -> bool:
-        kept = iteration in (*self.config.keep, self.config.iterations)
+        kept = iteration in self.config.kept()
         return kept or iteration % self.config.save_every == 0
 
     def __enter__(self) -> Run:

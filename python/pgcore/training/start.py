@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
 from pgcore.base.errors import CheckpointError
 from pgcore.base.folders import check_new_folder
+from pgcore.base.memory import check_memory
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.training.checkpoint import load_checkpoint
+from pgcore.training.config import TrainConfig
 
 _ALWAYS = {"task", "algorithm", "trials", "iterations"}  # fields of every run's config.json
 
@@ -25,6 +29,22 @@ def check_start(run: Path, resume: bool) -> None:
         check_new_folder(run, "run")
     elif _has_iterations(run):
         raise ValueError(f"out: {run} already holds a run; add --resume, or choose another folder")
+
+
+def check_size(config: TrainConfig, task: AnyTask) -> None:
+    """ValueError where the trials of a run cannot fit into memory together."""
+    pair = 16.0 * task.obs_dim + 12 * task.act_dim + 80  # sampled, judged and given to an update
+    layers = [
+        (task.obs_dim, *config.hidden, task.act_dim),
+        (task.obs_dim, *config.value_hidden, 1),
+    ]
+    count = sum((a + 1) * b for sizes in layers for a, b in itertools.pairwise(sizes))
+    weights = 24.0 * count  # with gradients, Adam's state and a copy of all
+    for name, needed in (("pairs", config.pairs * pair), ("hidden", weights)):
+        check_memory(name, getattr(config, name), needed, "choose less")
+    sampled = min(config.trials, 8 * config.block)  # the others' pairs are not held meanwhile
+    needed = sampled * config.pairs * pair + config.trials * weights
+    check_memory("trials", config.trials, needed, "choose fewer, or fewer pairs")
 
 
 def clear_start(run: Path) -> None:

@@ -13,6 +13,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from pgcore.base.files import file_named
 from pgcore.studies.engine.layout import create_store, extend_store, read_coordinates, recover_store
 
 Coordinates = Mapping[str, Any]
@@ -101,11 +102,13 @@ class Store:
         """
         self.path, self.schema = path, schema
         variables = {**schema.variables, FINISHED: ((), "1", "1 where the cell is whole")}
-        if not check_same(path, schema):
-            header = {**attributes, "spec": schema.spec_text(), "moments": dict(schema.moments)}
-            create_store(path, schema.cell_dims, schema.inner_dims, variables, header)
-        else:
-            extend_store(path, schema.cell_dims, schema.inner_dims, variables, schema.moments)
+        dims = schema.cell_dims, schema.inner_dims
+        with file_named(path):
+            if not check_same(path, schema):
+                header = {**attributes, "spec": schema.spec_text(), "moments": dict(schema.moments)}
+                create_store(path, *dims, variables, header)
+            else:
+                extend_store(path, *dims, variables, schema.moments)
         self.group = zarr.open_group(path, mode="r+", use_consolidated=False)
         held = read_coordinates(self.group, list(schema.cell_dims))
         self._places = {d: {v: i for i, v in enumerate(values)} for d, values in held.items()}
@@ -128,7 +131,8 @@ class Store:
         for name in (*self.schema.variables, FINISHED):
             variable: Any = self.group.get(name)
             if variable is not None:  # a store that an older pgcore began has fewer
-                variable[self._place(cell)] = 1.0 if name == FINISHED else values[name]
+                with file_named(self.path):
+                    variable[self._place(cell)] = 1.0 if name == FINISHED else values[name]
 
     def add_seconds(self, seconds: float) -> None:
         """Add to the wall time that the study took."""

@@ -32,6 +32,7 @@ from pgcore.studies.landscape.maps import (
 from pgcore.studies.landscape.spending import Spending
 from pgcore.studies.pairs.sampling import Sampling
 
+_MOST_POINTS = 1000  # of an axis
 _FAR = 1e6  # no policy is left there
 _SURFACE_WORK = 0.011  # time of a member and pair of the surrogate, in simulated Hopper pairs
 _UPDATE_WORK = 0.09  # of a pass of an update over a pair
@@ -77,9 +78,10 @@ class LandscapeStudy:
         check_choice("noise", self.noise, ("independent", "common"))
         check_count("part_pairs", self.part_pairs)
         for n in self.points:
-            check_count("points", n)
+            check_count("points", n, 1, _MOST_POINTS)
         for name in ("sources", "pairs"):
             check_counts(name, getattr(self, name))
+        self.sampling.check_pairs(sources=self.sources, pairs=self.pairs)
         for name in ("step_range", "random_range"):
             low, high = getattr(self, name)
             if not -_FAR < low < high < _FAR:

@@ -45,9 +45,14 @@ def landscape_table(data: xr.Dataset) -> str:
     stacked = data.stack(row=("agent", "iteration", "trial", "source", "pairs"))
     for index in range(stacked.sizes["row"]):
         own = stacked.isel(row=index)
-        if not bool(np.isfinite(own["reward"]).all()):
-            continue
+        if not bool(own["trajectories"].notnull().all()):
+            continue  # not computed
         lines.append(_map_line(own))
+        if lost := int((~np.isfinite(own["reward"])).sum()):
+            lines.append(
+                f"  {lost} of {own['reward'].size} points of this map have no finite reward: agree "
+                "and rank leave them out, what needs all points is -"
+            )
     if bool((data["step_norm"] == 0).any()):
         lines.append("|step| 0: the update was refused (TRPO's line search); there is no direction")
     unstable = float(data["warnings"].sum()) if "warnings" in data else 0.0
@@ -130,7 +135,8 @@ def _map_line(own: xr.Dataset) -> str:
     gain = math.nan if independent else _pairing_gain(own)
     fine = is_plane(own) and smooth_degree(surrogate.size) >= _LEAST_DEGREE
     rough = roughness(_surface(own)) if independent and fine else None
-    shares = f"{rough.unexplained:.2f} / {rough.noise:.2f}" if rough else "-"
+    known = rough is not None and np.isfinite(rough.unexplained)
+    shares = f"{rough.unexplained:.2f} / {rough.noise:.2f}" if rough and known else "-"
     one = "{:+.1f} [{:+.0f}, {:+.0f}]".format(*change) if np.isfinite(change).all() else "-"
     return (
         f"{name[0]!s:<14}{name[1]:>5}{name[2]:>6}{name[3]:>8}{name[4]:>8}"
