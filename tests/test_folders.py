@@ -15,6 +15,7 @@ import pytest
 
 import pgcore
 from conftest import ball_spec, small_config
+from pgcore.base.files import write_atomically
 from pgcore.base.folders import LOCK_NAME, FolderInUseError, FolderLock
 from pgcore.training.run import Run
 
@@ -190,3 +191,24 @@ def test_a_failed_start_does_not_stand_in_the_way(tmp_path):
     with pytest.raises(ValueError, match="already holds a run"):
         Run(out, dataclasses.replace(good, seed=1))
     assert (out / LOCK_NAME).exists()
+
+
+def test_a_full_disk_is_said_with_the_name_of_the_file(tmp_path, monkeypatch):
+    """What was written before stays whole, and nothing torn is left."""
+    out, config = tmp_path / "run", small_config(trials=1, iterations=2)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = Run(out, config)
+    before = (out / "checkpoints" / "latest.safetensors").read_bytes()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/(metrics|timing)\.csv'"), run:
+        list(run.iterations())
+    assert (out / "checkpoints" / "latest.safetensors").read_bytes() == before
+    with pytest.raises(OSError, match=r"No space left on device: '.*/agent'"):
+        write_atomically(tmp_path / "agent", b"text")
+    assert not list(tmp_path.glob(".agent*"))
+    monkeypatch.undo()
+    with Run(out, config, resume=True) as run:
+        list(run.iterations())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -74,9 +75,12 @@ class Table:
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file."""
-        self.sync()
-        self._file.close()
+        """Close the file, also where the disk is full."""
+        try:
+            self.sync()
+        finally:
+            with contextlib.suppress(OSError):  # of what could not be written, once more
+                self._file.close()
 
 
 class Records:
@@ -127,10 +131,10 @@ class Records:
         self.timing.sync()
 
     def close(self) -> None:
-        """Close all files."""
-        self.metrics.close()
-        self.timing.close()
-        self.board.close()
+        """Close all files, also where one of them cannot be written."""
+        with contextlib.ExitStack() as every:
+            for file in (self.board, self.timing, self.metrics):
+                every.callback(file.close)
 
 
 def read_diverged(run: Path) -> list[Divergence]:
