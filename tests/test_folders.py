@@ -17,6 +17,7 @@ import pgcore
 from conftest import ball_spec, small_config
 from pgcore.base.files import write_atomically
 from pgcore.base.folders import LOCK_NAME, FolderInUseError, FolderLock
+from pgcore.studies.gradient.study import TrueGradient
 from pgcore.training.run import Run
 
 HOLD = """
@@ -212,3 +213,22 @@ def test_a_full_disk_is_said_with_the_name_of_the_file(tmp_path, monkeypatch):
     monkeypatch.undo()
     with Run(out, config, resume=True) as run:
         list(run.iterations())
+
+
+def test_a_study_without_a_finished_cell_gives_way_to_the_corrected_command(
+    runs, tmp_path, monkeypatch
+):
+    few = {"iterations": (2,), "trials": 1, "pairs": (64,), "estimates": 2, "true_pairs": 64}
+    few["true_step_pairs"] = 64
+    gradient = pgcore.studies.gradient_quality
+
+    def broken(self, at, num_threads):
+        raise ValueError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrueGradient, "__call__", broken)
+        with pytest.raises(pgcore.studies.StudyError):
+            gradient(runs[0], tmp_path, seed=1, **few)
+    gradient(runs[0], tmp_path, seed=2, **few)
+    with pytest.raises(ValueError, match="holds a study with other settings of seed"):
+        gradient(runs[0], tmp_path, seed=1, **few)

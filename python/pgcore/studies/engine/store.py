@@ -54,7 +54,7 @@ class Schema:
 
 
 def check_same(path: Path, schema: Schema) -> bool:
-    """Whether a study of this schema is at a path; False if nothing is.
+    """Whether a study of this schema is at a path; False if nothing is, or none of its cells.
 
     Raises:
         ValueError: the path holds a study with other settings or agents, or something else.
@@ -68,6 +68,9 @@ def check_same(path: Path, schema: Schema) -> bool:
         moments: Any = group.attrs["moments"]
     except (KeyError, OSError, zarr.errors.GroupNotFoundError) as error:
         raise ValueError(f"out: {path} exists and is no study; choose another") from error
+    marks: Any = group.get(FINISHED)
+    if marks is not None and not (np.asarray(marks[...]) == 1).any():
+        return False  # a start with settings that may have been corrected since
     advice = f"choose another folder, or remove {path.name}, and it is computed anew"
     if stored != schema.spec_text():
         mine, theirs = json.loads(schema.spec_text()), json.loads(stored)
