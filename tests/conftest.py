@@ -92,11 +92,12 @@ def small_config(**changes):
         "minibatches": 4,
         "policy_epochs": 2,
         "value_epochs": 2,
-        "keep": (0, 2),
         "save_every": 1,
         "normalize_rewards": True,
     }
-    return TrainConfig(**(values | changes))
+    values |= changes
+    values.setdefault("keep", tuple(i for i in (0, 2) if i <= values["iterations"]))
+    return TrainConfig(**values)
 
 
 def assert_same_dataset(a, b):

@@ -70,7 +70,7 @@ def test_presets(capsys):
         (("frobnicate",), "unknown command 'frobnicate'; commands: train"),
         (("tasks", "Hoper-v2"), "did you mean Hopper-v2"),
         (("train", "--task", "Nothing-v1", "--out", "/tmp/x"), "unknown id 'Nothing-v1'"),
-        (("train", "--trials", "0", "--out", "/tmp/x"), "trials: expected a count >= 1, got 0"),
+        (("train", "--trials", "0", "--out", "/tmp/x"), "trials: expected an integer >= 1, got 0"),
         (
             ("train", "--preset", "paper", "--task", "HalfCheetah-v4", "--out", "/tmp/x"),
             "exists for Humanoid, Walker2d, Hopper only",

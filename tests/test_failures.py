@@ -139,3 +139,14 @@ def test_ctrl_c_stops_a_long_evaluation():
     assert time.monotonic() - start < 10
     timer.join()
     assert len(pgcore.evaluate(task, policy, 100).returns) > 0
+
+
+def test_what_mujoco_warns_of_a_users_model_is_shown_once(tmp_path):
+    spec = ball_spec(tmp_path)
+    text = (tmp_path / "ball.xml").read_text()
+    old = '<compiler settotalmass="3"/>'  # deprecated
+    (tmp_path / "ball.xml").write_text(text.replace("<mujoco>", f"<mujoco>{old}"))
+    with pytest.warns(UserWarning, match=r"MuJoCo warns of .*ball\.xml: .*deprecated") as seen:
+        assert pgcore.make_task(spec) is pgcore.make_task(spec)
+    assert len(seen) == 1
+    pgcore.make_task("HalfCheetah-v4", lowered=False)  # has the same, which no user can mend

@@ -277,7 +277,7 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
         ({"sources": ()}, "sources: expected at least one number, got none"),
         ({"sampling": Sampling(advantages="normalized")}, "advantages: expected raw"),
         ({"random_range": (float("nan"), 1.0)}, "random_range: expected two growing numbers"),
-        ({"points": (0, 3)}, "points: expected an integer >= 1"),
+        ({"points": (0, 3)}, "points: expected an integer from 1 to 1000, got 0"),
         ({"budget": 0, "pairs": (2000,)}, "budget: expected an integer >= 1"),
         ({"target_error": 0.0, "pairs": (2000,)}, "target_error: expected a number > 0"),
         ({"budget": 9000}, "pairs: expected one number, the most for a point, with"),

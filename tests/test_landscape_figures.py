@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import zarr
 
 import pgcore
 from pgcore.studies import command_line, figures
@@ -80,3 +81,28 @@ def test_one_step_is_one_step():
     assert (few.high - few.low) / 2 > 1.3 * width  # Student's t
     away = reward_change(steps + 0.5, three)  # no centre on the grid
     assert np.isnan(away.estimate)
+
+
+def test_a_point_that_is_not_finite_costs_the_map_no_row(runs, tmp_path):
+    """Its sum in one part is infinity; the others' measures are those of the map without it."""
+    pgcore.studies.landscape(runs[:1], tmp_path, **SMALL | {"pairs": (200,), "part_pairs": 100})
+    whole = open_landscape(tmp_path)
+    total = zarr.open_group(tmp_path / "reward.zarr", mode="r+")["total"]
+    own = total[...]
+    own[..., 0, 1, 2] = np.nan  # of the first of two parts
+    total[...] = own
+    data = open_landscape(tmp_path)
+    lost = ~np.isfinite(data["reward"].values)
+    assert lost.sum() == 1 and lost[..., 1, 2].all()
+    np.testing.assert_array_equal(data["reward"].values[~lost], whole["reward"].values[~lost])
+    row, note = figures.landscape_table(data).splitlines()[10:]
+    assert row.startswith("ppo") and row.split()[5] == whole_row(whole)[5]
+    assert note.strip().startswith("1 of 12 points of this map have no finite reward")
+    for draw in (figures.surface_figure, figures.contour_figure):
+        figures.save_figure(draw(data, "ppo", 0, 128), tmp_path / "figure")
+    pages = [figures.landscape_page(d).count("NaN") for d in (whole, data)]
+    assert pages[0] == pages[1]  # no number that JSON does not have
+
+
+def whole_row(data):
+    return figures.landscape_table(data).splitlines()[10].split()

@@ -67,7 +67,7 @@ def test_merge_equals_push():
 
 
 def test_bad_normalisers_are_named():
-    with pytest.raises(ValueError, match="clip: expected a number > 0 or None"):
+    with pytest.raises(ValueError, match="clip: expected a number > 0"):
         Normalizer.create(3, clip=0)
     with pytest.raises(ValueError, match="members"):
         Normalizer.create(3, 0)

@@ -73,3 +73,16 @@ def test_bounds_of_measures_cover_the_true_surface(error):
     assert (hits >= repeats * np.array([0.95, 0.95, 0.92 - 3 * 0.0192])).all(), hits
     if error == 0.02:  # and not empty words
         assert (width / repeats < [0.75, 0.8, 0.05]).all(), width / repeats
+
+
+def test_points_that_are_not_finite_are_compared_with_none():
+    surrogate, reward = np.arange(6.0), np.array([0.0, 1.0, np.nan, 3.0, 2.0, np.inf])
+    surface = measures.RewardSurface(reward, np.full(6, 1e-6), np.full(6, 10.0))
+    # of the steps 0-1 and 3-4 alone, one agrees
+    assert measures.sign_agreement(surrogate, surface).estimate == 0.5
+    known = np.array([0, 1, 3, 4])
+    sound = measures.RewardSurface(*(a[known] for a in vars(surface).values()))
+    left = measures.rank_correlation(surrogate[known], sound)
+    assert measures.rank_correlation(surrogate, surface) == left
+    square = measures.RewardSurface(*(np.tile(a, (6, 1)) for a in vars(surface).values()))
+    assert np.isnan(measures.roughness(square).unexplained)

@@ -179,7 +179,7 @@ def test_a_run_is_not_mixed_with_another(tmp_path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"trials": 0}, "trials: expected a count >= 1, got 0"),
+        ({"trials": 0}, "trials: expected an integer >= 1, got 0"),
         ({"pairs": -1}, "pairs"),
         ({"gamma": 2.0}, "gamma: expected a number from 0 to 1"),
         ({"policy_lr": 0.0}, "policy_lr: expected a number > 0"),
@@ -229,3 +229,30 @@ def test_zero_baseline_uses_returns():
     zeros = np.zeros_like(batch.rewards)
     returns = pgcore.discounted_returns(batch.rewards, zeros, batch.terminated, batch.truncated)
     np.testing.assert_allclose(data.advantages[0].numpy(), returns[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "kept"),
+    [(500, (0, 150, 300, 450, 500)), (451, (0, 150, 300, 450, 451)), (4, (0, 1, 2, 3, 4))],
+)
+def test_what_a_run_keeps_fits_its_length(iterations, kept):
+    assert TrainConfig(iterations=iterations).kept() == kept
+
+
+def test_a_short_run_leaves_something_to_study(tmp_path):
+    """Also with a learning rate that falls to 0, and without iterations that nobody asked for."""
+    config = preset_config("paper", "Hopper-v2", "ppo")
+    small = {"iterations": 4, "pairs": 128, "minibatches": 4, "hidden": (8,), "value_hidden": (8,)}
+    run_to_end(tmp_path / "run", dataclasses.replace(config, **small))
+    study = pgcore.studies.STUDIES["value"]
+    for iterations, last in (None, 3), ((0, 1), 1):
+        settings = {"iterations": iterations}
+        _, plans = study.plan(str(tmp_path / "run"), tmp_path / "out", None, settings)
+        planned = plans["errors.zarr"].schema.cell_dims["iteration"]
+        assert planned == list(iterations or (0, 1, 2, 3))
+        assert plans["variance.zarr"].schema.cell_dims["iteration"] == [last]
+
+
+def test_settings_of_an_older_pgcore_that_kept_too_much_are_read():
+    values = small_config(iterations=4).to_dict() | {"keep": [0, 2, 150, -5]}
+    assert TrainConfig.from_dict(values).keep == (0, 2)

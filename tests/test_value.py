@@ -210,8 +210,8 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
     assert "value errors" in text and "true value" in text and "variance" in text
     for change, match in (
         ({"returns": "full"}, "returns: expected one of resolved, cut"),
-        ({"estimates": 2}, "estimates: expected an integer >= 3"),
-        ({"states": 2}, "states: expected an integer >= 3"),
+        ({"estimates": 2}, "estimates: expected an integer from 3 to 4000, got 2"),
+        ({"states": 2}, "states: expected an integer from 3 to 1000000, got 2"),
         ({"sampling": Sampling(baseline="zero")}, "baseline: expected value; this study compares"),
     ):
         with pytest.raises(ValueError, match=match):

@@ -76,6 +76,7 @@ void bind_task(py::module_& m) {
            py::arg("time_limit"), py::arg("contact_margins"), py::arg("lowered"), py::arg("reset"),
            py::arg("observation"), py::arg("reward"), py::arg("termination"))
       .def_property_readonly("passes", [](const TaskHandle& h) { return h.task.passes(); })
+      .def_property_readonly("warnings", [](const TaskHandle& h) { return h.task.warnings(); })
       .def_property_readonly("obs_dim", [](const TaskHandle& h) { return h.task.obs_dim(); })
       .def_property_readonly("act_dim", [](const TaskHandle& h) { return h.task.act_dim(); })
       .def_property_readonly("dt", [](const TaskHandle& h) { return h.task.dt(); })

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 #include <stdexcept>
 #include <string>
+
+#include "pgcore/fork.hpp"
 
 namespace pgcore {
 namespace {
@@ -12,9 +15,25 @@ constexpr std::size_t kMostIdle = 4;
 
 }  // namespace
 
+BatchPool::BatchPool(const mjModel& model) noexcept
+    : model_(&model), generation_(fork_generation()) {}
+
+BatchPool::~BatchPool() {
+  const std::lock_guard lock(fork_mutex());
+  forget_inherited();
+}
+
+void BatchPool::forget_inherited() noexcept {
+  if (generation_ == fork_generation()) return;
+  generation_ = fork_generation();
+  for (BatchPtr& batch : idle_) static_cast<void>(batch.release());
+  idle_.clear();
+}
+
 BatchPtr BatchPool::acquire(std::size_t simulations, int threads) {
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(fork_mutex());
+    forget_inherited();
     const auto fits = [&](const BatchPtr& b) {
       return mjb_nthread(b.get()) == threads &&
              static_cast<std::size_t>(mjb_nsim(b.get())) >= simulations;
@@ -37,8 +56,12 @@ BatchPtr BatchPool::acquire(std::size_t simulations, int threads) {
 }
 
 void BatchPool::release(BatchPtr batch) noexcept {
-  const std::lock_guard lock(mutex_);
-  if (idle_.size() >= kMostIdle) idle_.erase(idle_.begin());
+  BatchPtr oldest;  // goes, and its threads end, when nothing is held
+  const std::lock_guard lock(fork_mutex());
+  if (idle_.size() >= kMostIdle) {
+    oldest = std::move(idle_.front());
+    idle_.erase(idle_.begin());
+  }
   idle_.push_back(std::move(batch));
 }
 

@@ -5,8 +5,8 @@
 #include <mujoco/mujoco.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace pgcore {
@@ -16,10 +16,13 @@ struct BatchDeleter {
 };
 using BatchPtr = std::unique_ptr<mjBatch, BatchDeleter>;
 
-// Thread-safe: calls that overlap get batches of their own.
+// Thread-safe: calls that overlap get batches of their own. In a forked child it begins anew.
 class BatchPool {
  public:
-  explicit BatchPool(const mjModel& model) : model_(&model) {}
+  explicit BatchPool(const mjModel& model) noexcept;
+  ~BatchPool();
+  BatchPool(const BatchPool&) = delete;
+  BatchPool& operator=(const BatchPool&) = delete;
 
   // A batch with at least `simulations` simulations and exactly `threads` threads. Throws
   // std::runtime_error if MuJoCo cannot make one.
@@ -29,8 +32,11 @@ class BatchPool {
   void release(BatchPtr batch) noexcept;
 
  private:
+  // Give up batches that fork copied: deleting one would wait for its threads. Under fork_mutex().
+  void forget_inherited() noexcept;
+
   const mjModel* model_;
-  std::mutex mutex_;
+  std::uint64_t generation_;
   std::vector<BatchPtr> idle_;
 };
 

@@ -4,26 +4,33 @@
 
 #include <mutex>
 
+#include "pgcore/fork.hpp"
+
 namespace pgcore {
 namespace {
 
-std::mutex clock_mutex;
 int stopped = 0;                // how many StoppedClocks live
 mjfTime taken_clock = nullptr;  // what the first of them found
 
 }  // namespace
 
 StoppedClock::StoppedClock() noexcept {
-  const std::lock_guard lock(clock_mutex);
+  const std::lock_guard lock(fork_mutex());
   if (stopped++ > 0) return;
   taken_clock = mjcb_time;
   mjcb_time = nullptr;
 }
 
 StoppedClock::~StoppedClock() {
-  const std::lock_guard lock(clock_mutex);
+  const std::lock_guard lock(fork_mutex());
   // a clock that somebody installed meanwhile stays
   if (--stopped == 0 && mjcb_time == nullptr) mjcb_time = taken_clock;
+}
+
+void start_clock_after_fork() noexcept {
+  if (stopped == 0) return;
+  stopped = 0;
+  if (mjcb_time == nullptr) mjcb_time = taken_clock;
 }
 
 std::string installed_callback() {
@@ -38,7 +45,7 @@ std::string installed_callback() {
 }
 
 const void* clock_address() noexcept {
-  const std::lock_guard lock(clock_mutex);
+  const std::lock_guard lock(fork_mutex());
   return reinterpret_cast<const void*>(mjcb_time);
 }
 

@@ -18,6 +18,9 @@ class StoppedClock {
   StoppedClock& operator=(const StoppedClock&) = delete;
 };
 
+// In a forked child, which has none of the threads whose calls stopped the clock. For fork.cpp.
+void start_clock_after_fork() noexcept;
+
 // The name of a physics callback that is installed ("mjcb_control"), or an empty text.
 std::string installed_callback();
 

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace pgcore {
 
@@ -33,7 +34,8 @@ class QuietScope {
   QuietScope& operator=(const QuietScope&) = delete;
 };
 
-// Compile an MJCF file. Throws std::invalid_argument with MuJoCo's message.
-ModelPtr load_model(const std::string& xml_path);
+// Compile an MJCF file; what MuJoCo warns of is added to `warnings`. Throws std::invalid_argument
+// with MuJoCo's message.
+ModelPtr load_model(const std::string& xml_path, std::vector<std::string>& warnings);
 
 }  // namespace pgcore

@@ -20,7 +20,7 @@ std::vector<std::string> describe(const auto& terms, auto line) {
 }  // namespace
 
 Task::Task(const TaskConfig& config)
-    : stepped_(load_model(config.xml_path), config.margin_rule, config.lowered),
+    : stepped_(load_model(config.xml_path, warnings_), config.margin_rule, config.lowered),
       frame_skip_(config.frame_skip),
       time_limit_(config.time_limit) {
   if (frame_skip_ < 1) throw std::invalid_argument("frame_skip: expected a count >= 1");

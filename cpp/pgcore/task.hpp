@@ -49,6 +49,8 @@ class Task {
   // For sizes, names and the layout of mjData; stepped through a view of it.
   const mjModel& model() const noexcept { return stepped_.compiled(); }
   const std::vector<std::string>& passes() const noexcept { return stepped_.passes(); }
+  // What MuJoCo warned of when it compiled the model.
+  const std::vector<std::string>& warnings() const noexcept { return warnings_; }
   int obs_dim() const noexcept { return obs_dim_; }
   int act_dim() const noexcept { return model().nu; }
   int time_limit() const noexcept { return time_limit_; }
@@ -82,6 +84,7 @@ class Task {
   // frame_skip simulator steps; false where they diverged. Adds to `unlisted`.
   bool simulate(mjData& d, std::int64_t& unlisted) const noexcept;
 
+  std::vector<std::string> warnings_;
   SteppedModel stepped_;
   int frame_skip_;
   int time_limit_;

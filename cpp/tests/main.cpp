@@ -6,6 +6,7 @@
 
 #include "check.hpp"
 #include "courses.hpp"
+#include "fork.hpp"
 #include "pgcore/random.hpp"
 #include "pgcore/returns.hpp"
 #include "world.hpp"
@@ -255,6 +256,7 @@ int main() {
   bad_starts_are_divergences();
   bad_controls_are_divergences();
   cancelling_stops_a_long_call();
+  a_forked_child_goes_on();
   bad_definitions_throw();
   std::printf(failures == 0 ? "all C++ tests passed\n" : "%d checks failed\n", failures);
   return failures == 0 ? 0 : 1;

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
-from pgcore.base.errors import check_choice
+from pgcore.base.errors import check_choice, check_count, check_number, check_path, check_type
 from pgcore.base.files import digest_of, write_arrays
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning.advantages import Judgement
@@ -29,7 +29,7 @@ from pgcore.policies.normalize import Normalizer
 from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch, Scores
 from pgcore.rollout.collect import collect, evaluate
-from pgcore.tasks.gymnasium import AnyTask
+from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 from pgcore.tasks.make import make_task
 from pgcore.tasks.task import Task, TaskSpec
 
@@ -81,6 +81,8 @@ class Agent:
             object.__setattr__(self, "task", make_task(self.task))
         if isinstance(self.algorithm, str):
             object.__setattr__(self, "algorithm", find_algorithm(self.algorithm))
+        kinds = Algorithm | None
+        check_type("algorithm", self.algorithm, kinds, "a name such as 'ppo', or an Algorithm")
         if self.algorithm is not None and self.settings is None:
             object.__setattr__(self, "settings", self.algorithm.settings())  # type: ignore[union-attr]
         self._check_types()
@@ -88,16 +90,26 @@ class Agent:
 
     def _check_types(self) -> None:
         kinds: dict[str, tuple[Any, str]] = {
+            "task": (
+                Task | GymnasiumTask,
+                "an id, a TaskSpec or what pgcore.make_task gives",
+            ),
             "policy": (GaussianPolicy, "a GaussianPolicy"),
             "value": (ValueNet | None, "a ValueNet or None"),
             "normalizer": (Normalizer | None, "a Normalizer or None"),
+            "reward_std": (np.ndarray | None, "an array [M] or None"),
+            "judgement": (Judgement, "a Judgement"),
+            "optimizer": (Mapping, "a mapping of arrays"),
+            "origin": (Mapping, "a mapping of plain values"),
         }
         for name, (kind, text) in kinds.items():
-            if not isinstance(getattr(self, name), kind):
-                got = type(getattr(self, name)).__name__
-                raise TypeError(f"{name}: expected {text}, got {got}")
-        if not hasattr(self.task, "obs_dim"):
-            raise TypeError(f"task: expected a task, got {type(self.task).__name__}")
+            check_type(name, getattr(self, name), kind, text)
+        for name, array in self.optimizer.items():
+            check_type(f"optimizer.{name}", array, np.ndarray, "an array with M rows")
+        if self.reward_clip is not None:
+            check_number("reward_clip", self.reward_clip, 0, above=True)
+        check_number("rate", self.rate, 0, 1)
+        check_count("iteration", self.iteration, 0)
         if self.actions is not None:
             check_choice("actions", self.actions, ACTION_MAPS)
 
@@ -127,9 +139,8 @@ class Agent:
 
     def select(self, trial: int) -> Agent:
         """One trial, as a stack of one member."""
+        check_count("trial", trial, 0, self.members - 1)
         own = slice(trial, trial + 1)
-        if not 0 <= trial < self.members:
-            raise ValueError(f"trial: expected a number below {self.members}, got {trial}")
         value, normalizer, std = self.value, self.normalizer, self.reward_std
         origin = dict(self.origin)
         if "trials" in origin:
@@ -255,7 +266,7 @@ class Agent:
 
     def save(self, path: str | Path) -> None:
         """Write the agent as one safetensors file, which :func:`pgcore.load_agent` reads."""
-        value, normalizer = self.value, self.normalizer
+        value, normalizer, path = self.value, self.normalizer, check_path("path", path)
         header = {
             "kind": "agent",
             "format": FORMAT,
@@ -273,7 +284,7 @@ class Agent:
             "iteration": self.iteration,
             "origin": dict(self.origin),
         }
-        write_arrays(Path(path), header, self._arrays())
+        write_arrays(path, header, self._arrays())
 
 
 def _changed(settings: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from pgcore.agent import FORMAT, Agent
-from pgcore.base.errors import CheckpointError
+from pgcore.base.errors import CheckpointError, check_path
 from pgcore.base.files import read_arrays
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import ALGORITHMS, Algorithm
@@ -32,7 +32,7 @@ def load_agent(path: str | Path, *, task: Any = None, algorithm: Algorithm | Non
     Raises:
         CheckpointError: no agent's file, corrupt, newer than this pgcore, or for another model.
     """
-    path = Path(path)
+    path = check_path("path", path)
     header, arrays = read_arrays(path, "agent")
     if header.get("kind") != "agent":
         raise CheckpointError(f"agent: {path} holds no agent; a run's folder is given as such")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import tyro
+
+from pgcore.base.command import parse
 
 USAGE = """usage: pgcore COMMAND [options]
 
@@ -36,7 +39,7 @@ def tasks(arguments: Sequence[str]) -> None:
         id: Annotated[str | None, tyro.conf.Positional] = None
         """Task id, task file (arm.toml) or gym:ID."""
 
-    wanted = tyro.cli(Command, prog="pgcore tasks", args=list(arguments)).id
+    wanted = parse(Command, "pgcore tasks", arguments).id
     if wanted is None:
         print(f"{'id':<20}{'obs':>5}{'act':>5}{'dt (s)':>9}{'limit':>7}  note")
         for name in task_ids():
@@ -53,7 +56,7 @@ def info(arguments: Sequence[str]) -> None:
     """`pgcore info`: what this installation is."""
     from pgcore.base.provenance import describe_installation
 
-    tyro.cli(_NoOptions, prog="pgcore info", args=list(arguments))
+    parse(_NoOptions, "pgcore info", arguments)
     print(describe_installation())
 
 
@@ -100,6 +103,11 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 }
 
 
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+    """A warning as one line, without the place in the code that gave it."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: one line for an error, exit status 2, and nothing computed is lost."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
@@ -116,9 +124,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"pgcore: unknown command {argv[0]!r}; commands: {known}", file=sys.stderr)
         raise SystemExit(2)
     try:
-        COMMANDS[argv[0]](argv[1:])
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            COMMANDS[argv[0]](argv[1:])
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"pgcore {argv[0]}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except MemoryError as error:
+        what = str(error) or "no memory is left"
+        print(f"pgcore {argv[0]}: {what}; ask for less at a time", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is on disk", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from pgcore.agent import Agent
+from pgcore.base.command import parse
 from pgcore.importers.check import lines
 from pgcore.importers.export_snippet import exporter
 from pgcore.importers.table import READERS, import_agent
@@ -93,7 +94,7 @@ def _optimizer(agent: Agent) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Parse, read, check, write; the caller turns errors into one line."""
-    command = tyro.cli(Command, prog="pgcore import", args=list(arguments))
+    command = parse(Command, "pgcore import", arguments)
     if command.exporter is not None:
         print(exporter(command.exporter, list(READERS)), end="")
         return

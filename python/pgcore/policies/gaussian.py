@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from pgcore.base.arrays import F32, F64
-from pgcore.base.errors import check_count
+from pgcore.base.errors import check_count, check_number
 from pgcore.policies.distribution import HALF_LOG_2PI, Gaussian
 from pgcore.policies.head import Head
 from pgcore.policies.mlp import mlp_backward, mlp_forward, mlp_tangent
-from pgcore.policies.stack import StackedMlp
+from pgcore.policies.stack import StackedMlp, checked_widths
 
 GRADIENT_STREAMS = 8  # whose activations are held at a time
 
@@ -69,6 +69,9 @@ class GaussianPolicy(StackedMlp):
         mean_map: str = "linear",
     ) -> None:
         A = check_count("act_dim", act_dim)
+        check_count("obs_dim", obs_dim)
+        check_number("log_std", log_std)
+        hidden = checked_widths(hidden)
         self.head = Head(std, std_map, log_std_range, min_std, mean_map)
         self.extra = A if self.head.free else 0
         sizes = (obs_dim, *hidden, A if self.head.free else 2 * A)

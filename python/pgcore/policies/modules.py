@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pgcore.base.errors import check_type
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.policies.value import ValueNet
@@ -22,6 +23,7 @@ def _function(module: nn.Module) -> tuple[type[nn.Module], dict[str, Any]]:
 
 def _read(name: str, module: nn.Module) -> tuple[list[nn.Linear], str]:
     """The linear layers of a sequence, and the activation between them."""
+    check_type("module", module, nn.Module, "a torch module")
     parts = [m for m in module.modules() if not list(m.children())]
     layers = [m for m in parts if isinstance(m, nn.Linear)]
     between = [_function(m) for m in parts if not isinstance(m, _LINEAR)]
@@ -59,6 +61,7 @@ def policy_from_module(module: nn.Module, log_std: Tensor) -> GaussianPolicy:
     """
     layers, activation = _read("module", module)
     act_dim = layers[-1].out_features
+    check_type("log_std", log_std, Tensor, "a tensor [A]")
     if tuple(log_std.shape) != (act_dim,):
         raise ValueError(f"log_std: expected [A] = [{act_dim}], got {list(log_std.shape)}")
     hidden = [layer.out_features for layer in layers[:-1]]

@@ -8,7 +8,7 @@ import numpy as np
 
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64, Bool
-from pgcore.base.errors import check_count
+from pgcore.base.errors import check_count, check_number, check_type
 
 
 @dataclass
@@ -30,13 +30,26 @@ class Normalizer:
     m2: F64
     clip: float | None = 10.0
 
+    def __post_init__(self) -> None:
+        for name, dims in (("count", 1), ("mean", 2), ("m2", 2)):
+            array, wanted = getattr(self, name), f"a float64 array {('[M]', '[M, O]')[dims - 1]}"
+            check_type(name, array, np.ndarray, wanted)
+            if array.dtype != np.float64 or array.ndim != dims:
+                got = f"{list(array.shape)} of {array.dtype}"
+                raise TypeError(f"{name}: expected {wanted}, got {got}")
+        shape = len(self.count), self.mean.shape[1]
+        for name in ("mean", "m2"):
+            if getattr(self, name).shape != shape:
+                shown = list(getattr(self, name).shape)
+                raise ValueError(f"{name}: expected [M, O] = {list(shape)}, got {shown}")
+        if self.clip is not None:
+            check_number("clip", self.clip, 0, above=True)
+
     @staticmethod
     def create(obs_dim: int, members: int = 1, clip: float | None = 10.0) -> Normalizer:
         """Statistics of nothing: inputs pass unchanged (but for the clipping)."""
         check_count("obs_dim", obs_dim)
         check_count("members", members)
-        if clip is not None and not clip > 0:
-            raise ValueError(f"clip: expected a number > 0 or None, got {clip}")
         shape = (members, obs_dim)
         return Normalizer(np.zeros(members), np.zeros(shape), np.zeros(shape), clip)
 
@@ -53,6 +66,8 @@ class Normalizer:
         Raises:
             ValueError: a scale below 1e-8, which no standard deviation here gives, or not finite.
         """
+        for name, values in (("mean", mean), ("scale", scale)):
+            check_type(name, values, np.ndarray | list | tuple, "an array [M, O] or [O]")
         mean, scale = (np.atleast_2d(np.asarray(a, dtype=np.float64)) for a in (mean, scale))
         if mean.shape != scale.shape:
             raise ValueError(f"scale: expected {list(mean.shape)}, got {list(scale.shape)}")

@@ -5,15 +5,23 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pgcore.base.errors import check_choice, check_count
+from pgcore.base.errors import check_choice, check_count, check_seed, check_type
+from pgcore.base.memory import check_memory
 from pgcore.policies.mlp import ACTIVATIONS, mlp
 
 INITIALIZATIONS = ("orthogonal", "xavier")
 _SEED_STRIDE = 0x9E3779B97F4A7C15  # odd: distinct generators for every (seed, member)
+
+
+def checked_widths(hidden: Any) -> tuple[int, ...]:
+    """Widths of hidden layers, a sequence of integers."""
+    check_type("hidden", hidden, tuple | list, "a sequence of layer widths, such as (64, 64)")
+    return tuple(check_count("hidden", width) for width in hidden)
 
 
 class StackedMlp(nn.Module):
@@ -42,10 +50,13 @@ class StackedMlp(nn.Module):
         seed: int,
     ) -> None:
         super().__init__()
+        check_seed("seed", seed)
         self.sizes = tuple(check_count("layer size", n) for n in sizes)
         self.members = check_count("members", members)
         self.activation = check_choice("activation", activation, list(ACTIVATIONS))
         count = sum((a + 1) * b for a, b in itertools.pairwise(self.sizes)) + self.extra
+        needed = 16.0 * self.members * count
+        check_memory("members", self.members, needed, "choose fewer, or smaller layers")
         self.flat = torch.zeros(members, count)
         self.flat_grad = torch.zeros(members, count)
         values, gradients = self.split(self.flat), self.split(self.flat_grad)

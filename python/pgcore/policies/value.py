@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from pgcore.policies.stack import StackedMlp
+from pgcore.base.errors import check_count
+from pgcore.policies.stack import StackedMlp, checked_widths
 
 
 class ValueNet(StackedMlp):
@@ -29,7 +30,10 @@ class ValueNet(StackedMlp):
         init: str = "orthogonal",
         seed: int = 0,
     ) -> None:
-        super().__init__((obs_dim, *hidden, 1), members, activation, init, 1.0, seed)
+        hidden = checked_widths(hidden)
+        super().__init__(
+            (check_count("obs_dim", obs_dim), *hidden, 1), members, activation, init, 1.0, seed
+        )
         self.obs_dim, self.hidden = obs_dim, tuple(hidden)
 
     def forward(self, inputs: Tensor) -> Tensor:

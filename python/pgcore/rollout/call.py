@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pgcore.base.arrays import I64
-from pgcore.base.errors import check_choice, check_count
+from pgcore.base.errors import check_choice, check_count, check_flag, check_seed, check_type
+from pgcore.base.memory import check_memory
 from pgcore.base.threads import chosen_threads
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
@@ -55,17 +57,12 @@ def check_call(
     update_normalizer: bool,
 ) -> Call:
     """The arguments that every run of streams takes, checked."""
-    if isinstance(streams, np.ndarray):
-        if streams.ndim != 1 or streams.dtype != np.int64:
-            got_text = f"{list(streams.shape)} of {streams.dtype}"
-            raise TypeError(f"streams: expected a count or an array [S] of int64, got {got_text}")
-        member = np.ascontiguousarray(streams)
-    else:
-        member = np.repeat(np.arange(policy.members), check_count("streams", streams))
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed: expected an integer from 0 to 2^64 - 1, got {seed}")
-    if not bool(np.isfinite(policy.flat.numpy()).all()):
-        raise ValueError("policy: expected finite parameters, got NaN or infinity")
+    check_policy(policy)
+    member = _checked_streams(streams, policy.members)
+    if stream_ids is not None:
+        check_type("stream_ids", stream_ids, np.ndarray, "an array [S] of int64, or None")
+    check_type("normalizer", normalizer, Normalizer | None, "a pgcore.Normalizer or None")
+    check_flag("update_normalizer", update_normalizer)
     if normalizer is not None and normalizer.mean.shape != (policy.members, policy.obs_dim):
         expected = f"[{policy.members}, {policy.obs_dim}]"
         got = list(normalizer.mean.shape)
@@ -73,11 +70,37 @@ def check_call(
     return Call(
         member=member,
         stream_ids=np.arange(len(member)) if stream_ids is None else stream_ids,
-        seed=seed,
+        seed=check_seed("seed", seed),
         num_threads=chosen_threads(num_threads),
         normalizer=normalizer.copy() if normalizer is not None else None,
         update_normalizer=update_normalizer and normalizer is not None,
     )
+
+
+def check_policy(policy: Any) -> None:
+    """Whether it is a policy stack that can act."""
+    check_type("policy", policy, GaussianPolicy, "a pgcore.GaussianPolicy")
+    if not bool(np.isfinite(policy.flat.numpy()).all()):
+        raise ValueError("policy: expected finite parameters, got NaN or infinity")
+
+
+def _checked_streams(streams: Any, members: int) -> I64:
+    """The member of each stream, [S]."""
+    if isinstance(streams, np.ndarray):
+        if streams.ndim != 1 or streams.dtype != np.int64:
+            got_text = f"{list(streams.shape)} of {streams.dtype}"
+            raise TypeError(f"streams: expected a count or an array [S] of int64, got {got_text}")
+        return np.ascontiguousarray(streams)
+    count = check_count("streams", streams)
+    check_memory("streams", streams, 16.0 * count * members, "ask for fewer, in several calls")
+    return np.repeat(np.arange(members), count)
+
+
+def check_transitions(task: AnyTask, streams: int, steps: int) -> None:
+    """ValueError where the transitions of a call cannot fit into memory."""
+    pair = 12 * task.obs_dim + 4 * task.act_dim + 30
+    advice = "ask for fewer, or for fewer streams, in several calls"
+    check_memory("steps", steps, float(streams) * steps * pair, advice)
 
 
 def check_streams(task: AnyTask, policy: GaussianPolicy, call: Call) -> None:

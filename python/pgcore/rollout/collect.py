@@ -9,11 +9,23 @@ import numpy as np
 
 from pgcore import _core
 from pgcore.base.arrays import I64
-from pgcore.base.errors import SimulationError, check_choice, check_count
+from pgcore.base.errors import (
+    SimulationError,
+    check_choice,
+    check_count,
+    check_flag,
+    check_number,
+)
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
 from pgcore.rollout.batch import RolloutBatch, Scores, StreamStates, merge_seen
-from pgcore.rollout.call import Call, check_call, check_streams, chosen_actions
+from pgcore.rollout.call import (
+    Call,
+    check_call,
+    check_streams,
+    check_transitions,
+    chosen_actions,
+)
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
 from pgcore.tasks.task import Task
 
@@ -135,10 +147,12 @@ def collect(
     """
     if backend is not None:
         check_choice("backend", backend, BACKENDS)
-    known = _check_task(task, backend)
+    known = check_task(task, backend)
     control = chosen_actions(known, actions)
     steps = check_count("steps", steps)
+    check_flag("deterministic", deterministic)
     call = check_call(policy, streams, stream_ids, seed, num_threads, normalizer, update_normalizer)
+    check_transitions(known, len(call.member), steps)
     if backend != "python" and isinstance(known, Task):
         arguments = native_arguments(known, policy, call, call.live, deterministic, control)
         return _native_batch(arguments, call, steps, start, keep_end)
@@ -153,7 +167,7 @@ def collect(
     return parallel.collect(known, policy, call, steps, control, deterministic)
 
 
-def _check_task(task: Any, backend: str | None) -> AnyTask:
+def check_task(task: Any, backend: str | None) -> AnyTask:
     """The task, which the Python twin also takes as what Gymnasium makes it of."""
     if isinstance(task, GymnasiumTask) and backend == "native":
         raise ValueError(f"backend: {task.id} runs in Python; leave it out, or choose python")
@@ -210,11 +224,13 @@ def evaluate(
         ValueError, TypeError: a bad argument, before any work.
         SimulationError: see :func:`collect`; ``.result`` has the scores.
     """
-    task = _check_task(task, None)
+    task = check_task(task, None)
     control = chosen_actions(task, actions)
     pairs = check_count("pairs", pairs)
     if task.time_limit is None:
         raise ValueError("task: expected a time_limit, so that every trajectory ends")
+    gamma = check_number("gamma", gamma, 0, 1)
+    check_flag("deterministic", deterministic)
     chosen = default_streams(task, pairs) if streams is None else streams
     call = check_call(policy, chosen, stream_ids, seed, num_threads, normalizer, False)
     if isinstance(task, GymnasiumTask):

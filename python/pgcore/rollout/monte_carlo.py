@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64, Bool
-from pgcore.base.errors import SimulationError, check_count
+from pgcore.base.errors import SimulationError, check_count, check_number, check_seed
+from pgcore.base.memory import check_memory
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.call import check_call, chosen_actions
-from pgcore.rollout.collect import native_arguments
+from pgcore.rollout.call import check_call, check_policy, chosen_actions
+from pgcore.rollout.collect import check_task, native_arguments
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 
@@ -89,10 +91,15 @@ def monte_carlo_values(
         raise ValueError(
             f"monte_carlo_values: needs to restore a simulator's state, which {task.id} cannot"
         )
-    K = check_count("continuations", continuations)
+    check_task(task, None)
+    check_policy(policy)
+    if policy.members != 1:
+        raise ValueError(f"policy: expected a stack of one member, got {policy.members} members")
+    K, seed = check_count("continuations", continuations), check_seed("seed", seed)
     if not isinstance(at, np.ndarray) or at.dtype != np.int64 or at.ndim != 1 or (at < 0).any():
-        raise ValueError("at: expected an int64 array [B] of steps >= 0")
+        raise ValueError(f"at: expected an int64 array [B] of steps >= 0, got {_shown(at)}")
     B = len(at)
+    check_memory("continuations", K, 40.0 * K * max(B, 1), "ask for fewer")
     ids = np.arange(B) if stream_ids is None else _checked("stream_ids", stream_ids, "B", B)
     if branch_seeds is None:
         branch_seeds = np.array([derive_seed(seed, "branch", k) >> 1 for k in range(K)])
@@ -125,18 +132,20 @@ def monte_carlo_values(
 
 def _checked_tail(gamma: float, tail: int | None) -> int:
     """Most steps of a continuation."""
-    if not 0 <= gamma <= 1:
-        raise ValueError(f"gamma: expected a number from 0 to 1, got {gamma}")
+    check_number("gamma", gamma, 0, 1)
     if tail is None and not 0 < gamma < 1:
         raise ValueError(f"tail: expected a count, because gamma is {gamma}")
     return default_tail(gamma) if tail is None else check_count("tail", tail)
 
 
+def _shown(values: Any) -> str:
+    return f"{list(np.shape(values))} of {getattr(values, 'dtype', type(values).__name__)}"
+
+
 def _checked(name: str, values: I64, dim: str, size: int) -> I64:
     """Values that are an int64 array of one size, none negative."""
     if not isinstance(values, np.ndarray) or values.dtype != np.int64 or values.shape != (size,):
-        got = f"{list(np.shape(values))} of {getattr(values, 'dtype', type(values).__name__)}"
-        raise ValueError(f"{name}: expected int64 [{dim}] = [{size}], got {got}")
+        raise ValueError(f"{name}: expected int64 [{dim}] = [{size}], got {_shown(values)}")
     if (values < 0).any():
         raise ValueError(f"{name}: expected numbers >= 0, got {values.min()}")
     return values

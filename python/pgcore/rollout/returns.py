@@ -9,16 +9,10 @@ from numpy.typing import NDArray
 
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64, Bool
-from pgcore.base.errors import check_choice
+from pgcore.base.errors import check_choice, check_number
 
 TIME_LIMIT_RULES = ("bootstrap", "terminate")
 CUT_RULES = ("next", "current", "zero")
-
-
-def _check_unit(name: str, value: float) -> float:
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name}: expected a number from 0 to 1, got {value}")
-    return float(value)
 
 
 def _check_array(name: str, value: Any) -> NDArray[Any]:
@@ -64,8 +58,8 @@ def gae(
         next_values=_check_array("next_values", next_values),
         terminated=_check_array("terminated", terminated),
         truncated=_check_array("truncated", truncated),
-        gamma=_check_unit("gamma", gamma),
-        lam=_check_unit("lam", lam),
+        gamma=check_number("gamma", gamma, 0, 1),
+        lam=check_number("lam", lam, 0, 1),
     )
 
 
@@ -93,7 +87,7 @@ def discounted_returns(
         bootstrap=_check_array("bootstrap", bootstrap),
         terminated=_check_array("terminated", terminated),
         truncated=_check_array("truncated", truncated),
-        gamma=_check_unit("gamma", gamma),
+        gamma=check_number("gamma", gamma, 0, 1),
     )
 
 

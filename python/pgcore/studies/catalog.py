@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 import zarr
 
+from pgcore.base.errors import check_path
 from pgcore.studies.engine.study import Study
 from pgcore.studies.gradient.opening import open_gradient
 from pgcore.studies.gradient.report import report_gradient
@@ -79,7 +80,10 @@ STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
 
 def study_of(out: str | Path) -> Study:
     """The study whose datasets a folder holds; ValueError if it holds none."""
-    for store in sorted(Path(out).glob("*.zarr")):
+    out = check_path("out", out)
+    if not out.is_dir():
+        raise ValueError(f"study: there is no folder {out}")
+    for store in sorted(out.glob("*.zarr")):
         spec: Any = zarr.open_group(store, mode="r").attrs.get("spec")
         name = str(json.loads(spec).get("study", "")) if spec else ""
         for study in _ALL:

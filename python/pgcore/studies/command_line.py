@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from pgcore.base.command import parse
+from pgcore.base.errors import check_count
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.study import Study
 
@@ -58,10 +60,10 @@ def _parse(study: Study, arguments: Sequence[str]) -> tuple[Where, Any]:
         frozen=True,
     )
     kind.__doc__ = study.question
-    command: Any = tyro.cli(
+    command: Any = parse(
         kind,
-        prog=f"pgcore study {study.name}",
-        args=list(arguments),
+        f"pgcore study {study.name}",
+        arguments,
         config=(tyro.conf.OmitArgPrefixes,),
     )
     return command.where, command.study
@@ -70,6 +72,8 @@ def _parse(study: Study, arguments: Sequence[str]) -> tuple[Where, Any]:
 def run(study: Study, arguments: Sequence[str]) -> None:
     """One study: parse, compute, report."""
     where, chosen = _parse(study, arguments)
+    if where.threads is not None:
+        check_count("threads", where.threads)
     settings = {f.name: getattr(chosen, f.name) for f in dataclasses.fields(chosen)}
     options: dict[str, Any] = {
         "num_threads": where.threads,

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any, overload
 
+from pgcore.base.errors import check_flag
 from pgcore.tasks.definitions import TASKS
 from pgcore.tasks.files import read_task_file
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
@@ -46,6 +47,7 @@ def make_task(
         ValueError: unknown id (the message names near matches), bad term or model file, or an
             environment with other spaces than flat Boxes.
     """
+    check_flag("lowered", lowered)
     if isinstance(task, TaskSpec):
         return cached_task(task, lowered)
     if isinstance(task, GymnasiumSpec) or callable(task):

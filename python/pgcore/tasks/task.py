@@ -6,15 +6,17 @@ import functools
 import hashlib
 import importlib.util
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import mujoco
 
 from pgcore import _core
-from pgcore.base.errors import check_choice, check_count
+from pgcore.base.errors import check_choice, check_count, check_flag, check_type
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ class Term:
     kind: str
     parameters: tuple[tuple[str, float | str], ...] = ()
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.kind, str):
+            raise TypeError(f"term: expected the name of a kind, got {self.kind!r}")
+        for name, value in self.parameters:
+            if isinstance(value, bool) or not isinstance(value, Real | str):
+                raise TypeError(
+                    f"term {self.kind!r}: {name}: expected a number or a text, got {value!r}"
+                )
+
     @staticmethod
     def of(kind: str, **parameters: float | str) -> Term:
         """A term from keyword parameters."""
@@ -66,6 +77,7 @@ class Term:
         return self.kind, values
 
 
+_MOST = 2**31 - 1
 ROOMS = ("reset", "observation", "reward", "termination")
 
 
@@ -75,7 +87,8 @@ class TaskSpec:
 
     Attributes:
         id: name of the task, e.g. ``"Hopper-v2"``.
-        xml: path of the MJCF file, or ``gymnasium:NAME`` for a model of the installed gymnasium.
+        xml: path of the MJCF file, a text or a :class:`~pathlib.Path`, or ``gymnasium:NAME`` for a
+            model of the installed gymnasium.
         frame_skip: simulator steps per environment step.
         time_limit: environment steps after which a trajectory is truncated; None: never.
         reset, observation, reward, termination: the terms, in order. Observations are
@@ -99,6 +112,18 @@ class TaskSpec:
     contact_margins: str = "sum"
     note: str = ""
     gymnasium_options: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check kinds; a path becomes a text and lists of terms tuples, so that it is hashable."""
+        check_type("id", self.id, str, "a name")
+        check_type("xml", self.xml, str | os.PathLike, "the path of an MJCF file")
+        object.__setattr__(self, "xml", os.fspath(self.xml))
+        for room in ROOMS:
+            terms = getattr(self, room)
+            check_type(room, terms, tuple | list, "a tuple of terms")
+            for term in terms:
+                check_type(room, term, Term, "terms such as Term.of('qpos', start=1)")
+            object.__setattr__(self, room, tuple(terms))
 
     def xml_path(self) -> Path:
         """Where the model file is."""
@@ -185,9 +210,11 @@ class Task:
     """
 
     def __init__(self, spec: TaskSpec, *, lowered: bool = True) -> None:
-        check_count("frame_skip", spec.frame_skip)
+        check_type("spec", spec, TaskSpec, "a TaskSpec")
+        check_flag("lowered", lowered)
+        check_count("frame_skip", spec.frame_skip, most=_MOST)
         if spec.time_limit is not None:
-            check_count("time_limit", spec.time_limit)
+            check_count("time_limit", spec.time_limit, most=_MOST)
         path = spec.xml_path()
         if not path.is_file():
             raise ValueError(f"xml: expected a readable MJCF file, got {str(path)!r}")
@@ -203,6 +230,9 @@ class Task:
             reward=[t.native() for t in spec.reward],
             termination=[t.native() for t in spec.termination],
         )
+        if ":" not in spec.xml:  # those of a package are not the user's to mend
+            for text in self.native.warnings:
+                warnings.warn(f"xml: MuJoCo warns of {path}: {text}", stacklevel=2)
         self.id = spec.id
         self.frame_skip = spec.frame_skip
         self.time_limit = spec.time_limit

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from pgcore.agent import Agent
-from pgcore.base.errors import CheckpointError
+from pgcore.base.errors import CheckpointError, check_path
 from pgcore.base.files import read_arrays, write_arrays
 from pgcore.learning.optimizer import SLOTS
 from pgcore.policies.gaussian import GaussianPolicy
@@ -127,8 +127,12 @@ def load_checkpoint(path: str | Path, task: str | None = None) -> Checkpoint:
     Raises:
         CheckpointError: missing, truncated, corrupt, of another format or for another task.
     """
-    path = Path(path)
+    path = check_path("path", path)
     header, state = read_arrays(path, "checkpoint")
+    if header.get("kind") == "agent":
+        raise CheckpointError(
+            f"checkpoint: {path} holds no checkpoint, but an agent; pgcore.load_agent reads it"
+        )
     if header.get("format") not in FORMATS or "config" not in header:
         got = header.get("format")
         raise CheckpointError(f"checkpoint: {path} has format {got}, expected {VERSION}")

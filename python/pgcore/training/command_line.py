@@ -16,7 +16,8 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from pgcore.base.errors import CheckpointError
+from pgcore.base.command import parse
+from pgcore.base.errors import CheckpointError, check_count
 from pgcore.training.config import TrainConfig
 from pgcore.training.presets import (
     FAMILIES,
@@ -114,11 +115,11 @@ def _parse(arguments: Sequence[str]) -> tuple[TrainConfig, _RunOptions, str]:
         default. Without it: paper for the paper's own tasks (-v2), else default."""
 
     chosen: Any = preset if preset in ("default", "paper", "companion") else "default"
-    command = tyro.cli(
+    command = parse(
         Command,
-        prog="pgcore train",
+        "pgcore train",
+        arguments,
         description="Train a stack of agents. The defaults shown are those of the chosen preset.",
-        args=list(arguments),
         default=Command(_RunOptions(tyro.MISSING), settings, chosen),
     )
     return command.config, command.run, preset
@@ -134,6 +135,10 @@ def _name_lost(bar: Any, run: Run, record: Record) -> None:
 def train(arguments: Sequence[str]) -> None:
     """`pgcore train`: parse, run, report."""
     config, options, preset = _parse(arguments)
+    if options.threads is not None:
+        check_count("threads", options.threads)
+    if options.resume and not (options.out / "config.json").is_file():
+        print(f"nothing to resume in {options.out}: a new run begins", file=sys.stderr)
     with (
         Run(options.out, config, resume=options.resume, num_threads=options.threads) as run,
         _graceful_stop() as stop,
@@ -180,7 +185,7 @@ def presets(arguments: Sequence[str]) -> None:
         diff: bool = False
         """Only where the presets paper and companion differ."""
 
-    if tyro.cli(Command, prog="pgcore presets", args=list(arguments)).diff:
+    if parse(Command, "pgcore presets", arguments).diff:
         print(f"{'task':<10}{'algorithm':<11}{'field':<17}{'paper':>10}{'companion':>11}")
         for family, algorithm, name, paper, companion in preset_differences():
             print(f"{family:<10}{algorithm:<11}{name:<17}{paper:>10.4g}{companion:>11.4g}")

@@ -11,14 +11,12 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from pgcore.base.errors import check_choice
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import ALGORITHMS, Algorithm, find_algorithm
 from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.tasks.task import TaskSpec
+from pgcore.training.fields import check_fields
 
-_POSITIVE = ("policy_lr", "value_lr", "adam_eps", "kl", "clip")
-_POSITIVE_OR_NONE = ("target_kl", "max_grad_norm", "value_max_grad_norm", "value_clip")
 VERSION = 2  # of the settings' form; files of an older one take defaults for what they lack
 
 
@@ -150,39 +148,16 @@ class TrainConfig:
 
     lowered: bool = True
     """Make the simulator cheaper where that changes no bit; off: the plain loop."""
-    keep: tuple[int, ...] = (0, 150, 300, 450)
-    """Iterations whose checkpoints are kept; the last one always is."""
+    keep: tuple[int, ...] | None = None
+    """Iterations whose checkpoints are kept; the last one always is. Default: 0, 150, 300 and 450,
+    or 0, 30, 60 and 90 % of a shorter run."""
     save_every: int = 10
     """Iterations between writes of the newest checkpoint, from which a run resumes."""
     block: int = 12
     """Trials that are updated as one batched tensor operation."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "trials",
-            "iterations",
-            "pairs",
-            "streams",
-            "save_every",
-            "block",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected a count >= 1, got {getattr(self, name)}")
-        for name in ("activation", "value_activation", "mean_map"):
-            if getattr(self, name) is not None:
-                check_choice(name, getattr(self, name), list(ACTIVATIONS))
-        for name in (*_POSITIVE, *_POSITIVE_OR_NONE):
-            if name in _POSITIVE_OR_NONE and getattr(self, name) is None:
-                continue
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a number > 0, got {getattr(self, name)}")
-        if not 0 < self.fisher_fraction <= 1:
-            raise ValueError(f"fisher_fraction: expected 0 < x <= 1, got {self.fisher_fraction}")
-        for name in ("gamma", "lam"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
-                    f"{name}: expected a number from 0 to 1, got {getattr(self, name)}"
-                )
+        check_fields(self)
         if self.pairs % self.streams:
             raise ValueError(
                 f"pairs: expected a multiple of streams ({self.streams}), got {self.pairs}"
@@ -203,6 +178,14 @@ class TrainConfig:
     def task_id(self) -> str:
         """The task's name."""
         return self.task if isinstance(self.task, str) else self.task.id
+
+    def kept(self) -> tuple[int, ...]:
+        """The iterations whose checkpoints are kept."""
+        if self.keep is not None:
+            return (*self.keep, self.iterations)
+        spread = tuple(self.iterations * tenths // 10 for tenths in (0, 3, 6, 9))
+        papers = (0, 150, 300, 450)
+        return (*(papers if papers[-1] < self.iterations else spread), self.iterations)
 
     def algorithm_entry(self) -> Algorithm:
         """The row of the table of algorithms."""
@@ -257,6 +240,9 @@ class TrainConfig:
         lists: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
+        if lists.get("keep") is not None:  # an older pgcore let any number pass
+            length = lists.get("iterations", TrainConfig.iterations)
+            lists["keep"] = tuple(i for i in lists["keep"] if 0 <= i <= length)
         if isinstance(lists.get("task"), dict):
             lists["task"] = TaskSpec.from_dict(lists["task"])
         return TrainConfig(**lists)

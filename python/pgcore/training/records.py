@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
-from pgcore.base.files import write_atomically
+from pgcore.base.files import file_named, write_atomically
 from pgcore.training.divergence import Divergence
 
 METRICS = (
@@ -59,22 +60,28 @@ class Table:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(kept)
         write_atomically(path, text.getvalue().encode())
+        self.path = path
         self._file = path.open("a", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
 
     def add(self, rows: list[list[Any]]) -> None:
         """Append rows."""
-        self._writer.writerows(rows)
+        with file_named(self.path):
+            self._writer.writerows(rows)
 
     def sync(self) -> None:
         """Make sure that all rows are on disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with file_named(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file."""
-        self.sync()
-        self._file.close()
+        """Close the file, also where the disk is full."""
+        try:
+            self.sync()
+        finally:
+            with contextlib.suppress(OSError):  # of what could not be written, once more
+                self._file.close()
 
 
 class Records:
@@ -125,10 +132,10 @@ class Records:
         self.timing.sync()
 
     def close(self) -> None:
-        """Close all files."""
-        self.metrics.close()
-        self.timing.close()
-        self.board.close()
+        """Close all files, also where one of them cannot be written."""
+        with contextlib.ExitStack() as every:
+            for file in (self.board, self.timing, self.metrics):
+                every.callback(file.close)
 
 
 def read_diverged(run: Path) -> list[Divergence]:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgcore.base.errors import CheckpointError
+from pgcore.base.errors import CheckpointError, check_path, check_type
 from pgcore.base.files import write_atomically
-from pgcore.base.threads import default_threads
+from pgcore.base.folders import FolderLock
+from pgcore.base.threads import chosen_threads
 from pgcore.tasks.make import make_task
 from pgcore.training.block import Block, Outcome
 from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
@@ -30,6 +31,7 @@ from pgcore.training.divergence import (
 )
 from pgcore.training.pipeline import outcomes
 from pgcore.training.records import Records
+from pgcore.training.start import check_size, check_start, clear_start
 
 MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 
@@ -59,11 +61,13 @@ class Trainer:
     """
 
     def __init__(self, config: TrainConfig, num_threads: int | None = None) -> None:
+        check_type("config", config, TrainConfig, "a TrainConfig")
+        threads = chosen_threads(num_threads)
         self.config = config
         self.task = make_task(config.task, lowered=config.lowered)
         self.iteration = 0
         self._recorded: list[State] | None = None  # the blocks' at ``iteration``, while they run
-        threads = default_threads() if num_threads is None else num_threads
+        check_size(config, self.task)
         count = -(-config.trials // config.block)
         if config.trials > 1:
             count = max(2, count)  # two halves, so that one simulates while the other updates
@@ -144,7 +148,7 @@ class Run:
 
     def __init__(
         self,
-        path: Path,
+        path: str | Path,
         config: TrainConfig,
         *,
         resume: bool = False,
@@ -153,21 +157,34 @@ class Run:
         """Open a run.
 
         Raises:
-            ValueError: the folder holds a run and ``resume`` is off, or another config's run.
+            ValueError: the folder holds a run and ``resume`` is off, another config's run, or
+                something else. A run that has made no iteration is begun anew.
             CheckpointError: the checkpoint to resume from cannot be used.
+            FolderInUseError: another process writes into the folder.
             OSError: the folder cannot be written.
         """
-        self.path, self.config = path, config
-        config_file = path / "config.json"
-        if config_file.exists() and not resume:
-            raise ValueError(
-                f"out: {path} already holds a run; add --resume, or choose another folder"
-            )
+        check_type("config", config, TrainConfig, "a TrainConfig")
+        path = self.path = check_path("path", path)
+        self.config = config
+        check_start(path, resume)
         self.trainer = Trainer(config, num_threads)
-        (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-        if config_file.exists():
+        self._lock = FolderLock(path)
+        try:
+            check_start(path, resume)  # again: nobody can change it any more
+            self._open(resume)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self, resume: bool) -> None:
+        """Read or begin what is in the folder."""
+        path, config = self.path, self.config
+        config_file = path / "config.json"
+        (path / "checkpoints").mkdir(exist_ok=True)
+        if config_file.exists() and resume:
             self._check_same_config(config_file)
         else:
+            clear_start(path)
             self._write_config(config_file)
         latest = path / "checkpoints" / "latest.safetensors"
         if latest.exists():
@@ -211,7 +228,7 @@ class Run:
         self.records.sync()  # a checkpoint promises that the rows before it are on disk
         iteration, state = self.trainer.iteration, self.trainer.state()
         folder = self.path / "checkpoints"
-        if iteration in (*self.config.keep, self.config.iterations):
+        if iteration in self.config.kept():
             self._write(folder / f"{iteration:06d}.safetensors", iteration, state)
         self._write(folder / "latest.safetensors", iteration, state)
 
@@ -231,7 +248,7 @@ class Run:
                 yield record
 
     def _saves_at(self, iteration: int) -> bool:
-        kept = iteration in (*self.config.keep, self.config.iterations)
+        kept = iteration in self.config.kept()
         return kept or iteration % self.config.save_every == 0
 
     def __enter__(self) -> Run:
@@ -243,7 +260,10 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.records.close()
+        try:
+            self.records.close()
+        finally:
+            self._lock.release()
 
 
 def kept_iterations(run: Path) -> list[int]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pgcore.agent import Agent
+from pgcore.base.folders import LOCK_NAME, FolderLock, check_new_folder
 from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
@@ -134,9 +135,14 @@ def run_plan(
 
 
 def check_folder(out: str | Path) -> None:
-    """Whether a study may be in ``out``; ValueError if that is a file."""
-    if Path(out).exists() and not Path(out).is_dir():
-        raise ValueError(f"out: expected a folder, got the file {out}; choose another name")
+    """Whether a study may be in ``out``; ValueError if that is a file, or holds something else.
+
+    A store, or a lock's file that is not a run's, tells that a study has been there.
+    """
+    out = Path(out)
+    locked = (out / LOCK_NAME).exists() and not (out / "config.json").exists()
+    if not locked and not any(out.glob("*.zarr")):
+        check_new_folder(out, "study")
 
 
 def run_plans(
@@ -151,19 +157,30 @@ def run_plans(
     A failed cell stops neither its plan nor the next ones; cells that need it fail, too.
 
     Raises:
-        ValueError: a store holds something else.
+        ValueError: a store, or the folder, holds something else.
+        FolderInUseError: another process writes into the folder.
         StudyError: some cells failed; everything else is stored.
     """
+    if cluster is not None:
+        check_cluster(cluster)  # before anything is written
+    chosen_threads(num_threads)
     check_folder(out)
+    with FolderLock(Path(out)):
+        return _run_plans(plans, Path(out), num_threads, cluster)
+
+
+def _run_plans(
+    plans: Mapping[str, Plan], out: Path, num_threads: int | None, cluster: str | None
+) -> dict[str, xr.Dataset]:
     for name, plan in plans.items():  # before the first cell of any
-        check_same(Path(out) / name, plan.schema)
+        check_same(out / name, plan.schema)
     data: dict[str, xr.Dataset] = {}
     failures: dict[str, BaseException] = {}
     total = 0
     for name, plan in plans.items():
         total += len(plan.cells())
         try:
-            data[name] = run_plan(plan, Path(out) / name, num_threads=num_threads, cluster=cluster)
+            data[name] = run_plan(plan, out / name, num_threads=num_threads, cluster=cluster)
         except StudyError as error:
             failures |= {f"{name} {cell}": e for cell, e in error.failures.items()}
     if failures:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pgcore.base.errors import check_type
 from pgcore.base.threads import default_threads
 
 
@@ -58,6 +59,7 @@ def check_cluster(address: str) -> None:
 
 def local_workers(address: str) -> int | None:
     """N of "local:N", or None for a scheduler's address; ValueError for anything else."""
+    check_type("cluster", address, str, "local:N or a scheduler's address")
     local = re.fullmatch(r"local:(\d+)", address)
     if local is not None:
         if int(local.group(1)) < 1:

@@ -30,12 +30,15 @@ def create_store(
     variables: Variables,
     attributes: Mapping[str, Any],
 ) -> None:
-    """Write all metadata to a neighbour and move it into place, so that it is whole."""
+    """Write all metadata to a neighbour and move it into place, so that it is whole.
+
+    What is there, a folder or a store without a finished cell, goes.
+    """
     building = _building(path)
     _write_metadata(building, cell_dims, inner_dims, variables, attributes)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        path.rmdir()
+        shutil.rmtree(path)
     building.rename(path)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pgcore.agent import Agent
 from pgcore.agent_file import load_agent
-from pgcore.base.errors import CheckpointError
+from pgcore.base.errors import CheckpointError, check_type
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.divergence import (
     NONE,
@@ -101,6 +101,9 @@ def named_sources(sources: AnySources) -> Iterator[tuple[str | None, Source]]:
     if isinstance(sources, Mapping):
         yield from sources.items()
         return
+    if not isinstance(sources, str | Path | Agent | Sequence):
+        got = type(sources).__name__
+        raise TypeError(f"agents: expected run folders, agent files or agents, got {got}")
     for source in [sources] if isinstance(sources, str | Path | Agent) else sources:
         label, equals, path = str(source).partition("=")
         if not isinstance(source, Agent) and equals and "/" not in label:
@@ -113,6 +116,8 @@ def find_moments(
     name: str | None, source: Source, iterations: Sequence[int] | None
 ) -> list[Moment]:
     """The moments of a source; the label is the one given, or one that may be replaced."""
+    check_type("agents", source, str | Path | Agent, "run folders, agent files or agents")
+    check_type("agents", name, str | None, "labels that are texts")
     if isinstance(source, Agent):
         return [dataclasses.replace(_moment_of(name, source, ""), inline=source)]
     path = Path(source).expanduser().resolve()

@@ -13,6 +13,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from pgcore.base.files import file_named
 from pgcore.studies.engine.layout import create_store, extend_store, read_coordinates, recover_store
 
 Coordinates = Mapping[str, Any]
@@ -53,7 +54,7 @@ class Schema:
 
 
 def check_same(path: Path, schema: Schema) -> bool:
-    """Whether a study of this schema is at a path; False if nothing is.
+    """Whether a study of this schema is at a path; False if nothing is, or none of its cells.
 
     Raises:
         ValueError: the path holds a study with other settings or agents, or something else.
@@ -67,6 +68,9 @@ def check_same(path: Path, schema: Schema) -> bool:
         moments: Any = group.attrs["moments"]
     except (KeyError, OSError, zarr.errors.GroupNotFoundError) as error:
         raise ValueError(f"out: {path} exists and is no study; choose another") from error
+    marks: Any = group.get(FINISHED)
+    if marks is not None and not (np.asarray(marks[...]) == 1).any():
+        return False  # a start with settings that may have been corrected since
     advice = f"choose another folder, or remove {path.name}, and it is computed anew"
     if stored != schema.spec_text():
         mine, theirs = json.loads(schema.spec_text()), json.loads(stored)
@@ -101,11 +105,13 @@ class Store:
         """
         self.path, self.schema = path, schema
         variables = {**schema.variables, FINISHED: ((), "1", "1 where the cell is whole")}
-        if not check_same(path, schema):
-            header = {**attributes, "spec": schema.spec_text(), "moments": dict(schema.moments)}
-            create_store(path, schema.cell_dims, schema.inner_dims, variables, header)
-        else:
-            extend_store(path, schema.cell_dims, schema.inner_dims, variables, schema.moments)
+        dims = schema.cell_dims, schema.inner_dims
+        with file_named(path):
+            if not check_same(path, schema):
+                header = {**attributes, "spec": schema.spec_text(), "moments": dict(schema.moments)}
+                create_store(path, *dims, variables, header)
+            else:
+                extend_store(path, *dims, variables, schema.moments)
         self.group = zarr.open_group(path, mode="r+", use_consolidated=False)
         known: Any = self.group.attrs.get("seeds", {})
         if not set(attributes.get("seeds", {})) <= set(known):  # of agents that came later
@@ -131,7 +137,8 @@ class Store:
         for name in (*self.schema.variables, FINISHED):
             variable: Any = self.group.get(name)
             if variable is not None:  # a store that an older pgcore began has fewer
-                variable[self._place(cell)] = 1.0 if name == FINISHED else values[name]
+                with file_named(self.path):
+                    variable[self._place(cell)] = 1.0 if name == FINISHED else values[name]
 
     def add_seconds(self, seconds: float) -> None:
         """Add to the wall time that the study took."""

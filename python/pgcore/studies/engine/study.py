@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pgcore.base.errors import check_count, check_path, check_seed, check_type
 from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
 from pgcore.studies.engine.moments import AnySources
 from pgcore.studies.engine.sources import Agents
+from pgcore.studies.pairs.sampling import Sampling
 
 
 class Settings(Protocol):
@@ -25,6 +28,20 @@ class Settings(Protocol):
 
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
+
+
+def check_settings(values: Mapping[str, Any]) -> None:
+    """The settings that all studies share, by kind; each study checks its own."""
+    iterations, trials = values.get("iterations"), values.get("trials")
+    if iterations is not None:
+        check_type("iterations", iterations, tuple | list, "a sequence of integers, or None")
+        for iteration in iterations:
+            check_count("iterations", iteration, 0)
+    if trials is not None:
+        check_count("trials", trials)
+    if "seed" in values:
+        check_seed("seed", values["seed"])
+    check_type("sampling", values.get("sampling", Sampling()), Sampling, "a Sampling")
 
 
 @dataclass(frozen=True)
@@ -58,6 +75,13 @@ class Study:
         warm_up: bool = True,
     ) -> tuple[Any, dict[str, Plan]]:
         """The settings and the plans of a call."""
+        known = [f.name for f in dataclasses.fields(self.settings)]
+        for name in values:
+            if name not in known:
+                raise TypeError(
+                    f"{name}: the study {self.name} has no such setting; known: {', '.join(known)}"
+                )
+        check_settings(values)
         settings = self.settings(**values)
         agents = Agents.of(sources, settings.iterations, settings.trials, lowered, warm_up)
         return settings, settings.plans(agents, out)
@@ -89,7 +113,7 @@ class Study:
             ValueError: bad argument, missing agent, or ``out`` holds another study.
             StudyError: some cells failed; everything else is stored.
         """
-        out = Path(out)
+        out = check_path("out", out)
         _, plans = self.plan(agents, out, lowered, settings, warm_up)
         run_plans(plans, out, num_threads=num_threads, cluster=cluster)
         return self.open(out)
@@ -106,6 +130,7 @@ class Study:
         **settings: Any,
     ) -> str:
         """What :meth:`measure` would compute, and how long it would take."""
-        chosen, plans = self.plan(agents, Path(out), lowered, settings, warm_up)
+        out = check_path("out", out)
+        chosen, plans = self.plan(agents, out, lowered, settings, warm_up)
         lines = [describe_plans(plans, out, num_threads), self.note(chosen, plans)]
         return "\n".join(line for line in lines if line)

@@ -25,11 +25,12 @@ from pgcore.studies.engine.parts import padded_parameters, parameters_of, shared
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema, open_cell
 from pgcore.studies.pairs.estimates import sum_gradients
-from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.pairs.sampling import MOST_STREAMS, Sampling
 from pgcore.studies.pairs.steps import step_data
 
 DEFAULT_PAIRS = (100, 200, 500, 1000, 2000, 5000, 10000)
-_ESTIMATE_IDS = 1 << 20  # stream ids that an estimate may use
+_ESTIMATE_IDS = MOST_STREAMS  # stream ids that an estimate may use
+_MOST_ESTIMATES = 4000  # so that all of them have ids of their own
 _LEAST_STEP_PAIRS = 64  # an update needs a few pairs per minibatch
 
 
@@ -139,10 +140,14 @@ class GradientStudy:
     sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
-        check_count("estimates", self.estimates, 2)
+        check_count("estimates", self.estimates, 2, _MOST_ESTIMATES)
         check_count("true_pairs", self.true_pairs, 2)
         check_count("true_step_pairs", self.true_step_pairs, _LEAST_STEP_PAIRS)
         check_counts("pairs", self.pairs)
+        check_count("largest_step", self.largest_step, 0)
+        self.sampling.check_pairs(
+            pairs=self.pairs, true_pairs=self.true_pairs, true_step_pairs=self.true_step_pairs
+        )
 
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""

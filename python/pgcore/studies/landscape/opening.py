@@ -55,7 +55,9 @@ def open_landscape(out: str | Path) -> xr.Dataset:
     parts = open_study(Path(out) / "reward.zarr")
     finished = parts["count"].notnull()
     needed = np.ceil(parts["pairs"] / json.loads(parts.attrs["spec"])["part_pairs"])
-    sums = parts[[name for name in SUMS if name in parts]].where(finished).sum("part", min_count=1)
+    # of finished parts alone, but a sum that is not finite stays so
+    sums = parts[[name for name in SUMS if name in parts]].where(finished, 0)
+    sums = sums.sum("part", skipna=False)
     sums = sums.where(finished.sum("part") == needed)  # a map is whole or missing
     directions = open_study(Path(out) / "surrogate.zarr")
     data = directions[["surrogate", "kl"]]

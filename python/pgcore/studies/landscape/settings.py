@@ -9,6 +9,7 @@ import numpy as np
 from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.studies.pairs.sampling import Sampling
 
+_MOST_POINTS = 1000  # of an axis
 _FAR = 1e6  # no policy is left there
 # What makes the numbers of a store: of the directions and the surrogate, of the true reward along
 # them, and of an adaptive one, where what a part gets depends on all maps together.
@@ -54,9 +55,10 @@ class LandscapeSettings:
         check_choice("noise", self.noise, ("independent", "common"))
         check_count("part_pairs", self.part_pairs)
         for n in self.points:
-            check_count("points", n)
+            check_count("points", n, 1, _MOST_POINTS)
         for name in ("sources", "pairs"):
             check_counts(name, getattr(self, name))
+        self.sampling.check_pairs(sources=self.sources, pairs=self.pairs)
         for name in ("step_range", "random_range"):
             low, high = getattr(self, name)
             if not -_FAR < low < high < _FAR:

@@ -36,9 +36,14 @@ def landscape_table(data: xr.Dataset) -> str:
     stacked = data.stack(row=("agent", "iteration", "trial", "source", "pairs"))
     for index in range(stacked.sizes["row"]):
         own = stacked.isel(row=index)
-        if not bool(np.isfinite(own["reward"]).all()):
-            continue
+        if not bool(own["trajectories"].notnull().all()):
+            continue  # not computed
         lines.append(_map_line(own))
+        if lost := int((~np.isfinite(own["reward"])).sum()):
+            lines.append(
+                f"  {lost} of {own['reward'].size} points of this map have no finite reward: agree "
+                "and rank leave them out, what needs all points is -"
+            )
     if bool((data["step_norm"] == 0).any()):
         lines.append("|step| 0: the update was refused (TRPO's line search); there is no direction")
     unstable = float(data["warnings"].sum()) if "warnings" in data else 0.0

@@ -45,7 +45,7 @@ def map_measures(
         polynomial leaves of the reward, and that noise alone would; the jagged share of the true
         reward with its bounds; what pairing makes of variances. 15 numbers.
     """
-    if not np.isfinite(reward).all():
+    if not np.isfinite(reward).any():
         return (math.nan,) * 15
     surface = RewardSurface(reward, error, trajectories)
     at = int(np.argmin(np.abs(randoms)))  # where the random direction is not taken

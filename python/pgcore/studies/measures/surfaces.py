@@ -78,10 +78,14 @@ def _order_agreement(
 ) -> Interval:
     """Share of comparisons of two points that surrogate and reward order alike.
 
+    Points where either is not finite are compared with none.
     Each comparison is tested on both sides (Welch). Were c of them tested at the level alpha, the
     expected number of wrong orders is at most alpha c, so that P(more than ``wrong``) is at most
     alpha c / (wrong + 1) by Markov's inequality; alpha makes that (1 - level) / 2.
     """
+    sound = np.isfinite(surrogate.ravel()) & np.isfinite(surface.reward.ravel())
+    both = sound[first] & sound[second]
+    first, second = first[both], second[both]
     if not len(first):
         return Interval(math.nan, math.nan, math.nan)
     rise = np.sign(surrogate.ravel()[second] - surrogate.ravel()[first])
@@ -138,7 +142,7 @@ def roughness(surface: RewardSurface, level: float = 0.95) -> Roughness:
     the mean |Q f|² + Σ Q_ii s_i². ``jagged`` is the ratio of |M f|² (M: what a polynomial of
     :func:`smooth_degree` leaves) to |C f|² (C: around the mean). Its interval is Fieller's, normal:
     the shares r at which |M z|² - r |C z|², with the noise taken off, is within its standard error
-    of 0. NaN where even |C f|² is not seen above the noise.
+    of 0. NaN where even |C f|² is not seen above the noise, or a point is not finite.
     """
     A, B = surface.reward.shape
     x, y = np.meshgrid(np.linspace(-1, 1, A), np.linspace(-1, 1, B), indexing="ij")
@@ -147,11 +151,13 @@ def roughness(surface: RewardSurface, level: float = 0.95) -> Roughness:
     own = np.add.outer(np.arange(d + 1), np.arange(d + 1)).ravel() <= d
     terms = basis[:, own]
     z, v = surface.reward.ravel(), np.square(surface.error.ravel())
+    nothing = Interval(math.nan, math.nan, math.nan)
+    if not (np.isfinite(z).all() and np.isfinite(v).all()):
+        return Roughness(d, math.nan, math.nan, nothing)
     centre = np.eye(len(z)) - 1 / len(z)
     M = np.eye(len(z)) - terms @ np.linalg.pinv(terms)
     total = float(z @ centre @ z)
-    nothing = Interval(math.nan, math.nan, math.nan)
-    if np.trace(M) < 0.5 or total == 0 or not np.isfinite(v).all():
+    if np.trace(M) < 0.5 or total == 0:
         return Roughness(d, math.nan, math.nan, nothing)
     leaves = float(np.diagonal(M) @ v)
     freedom = np.maximum(surface.trajectories.ravel() - 1, 1)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64, I64
-from pgcore.base.errors import check_choice, check_count
+from pgcore.base.errors import check_choice, check_count, check_number, check_type
 from pgcore.learning.advantages import BASELINES, Judgement, batch_values
 from pgcore.policies.gaussian import GRADIENT_STREAMS
 from pgcore.policies.value import ValueNet
@@ -19,6 +20,7 @@ from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.collect import collect
 
 CONVENTIONS = ("correct", "agent")
+MOST_STREAMS = 1 << 20  # of one estimate
 _BLOCK_BYTES = 200e6  # of transitions held at a time; two blocks are alive at once
 
 
@@ -49,10 +51,18 @@ class Sampling:
         check_choice("advantages", self.advantages, ("raw", "normalized"))
         check_choice("conventions", self.conventions, CONVENTIONS)
         check_count("stream_steps", self.stream_steps)
+        check_type("gamma", self.gamma, Real, "a number between 0 and 1")
         if not 0 < self.gamma < 1:
             raise ValueError(f"gamma: expected a number between 0 and 1, got {self.gamma}")
-        if not 0 <= self.lam <= 1:
-            raise ValueError(f"lam: expected a number from 0 to 1, got {self.lam}")
+        check_number("lam", self.lam, 0, 1)
+
+    def check_pairs(self, **counts: int | Sequence[int]) -> None:
+        """Whether numbers of pairs have streams enough, whose ids are counted in 32 bits."""
+        most = MOST_STREAMS * self.stream_steps
+        for name, values in counts.items():
+            for n in values if isinstance(values, Sequence) else (values,):
+                if n:  # 0: none, where a study allows it
+                    check_count(name, n, 1, most)
 
     def streams(self, n: int) -> tuple[int, int]:
         """Number and length of the streams of n pairs."""

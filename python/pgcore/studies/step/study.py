@@ -26,6 +26,7 @@ from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.step.cells import KINDS, TRUE, VARIABLES, Steps, TrueGradient
 
 MEASURES = ("return", "discounted")
+_MOST_STEPS = 4000  # so that all of them have stream ids of their own
 _LEAST_PAIRS = 64  # an update needs a few pairs per minibatch
 
 
@@ -62,10 +63,13 @@ class StepStudy:
 
     def __post_init__(self) -> None:
         check_choice("noise", self.noise, ("independent", "common"))
-        check_count("steps", self.steps, 2)
+        check_count("steps", self.steps, 2, _MOST_STEPS)
         check_counts("pairs", self.pairs, _LEAST_PAIRS)
         check_count("reward_pairs", self.reward_pairs)
         check_count("true_pairs", self.true_pairs, 0)
+        self.sampling.check_pairs(
+            pairs=self.pairs, reward_pairs=self.reward_pairs, true_pairs=self.true_pairs
+        )
         whole = all(math.isfinite(f) and f != 0 for f in self.fractions)
         if not self.fractions or not whole or len(set(self.fractions)) < len(self.fractions):
             raise ValueError(

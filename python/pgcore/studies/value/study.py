@@ -33,6 +33,8 @@ from pgcore.studies.value.monte_carlo import MONTE_CARLO, MonteCarlo
 from pgcore.studies.value.returns import resolved_steps
 from pgcore.tasks.gymnasium import AnyTask
 
+_MOST_ESTIMATES = 4000  # so that all of them have stream ids of their own
+_MOST_STATES = 1_000_000
 _PAPER_MOMENTS = (150, 450)
 
 
@@ -71,12 +73,21 @@ class ValueStudy:
 
     def __post_init__(self) -> None:
         check_choice("returns", self.returns, ("resolved", "cut"))
-        check_count("estimates", self.estimates, 3)  # two have no interval of a ratio
+        check_count(
+            "estimates", self.estimates, 3, _MOST_ESTIMATES
+        )  # two have no interval of a ratio
         check_count("held_out_pairs", self.held_out_pairs)
         check_count("true_value_pairs", self.true_value_pairs)
-        check_count("states", self.states, 3)
-        check_count("continuations", self.continuations, 2)
+        check_count("states", self.states, 3, _MOST_STATES)
+        check_count("continuations", self.continuations, 2, _MOST_STATES)
         check_counts("pairs", self.pairs)
+        self.sampling.check_pairs(
+            pairs=self.pairs,
+            held_out_pairs=self.held_out_pairs,
+            true_value_pairs=self.true_value_pairs,
+        )
+        if self.variance_iterations:
+            check_counts("variance_iterations", self.variance_iterations, 0)
         if self.sampling.baseline != "value":
             raise ValueError("baseline: expected value; this study compares all three baselines")
 

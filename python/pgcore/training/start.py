@@ -1,0 +1,73 @@
+"""Where a run may begin: in an empty folder, or over a start that made no iteration."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+from pgcore.base.errors import CheckpointError
+from pgcore.base.folders import check_new_folder
+from pgcore.base.memory import check_memory
+from pgcore.tasks.gymnasium import AnyTask
+from pgcore.training.checkpoint import load_checkpoint
+from pgcore.training.config import TrainConfig
+
+_ALWAYS = {"task", "algorithm", "trials", "iterations"}  # fields of every run's config.json
+
+
+def check_start(run: Path, resume: bool) -> None:
+    """Whether a run may begin in a folder, or go on there with ``resume``.
+
+    Raises:
+        ValueError: the folder holds another run, or something else.
+    """
+    config_file = run / "config.json"
+    if resume and config_file.exists():
+        return
+    if not _is_config(config_file):
+        check_new_folder(run, "run")
+    elif _has_iterations(run):
+        raise ValueError(f"out: {run} already holds a run; add --resume, or choose another folder")
+
+
+def check_size(config: TrainConfig, task: AnyTask) -> None:
+    """ValueError where the trials of a run cannot fit into memory together."""
+    pair = 16.0 * task.obs_dim + 12 * task.act_dim + 80  # sampled, judged and given to an update
+    layers = [
+        (task.obs_dim, *config.hidden, task.act_dim),
+        (task.obs_dim, *config.value_hidden, 1),
+    ]
+    count = sum((a + 1) * b for sizes in layers for a, b in itertools.pairwise(sizes))
+    weights = 24.0 * count  # with gradients, Adam's state and a copy of all
+    for name, needed in (("pairs", config.pairs * pair), ("hidden", weights)):
+        check_memory(name, getattr(config, name), needed, "choose less")
+    sampled = min(config.trials, 8 * config.block)  # the others' pairs are not held meanwhile
+    needed = sampled * config.pairs * pair + config.trials * weights
+    check_memory("trials", config.trials, needed, "choose fewer, or fewer pairs")
+
+
+def clear_start(run: Path) -> None:
+    """Remove what a start without an iteration, with settings of its own, has kept."""
+    for checkpoint in (run / "checkpoints").glob("*.safetensors"):
+        checkpoint.unlink()
+
+
+def _is_config(file: Path) -> bool:
+    """Whether a file is the config.json of a run, and not of another program."""
+    try:
+        values = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and set(values) >= _ALWAYS
+
+
+def _has_iterations(run: Path) -> bool:
+    """Whether a run has more than a start: a newest checkpoint, unless it is of iteration 0."""
+    latest = run / "checkpoints" / "latest.safetensors"
+    if not latest.exists():
+        return False
+    try:
+        return load_checkpoint(latest).iteration > 0
+    except CheckpointError:
+        return True
