@@ -26,7 +26,9 @@ BatchPool::~BatchPool() {
 void BatchPool::forget_inherited() noexcept {
   if (generation_ == fork_generation()) return;
   generation_ = fork_generation();
-  for (BatchPtr& batch : idle_) static_cast<void>(batch.release());
+  for (BatchPtr& batch : idle_) {
+    [[maybe_unused]] const mjBatch* left_behind = batch.release();
+  }
   idle_.clear();
 }
 

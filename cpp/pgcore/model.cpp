@@ -15,7 +15,9 @@ mjfLogHandler previous_handler = nullptr;
 std::string one_line(const char* message) {
   std::string text(message);
   while (!text.empty() && text.back() == '\n') text.pop_back();
-  for (std::size_t at; (at = text.find('\n')) != std::string::npos;) text.replace(at, 1, "; ");
+  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) {
+    text.replace(at, 1, "; ");
+  }
   return text;
 }
 

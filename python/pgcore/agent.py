@@ -167,18 +167,8 @@ class Agent:
 
         Of settings, those that are not the defaults, so that a setting to come changes no digest.
         """
-        rules = {
-            "task": self.task.model_hash(),
-            "policy": self.policy.kind(),
-            "value": None if self.value is None else _value_kind(self.value),
-            "obs_clip": None if self.normalizer is None else self.normalizer.clip,
-            "actions": self.actions,
-            "reward_clip": self.reward_clip,
-            "judgement": _changed(self.judgement),
-            "algorithm": None if self.algorithm is None else self.check_algorithm().name,
-            "settings": _changed(self.settings),
-            "rate": self.rate,
-        }
+        changed = {"judgement": _changed(self.judgement), "settings": _changed(self.settings)}
+        rules = {**self._rules(), **changed, "model": self.task.model_hash()}
         text = json.dumps(rules, sort_keys=True, default=str)
         return digest_of(self._arrays() | {"rules": np.frombuffer(text.encode(), dtype=np.uint8)})
 
@@ -264,23 +254,29 @@ class Agent:
             arrays["reward_std"] = np.asarray(self.reward_std, dtype=np.float64)
         return arrays | {f"optimizer.{name}": a for name, a in self.optimizer.items()}
 
-    def save(self, path: str | Path) -> None:
-        """Write the agent as one safetensors file, which :func:`pgcore.load_agent` reads."""
-        value, normalizer, path = self.value, self.normalizer, check_path("path", path)
-        header = {
-            "kind": "agent",
-            "format": FORMAT,
-            "task": _task_data(self.task),
-            "model": self.task.model_hash(),
+    def _rules(self) -> dict[str, Any]:
+        """What makes numbers beside the arrays, as plain values."""
+        return {
             "policy": self.policy.kind(),
-            "value": None if value is None else _value_kind(value),
-            "obs_clip": None if normalizer is None else normalizer.clip,
+            "value": None if self.value is None else _value_kind(self.value),
+            "obs_clip": None if self.normalizer is None else self.normalizer.clip,
             "actions": self.actions,
             "reward_clip": self.reward_clip,
             "judgement": dataclasses.asdict(self.judgement),
             "algorithm": None if self.algorithm is None else self.check_algorithm().name,
             "settings": None if self.settings is None else dataclasses.asdict(self.settings),
             "rate": self.rate,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the agent as one safetensors file, which :func:`pgcore.load_agent` reads."""
+        path = check_path("path", path)
+        header = {
+            "kind": "agent",
+            "format": FORMAT,
+            "task": _task_data(self.task),
+            "model": self.task.model_hash(),
+            **self._rules(),
             "iteration": self.iteration,
             "origin": dict(self.origin),
         }
@@ -289,11 +285,8 @@ class Agent:
 
 def _changed(settings: Any) -> dict[str, Any]:
     """The fields of some settings that differ from their defaults."""
-    if settings is None:
-        return {}
-    fields = {f.name: f for f in dataclasses.fields(settings)}
-    values = {name: getattr(settings, name) for name in fields}
-    return {name: v for name, v in values.items() if v != fields[name].default}
+    fields = () if settings is None else dataclasses.fields(settings)
+    return {f.name: v for f in fields if (v := getattr(settings, f.name)) != f.default}
 
 
 def _value_kind(network: ValueNet) -> dict[str, Any]:
