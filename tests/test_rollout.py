@@ -183,8 +183,10 @@ def test_a_state_of_another_task_is_refused():
     end = pgcore.collect(hopper, make_policy(hopper, 1), 5, keep_end=True).end
     with pytest.raises(ValueError, match=r"start.simulator: expected \[S, N\]"):
         pgcore.collect(cheetah, make_policy(cheetah, 1), 5, start=end)
-    with pytest.raises(ValueError, match="start: only native tasks"):
+    with pytest.raises(ValueError, match="start: not with backend='python'"):
         pgcore.collect(hopper, make_policy(hopper, 1), 5, start=end, backend="python")
+    with pytest.raises(TypeError, match=r"start: expected batch\.end of Hopper-v4"):
+        pgcore.collect(hopper, make_policy(hopper, 1), 5, start=3)
 
 
 def test_scores_are_the_trajectories_of_the_rollout():

@@ -14,6 +14,7 @@ from pgcore.learning.optimizer import Adam
 from pgcore.rollout.batch import cut_trajectories, trajectory_metrics
 from pgcore.training.block import Block
 from pgcore.training.checkpoint import load_checkpoint
+from pgcore.training.command_line import train
 from pgcore.training.records import read_metrics
 from pgcore.training.run import Run, Trainer
 
@@ -80,9 +81,51 @@ def test_returns_are_those_of_whole_trajectories():
         np.testing.assert_allclose(earlier[s], [tail.sum(), len(tail)], rtol=1e-12)
 
 
-def test_what_cannot_be_kept_is_refused_before_any_work(tmp_path):
-    with pytest.raises(ValueError, match="persist: the state of gym:Pendulum-v1 cannot be kept"):
-        Run(tmp_path / "a", small_config(task="gym:Pendulum-v1", persist=True))
+@pytest.mark.parametrize("live", [True, False])
+def test_open_environments_give_in_two_calls_what_one_would(live):
+    """At a cut inside a trajectory, at its end, and with statistics that follow."""
+    task = pgcore.make_task("gym:Pendulum-v1")
+    policy = make_policy(task, 2, (8,))
+    normalizer = pgcore.Normalizer.create(3, 2)
+    options = {"streams": 1 if live else 2, "seed": 6, "update_normalizer": live}
+    whole = pgcore.collect(task, policy, 230, normalizer=normalizer, **options)
+    for cut in (120, 200):  # its time limit is 200
+        first = pgcore.collect(task, policy, cut, normalizer=normalizer, keep_end=True, **options)
+        known = first.normalizer if live else normalizer
+        second = pgcore.collect(
+            task, policy, 230 - cut, normalizer=known, start=first.end, **options
+        )
+        for name in ("obs", "inputs", "actions", "rewards", "truncated"):
+            both = np.concatenate([getattr(first, name), getattr(second, name)], axis=1)
+            np.testing.assert_array_equal(both, getattr(whole, name), err_msg=name)
+        if live:
+            np.testing.assert_array_equal(second.normalizer.m2, whole.normalizer.m2)
+    with pytest.raises(ValueError, match="start: expected 6 streams, got"):
+        pgcore.collect(task, policy, 5, 3, start=first.end)
+
+
+def test_a_run_of_open_environments_says_that_resume_is_not_exact(tmp_path, capsys):
+    """Pendulum's trajectories of 200 steps go through iterations of 64 pairs."""
+    settings = [
+        "--pairs",
+        "64",
+        "--minibatches",
+        "4",
+        "--value-epochs",
+        "1",
+        "--policy-epochs",
+        "1",
+    ]
+    task = ["--task", "gym:Pendulum-v1", "--persist", "--iterations", "4", *settings]
+    train([*task, "--trials", "2", "--out", str(tmp_path)])
+    lengths = read_metrics(tmp_path)["length_mean"]
+    assert np.isnan(lengths[:3]).all() and (lengths[3] == 200).all()
+    assert "not exact" not in capsys.readouterr().err
+    train(["--resume", "--iterations", "5", "--out", str(tmp_path)])
+    said = capsys.readouterr().err
+    assert (
+        "resume is not exact: only gym:Pendulum-v1 itself knew where its trajectories stood" in said
+    )
 
 
 # Target KL

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pgcore.base.arrays import F32, F64, I64, Bool
 from pgcore.policies.normalize import Normalizer
+
+if TYPE_CHECKING:
+    from pgcore.rollout.environments import LiveStreams
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class RolloutBatch:
     warnings: I64
     reward_fault: I64
     normalizer: Normalizer | None = None
-    end: StreamStates | None = None
+    end: StreamStates | LiveStreams | None = None
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array by its name."""

@@ -26,6 +26,7 @@ from pgcore.rollout.call import (
     check_transitions,
     chosen_actions,
 )
+from pgcore.rollout.environments import LiveStreams
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
 from pgcore.tasks.task import Task
 
@@ -105,7 +106,7 @@ def collect(
     update_normalizer: bool = False,
     deterministic: bool = False,
     actions: str | None = None,
-    start: StreamStates | None = None,
+    start: StreamStates | LiveStreams | None = None,
     keep_end: bool = False,
 ) -> RolloutBatch:
     """Run a policy stack and keep every transition.
@@ -136,9 +137,9 @@ def collect(
             range or action space, for costs, too. Default: "clip" for a Gymnasium task, "none"
             for a :class:`Task`.
         start: where the streams stand, ``batch.end`` of an earlier call of as many streams of this
-            task; None: at a reset. With equal seeds the two calls give what one would. Of a native
-            task.
-        keep_end: whether ``batch.end`` is wanted.
+            task; None: at a reset. With equal seeds the two calls give what one would.
+        keep_end: whether ``batch.end`` is wanted. Of a Gymnasium task it is the environments, open
+            in this process, which then runs them all; no file can hold that.
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
@@ -155,16 +156,31 @@ def collect(
     check_transitions(known, len(call.member), steps)
     if backend != "python" and isinstance(known, Task):
         arguments = native_arguments(known, policy, call, call.live, deterministic, control)
-        return _native_batch(arguments, call, steps, start, keep_end)
-    if start is not None or keep_end:
-        name = "start" if start is not None else "keep_end"
-        raise ValueError(f"{name}: only native tasks can be gone on with, {known.id} cannot")
-    from pgcore.rollout import parallel, twin
+        _check_course(known, backend, start, keep_end)
+        states = start if isinstance(start, StreamStates) else None
+        return _native_batch(arguments, call, steps, states, keep_end)
+    _check_course(known, backend, start, keep_end)
+    from pgcore.rollout import live, parallel, twin
 
     check_streams(known, policy, call)
+    if (start is not None or keep_end) and isinstance(known, GymnasiumTask):
+        open_streams = start if isinstance(start, LiveStreams) else None
+        return live.collect(known, policy, call, steps, control, deterministic, open_streams)
     if backend == "python" or isinstance(known, Task):
         return twin.collect(known, policy, call, steps, control, deterministic)
     return parallel.collect(known, policy, call, steps, control, deterministic)
+
+
+def _check_course(task: AnyTask, backend: str | None, start: Any, keep_end: bool) -> None:
+    """Whether a rollout can go on, and where it does."""
+    check_flag("keep_end", keep_end)
+    if (start is not None or keep_end) and backend == "python":
+        name = "start" if start is not None else "keep_end"
+        raise ValueError(f"{name}: not with backend='python'; leave the backend out")
+    kind = StreamStates if isinstance(task, Task) else LiveStreams
+    if start is not None and not isinstance(start, kind):
+        got = type(start).__name__
+        raise TypeError(f"start: expected batch.end of {task.id} ({kind.__name__}), got {got}")
 
 
 def check_task(task: Any, backend: str | None) -> AnyTask:

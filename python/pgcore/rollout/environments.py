@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgcore import _core
-from pgcore.base.arrays import F32, F64, I64
+from pgcore.base.arrays import F32, F64, I64, Bool
 from pgcore.policies.normalize import Normalizer
 from pgcore.rollout import reference
 
@@ -82,6 +82,21 @@ class Stream:
         with contextlib.suppress(Exception):
             if self.env is not None:
                 self.env.close()
+
+
+@dataclass(frozen=True)
+class LiveStreams:
+    """Where S streams of open environments stand between two calls; it cannot be saved.
+
+    Attributes:
+        streams: [S], their environments are open in this process.
+        obs: [S, O], the newest observations.
+        going: [S], in the middle of a trajectory; the others begin one.
+    """
+
+    streams: Sequence[Stream]
+    obs: F64
+    going: Bool
 
 
 @dataclass(frozen=True)
@@ -204,6 +219,16 @@ class Streams:
             except Exception as error:
                 self._fail(i, error)
         return self._observed(rows)
+
+    def start(self, live: LiveStreams | None) -> I64:
+        """Go on where streams stand, or begin; an observation of before is not counted again."""
+        if live is None:
+            return self.begin(np.arange(len(self.streams)))
+        rows = np.flatnonzero(live.going)
+        self.obs[rows] = self.inputs[rows] = live.obs[rows]
+        if self.normalizer is not None:
+            self.inputs[rows] = self.normalizer.inputs(live.obs[rows], rows)
+        return np.sort(np.concatenate([rows, self.begin(np.flatnonzero(~live.going))]))
 
     def act(self, rows: I64) -> tuple[F32, F32]:
         """Sampled actions [B', A] of ``rows`` and their log-probabilities [B']."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pgcore.base.arrays import F32, F64, I64
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.environments import Controls, Head, Stream, Streams, where
+from pgcore.rollout.environments import Controls, Head, LiveStreams, Stream, Streams, where
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,20 @@ class Recorder:
         }
 
 
-def collect_streams(streams: Streams, steps: int, act_dim: int) -> dict[str, NDArray[Any]]:
-    """Run every stream for ``steps`` steps, with resets inside; the arrays of a batch."""
+def collect_streams(
+    streams: Streams, steps: int, act_dim: int, live: LiveStreams | None = None
+) -> dict[str, NDArray[Any]]:
+    """Run every stream for ``steps`` steps, with resets inside; the arrays of a batch.
+
+    Args:
+        streams: S of them.
+        steps: of each.
+        act_dim: A.
+        live: where they stand; None: they begin.
+    """
     count = len(streams.streams)
     recorder = Recorder(count, steps, streams.obs_dim, act_dim)
-    rows = streams.begin(np.arange(count))
+    rows = streams.start(live)
     for t in range(steps):
         if not len(rows):  # every one has failed
             break

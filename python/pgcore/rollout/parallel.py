@@ -40,7 +40,7 @@ def collect(
 ) -> RolloutBatch:
     """See :func:`pgcore.collect`; the arguments are checked there."""
     pieces = _pieces(call)
-    blocks = [_block(task, policy, call, p, actions, deterministic) for p in pieces]
+    blocks = [block_of(task, policy, call, p, actions, deterministic) for p in pieces]
 
     def nothing(streams: int) -> dict[str, NDArray[Any]]:
         return Recorder(streams, steps, task.obs_dim, task.act_dim).finish()
@@ -60,7 +60,7 @@ def evaluate(
 ) -> Scores:
     """See :func:`pgcore.evaluate`; ``pairs`` are those of each stream."""
     pieces = _pieces(call)
-    blocks = [_block(task, policy, call, p, actions, deterministic) for p in pieces]
+    blocks = [block_of(task, policy, call, p, actions, deterministic) for p in pieces]
     found = _run(evaluate_block, blocks, (pairs, gamma), call.num_threads)
     parts = _parts(pieces, found, lambda streams: score_arrays([]))
     stream = [p[part.arrays["stream"]] for p, part in zip(pieces, parts, strict=True)]
@@ -145,7 +145,7 @@ def _pieces(call: Call) -> list[I64]:
     return [streams[start : start + size] for start in range(0, len(streams), size)]
 
 
-def _block(
+def block_of(
     task: GymnasiumTask,
     policy: GaussianPolicy,
     call: Call,
@@ -153,6 +153,7 @@ def _block(
     actions: str,
     deterministic: bool,
 ) -> Block:
+    """Some streams of a call, as a worker process takes them."""
     member = call.member[piece]
     one = bool((member == member[0]).all())
     outputs = NativeOutputs(

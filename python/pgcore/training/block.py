@@ -238,4 +238,4 @@ class Block:
         if self.scaler is not None:
             self.scaler.state = state["scaler.state"].copy()
         if self.course is not None:
-            self.course = Course.of(state)
+            self.course = self.course.restored(state)

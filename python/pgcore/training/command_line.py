@@ -151,6 +151,9 @@ def train(arguments: Sequence[str]) -> None:
     ):
         source = "of the run" if preset == "of the run" else f"preset {preset}"
         bar.write(f"settings: {source}", file=sys.stderr)
+        if options.resume and config.persist and run.trainer.starts_anew():
+            note = f"resume is not exact: only {config.task_id} itself knew where its trajectories"
+            bar.write(f"{note} stood; they begin anew", file=sys.stderr)
         for record in run.iterations():
             mean = record.metrics["return_mean"]
             known_mean = mean[np.isfinite(mean)]

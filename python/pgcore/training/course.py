@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
 from pgcore.rollout.batch import RolloutBatch, StreamStates, cut_trajectories
+from pgcore.rollout.environments import LiveStreams
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 
@@ -19,11 +20,11 @@ class Course:
     """Where the streams of some trials stand between two iterations.
 
     Attributes:
-        states: of S streams.
+        states: of S streams; of a Gymnasium task open environments, None before the first batch.
         earlier: [S, 2], return and length so far of the trajectories in hand.
     """
 
-    states: StreamStates
+    states: StreamStates | LiveStreams | None
     earlier: F64
 
     @staticmethod
@@ -34,10 +35,7 @@ class Course:
             ValueError: the simulator's state cannot be kept.
         """
         if isinstance(task, GymnasiumTask):
-            raise ValueError(
-                f"persist: the state of {task.id} cannot be kept, since only its environment knows "
-                "it; leave --persist out, or take a native task (`pgcore tasks`)"
-            )
+            return Course(None, np.zeros((streams, 2)))
         none = np.zeros(streams, dtype=np.int64)
         simulator = np.zeros((streams, task.native.state_size()))
         return Course(StreamStates(simulator, none, none.copy()), np.zeros((streams, 2)))
@@ -48,7 +46,12 @@ class Course:
         return Course(batch.end, cut_trajectories(batch, self.earlier))
 
     def arrays(self, trials: int) -> dict[str, NDArray[Any]]:
-        """Plain arrays with a leading axis of trials; the simulator's as bytes, which some are."""
+        """Plain arrays with a leading axis of trials; the simulator's as bytes, which some are.
+
+        None of a Gymnasium task, whose environments no file can hold.
+        """
+        if not isinstance(self.states, StreamStates):
+            return {}
         found: dict[str, NDArray[Any]] = {
             "simulator": self.states.simulator.view(np.uint8),
             "trajectory": self.states.trajectory,
@@ -57,9 +60,10 @@ class Course:
         }
         return {f"course.{k}": a.reshape(trials, -1, *a.shape[1:]) for k, a in found.items()}
 
-    @staticmethod
-    def of(state: Mapping[str, NDArray[Any]]) -> Course:
-        """From :meth:`arrays`, copied."""
+    def restored(self, state: Mapping[str, NDArray[Any]]) -> Course:
+        """From :meth:`arrays`, copied; open environments stay where they are."""
+        if not isinstance(self.states, StreamStates):
+            return self
 
         def streams(name: str) -> NDArray[Any]:
             array = state[f"course.{name}"]

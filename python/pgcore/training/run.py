@@ -112,6 +112,10 @@ class Trainer:
             tuple(fresh),
         )
 
+    def starts_anew(self) -> bool:
+        """Whether trajectories that persist are lost: no file can hold those of gym: tasks."""
+        return self.iteration > 0 and any(b.course and b.course.states is None for b in self.blocks)
+
     def divergences(self) -> list[Divergence]:
         """The trials that have diverged."""
         return divergences(self.state()["diverged"], reward_terms(self.task))
