@@ -75,8 +75,8 @@ _HOMES: Final[dict[str, str]] = {
 
 def __getattr__(name: str) -> Any:
     """A public name, loaded when it is first asked for."""
-    if name == "studies":
-        return importlib.import_module("pgcore.studies")
+    if name in ("studies", "_core"):
+        return importlib.import_module(f"pgcore.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'pgcore' has no attribute {name!r}")
     found = getattr(importlib.import_module(_HOMES[name]), name)
