@@ -46,8 +46,7 @@ def test_overlap_changes_no_bit(runs, tmp_path):
         )
         for n in (1, MANY)
     ]  # fmt: skip
-    for name in values[0]:
-        assert_same_dataset(values[0][name], values[1][name])
+    assert_same_dataset(*values)
     settings = {"iterations": (0, 2), "sources": (128,), "points": (2, 2), "pairs": (300,)}
     adaptive = {"part_pairs": 100, "target_error": 1e-3}  # in stages
     maps = [

@@ -90,24 +90,47 @@ def extend_store(
     """Let a store hold further coordinates; they follow those that it has, and nothing is lost.
 
     The larger store is made beside it, its finished cells are hard links (or copies) of the old
-    ones, and then it takes the old one's place.
+    ones, and then it takes the old one's place. Where cells themselves get larger, each has what it
+    had, and is unfinished.
     """
     group = zarr.open_group(path, mode="r", use_consolidated=False)
     held = read_coordinates(group, list(cell_dims))
     union = {d: [*held[d], *(v for v in cell_dims[d] if v not in held[d])] for d in cell_dims}
     known: Any = group.attrs["moments"]
-    if union == held and set(moments) <= set(known):
+    inner = read_coordinates(group, list(inner_dims))
+    grown = inner != {d: list(v) for d, v in inner_dims.items()}
+    if union == held and set(moments) <= set(known) and not grown:
         return
     attributes = {**dict(group.attrs), "moments": {**known, **moments}}
     building = _building(path)
     _write_metadata(building, union, inner_dims, variables, attributes)
-    for name in variables:
+    if grown:
+        _copy_into(group, zarr.open_group(building, mode="r+"), inner, inner_dims, variables)
+    for name in variables if not grown else ():
         chunks = path / name / "c"
         if chunks.is_dir():
             shutil.copytree(chunks, building / name / "c", copy_function=_link, dirs_exist_ok=True)
     path.rename(_replaced(path))
     building.rename(path)
     shutil.rmtree(_replaced(path))
+
+
+def _copy_into(
+    old: zarr.Group, new: zarr.Group, inner: Dims, larger: Dims, variables: Variables
+) -> None:
+    """Copy what cells hold into larger ones, and mark these with 0: there in part."""
+    places = {d: [list(larger[d]).index(v) for v in values] for d, values in inner.items()}
+    for name, (dims, _, _) in variables.items():
+        source: Any = old.get(name)
+        if source is None:
+            continue
+        values, target = np.asarray(source[...]), new[name]
+        if not dims:
+            values = np.where(np.isfinite(values), 0.0, np.nan)
+        cells = [range(n) for n in values.shape[: values.ndim - len(dims)]]
+        whole = np.full(target.shape, np.nan)  # type: ignore[union-attr]
+        whole[np.ix_(*cells, *(places[d] for d in dims))] = values
+        target[...] = whole  # type: ignore[index]
 
 
 def _link(source: str, target: str) -> None:

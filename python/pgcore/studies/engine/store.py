@@ -17,7 +17,7 @@ from pgcore.base.files import file_named
 from pgcore.studies.engine.layout import create_store, extend_store, read_coordinates, recover_store
 
 Coordinates = Mapping[str, Any]
-FINISHED = "finished"  # per cell, written last: 1 where every variable is there
+FINISHED = "finished"  # per cell, written last: 1 where every variable is there, 0: in part
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Schema:
         cell_dims: the dimensions whose product are the cells, with their coordinates. A store may
             hold more of each, and grows where it holds less.
         inner_dims: further dimensions inside a cell, with their coordinates.
+        growing: those of them that may gain coordinates: every cell is then computed again, and
+            finds what it has in the store.
         variables: for each variable, its inner dimensions, its unit and what it is.
         spec: the settings that make the numbers; a store with others is refused.
         moments: digest of each agent at each iteration, by ``label/iteration``; a store that holds
@@ -39,6 +41,7 @@ class Schema:
     variables: Mapping[str, tuple[tuple[str, ...], str, str]]
     spec: Mapping[str, Any] = field(default_factory=dict)
     moments: Mapping[str, str] = field(default_factory=dict)
+    growing: frozenset[str] = frozenset()
 
     def cells(self) -> list[tuple[int, ...]]:
         """Indices of all cells, in the order of the dimensions."""
@@ -69,7 +72,7 @@ def check_same(path: Path, schema: Schema) -> bool:
     except (KeyError, OSError, zarr.errors.GroupNotFoundError) as error:
         raise ValueError(f"out: {path} exists and is no study; choose another") from error
     marks: Any = group.get(FINISHED)
-    if marks is not None and not (np.asarray(marks[...]) == 1).any():
+    if marks is not None and not np.isfinite(np.asarray(marks[...])).any():
         return False  # a start with settings that may have been corrected since
     advice = f"choose another folder, or remove {path.name}, and it is computed anew"
     if stored != schema.spec_text():
@@ -83,10 +86,17 @@ def check_same(path: Path, schema: Schema) -> bool:
             raise ValueError(f"out: {path} holds another agent as {name}; {advice}")
     for name, values in schema.inner_dims.items():
         there: Any = group.get(name)
-        if there is None or list(there[...]) != list(np.asarray(values)):
-            raise ValueError(
-                f"out: {path} holds a study with other coordinates of {name}; {advice}"
-            )
+        held, wanted = [] if there is None else list(there[...]), list(np.asarray(values))
+        if held == wanted:
+            continue
+        if name not in schema.growing:
+            reason = f"other coordinates of {name}, which cannot grow here"
+        elif set(held) <= set(wanted):
+            continue
+        else:
+            gone = len(set(held) - set(wanted))
+            reason = f"{gone} coordinates of {name} that a larger grid would have to keep"
+        raise ValueError(f"out: {path} holds a study with {reason}; {advice}")
     return True
 
 
@@ -155,6 +165,9 @@ def missing_cells(path: Path, schema: Schema) -> list[tuple[int, ...]]:
     if not check_same(path, schema):
         return schema.cells()
     group = zarr.open_group(path, mode="r", use_consolidated=False)
+    for name, values in schema.inner_dims.items():
+        if len(np.asarray(group[name][...])) < len(values):  # type: ignore[index]
+            return schema.cells()
     held = read_coordinates(group, list(schema.cell_dims))
     marks: Any = np.asarray(group[FINISHED][...])  # type: ignore[index]
     missing = []
@@ -164,6 +177,17 @@ def missing_cells(path: Path, schema: Schema) -> list[tuple[int, ...]]:
         if not known or marks[tuple(held[d].index(at[d]) for d in at)] != 1:
             missing.append(cell)
     return missing
+
+
+def known_values(path: str | Path, where: Coordinates) -> dict[str, NDArray[np.float64]]:
+    """What a store has of a cell, whole or not, by variable; NaN for what is missing.
+
+    Nothing where there is no store.
+    """
+    if not Path(path).exists():
+        return {}
+    cell = open_study(path, load=False, whole=True).sel(where)
+    return {str(n): v.values for n, v in cell.data_vars.items() if n != FINISHED}
 
 
 def open_cell(path: str | Path, where: Coordinates) -> xr.Dataset:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pgcore.base.arrays import F64
+from pgcore.base.arrays import F64, I64
+from pgcore.base.seeds import derive_seed
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.parts import padded_parameters
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_cell
+from pgcore.studies.engine.store import known_values, open_cell
 from pgcore.studies.landscape.settings import LandscapeSettings
 from pgcore.studies.landscape.spending import Spending
 from pgcore.studies.landscape.surfaces import plane, reward_sums, surrogate_surface
 from pgcore.studies.pairs.steps import step_data
 
 RANDOM_NORM = 2.0
+_KEYS = 2**26  # 64 streams of each are 2^32 stream ids
 _Variables = dict[str, tuple[tuple[str, ...], str, str]]
 _GRID = ("step_scale", "random_scale")
 SURROGATE: _Variables = {
@@ -84,6 +85,7 @@ class RewardMap:
     settings: LandscapeSettings
     spending: Spending | None
     surrogate_store: str
+    own_store: str
 
     def part(self, at: dict[str, Any]) -> int:
         """Pairs per point of a cell; 0 where the level has fewer parts."""
@@ -95,21 +97,47 @@ class RewardMap:
         steps, randoms = (np.array(axis) for axis in self.settings.axes())
         shape, centre = (len(steps), len(randoms)), centre_of(steps, randoms)
         common = self.settings.noise == "common"
-        members = np.arange(math.prod(shape))
+        known = self._known(at, shape)
+        missing = np.isnan(list(known.values())).any(axis=0)
+        members = np.flatnonzero(missing)
         if self.spending is not None:
             members = np.flatnonzero(self.spending.chosen(at))
             if not len(members):
                 return {name: np.zeros(shape) for name in REWARD}
-            if common and centre is not None:  # differences are taken to it
-                members = np.union1d(members, [centre])
+        if common and centre is not None:  # differences are taken to it
+            members = np.union1d(members, [centre])
         stored = open_cell(self.surrogate_store, where)
         agent = self.agents.agent(at)
         step, random = (stored[n].values[: agent.policy.flat.shape[1]] for n in ("step", "random"))
         policies = plane(agent, step, random, steps, randoms)
         own = [at[name] for name in ("source", "pairs", "part")]
         seed, pairs = self.agents.seed(at, self.settings.seed, "reward", *own), self.part(at)
-        sums = reward_sums(agent, policies, pairs, seed, common, centre, num_threads, members)
-        return {n: a.reshape(shape) for n, a in zip(REWARD, sums.arrays(), strict=True)}
+        keys = point_keys(steps, randoms)
+        sums = reward_sums(agent, policies, pairs, seed, common, centre, num_threads, members, keys)
+        new = {n: a.reshape(shape) for n, a in zip(REWARD, sums.arrays(), strict=True)}
+        return {n: np.where(missing, a, known[n]) for n, a in new.items()}
+
+    def _known(self, at: dict[str, Any], shape: tuple[int, int]) -> dict[str, F64]:
+        """What the store has of a cell's points from a smaller grid [A, B]; NaN elsewhere."""
+        nothing = {name: np.full(shape, np.nan) for name in REWARD}
+        if self.spending is not None:
+            return nothing
+        return nothing | known_values(self.own_store, at)
+
+
+def point_keys(steps: F64, randoms: F64) -> I64:
+    """A number below 2^26 for every point [A·B]: its random numbers follow from where it is.
+
+    Two points of a grid that would get the same one are told apart.
+    """
+    keys: dict[int, None] = {}
+    for a in steps:
+        for b in randoms:
+            key = derive_seed(0, "point", f"{a:.9f}", f"{b:.9f}") % _KEYS
+            while key in keys:
+                key = (key + 1) % _KEYS
+            keys[key] = None
+    return np.array(list(keys), dtype=np.int64)
 
 
 def centre_of(steps: F64, randoms: F64) -> int | None:

@@ -12,8 +12,9 @@ from pgcore.studies.pairs.sampling import Sampling
 _MOST_POINTS = 1000  # of an axis
 _FAR = 1e6  # no policy is left there
 # What makes the numbers of a store: of the directions and the surrogate, of the true reward along
-# them, and of an adaptive one, where what a part gets depends on all maps together.
-SURROGATE_SPEC = ("step_range", "random_range", "points", "seed", "sampling")
+# them, and of an adaptive one, where what a part gets depends on all maps together, and so on their
+# grid, which then cannot grow.
+SURROGATE_SPEC = ("seed", "sampling")
 REWARD_SPEC = (*SURROGATE_SPEC, "noise", "part_pairs")
 ADAPTIVE_SPEC = (*REWARD_SPEC, "target_error", "budget", "pairs", "sources")
 

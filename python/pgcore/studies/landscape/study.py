@@ -54,6 +54,10 @@ class LandscapeStudy(LandscapeSettings):
             "reward.zarr": self._reward_plan(agents, shared, out.resolve()),
         }
 
+    def _growing(self) -> frozenset[str]:
+        """The axes that may gain points."""
+        return frozenset() if self.adaptive else frozenset(("step_scale", "random_scale"))
+
     def _maps(self, agents: Agents) -> int:
         """How many maps there are of one number of pairs."""
         return sum(agents.has(at) for at in self._cells(agents)) * len(self.sources)
@@ -85,6 +89,7 @@ class LandscapeStudy(LandscapeSettings):
                 SURROGATE,
                 spec_of(self, "landscape", agents, *SURROGATE_SPEC),
                 agents.identities(),
+                self._growing(),
             ),
             function=SurrogateMap(agents, self),
             cost=lambda at: int(at["source"]),
@@ -109,7 +114,8 @@ class LandscapeStudy(LandscapeSettings):
                 self.budget,
                 tuple(tuple(at.values()) for at in self._cells(agents) if not agents.has(at)),
             )
-        function = RewardMap(agents, self, spending, str(out / "surrogate.zarr"))
+        stores = (str(out / name) for name in ("surrogate.zarr", "reward.zarr"))
+        function = RewardMap(agents, self, spending, *stores)
         own = {
             "source": list(self.sources),
             "pairs": list(self.pairs),
@@ -123,6 +129,7 @@ class LandscapeStudy(LandscapeSettings):
                 REWARD,
                 spec_of(self, "landscape", agents, *names),
                 agents.identities(),
+                self._growing(),
             ),
             function=function,
             cost=lambda at: self._cost(agents, at, function.part(at)),

@@ -84,6 +84,7 @@ def reward_sums(
     centre: int | None,
     num_threads: int,
     members: I64 | None = None,
+    keys: I64 | None = None,
 ) -> RewardSums:
     """True (undiscounted) returns of every member, all in one pool of streams.
 
@@ -98,12 +99,15 @@ def reward_sums(
         num_threads: of the simulation.
         members: int64, those that are evaluated, to the same bits as among all; the others get
             zeros. Default: all.
+        keys: [M], each another number below 2^26, which a member's random numbers follow from
+            without ``common``. Default: its place.
     """
     M, streams = policies.members, default_streams(agent.task, pairs)
     chosen = np.arange(M) if members is None else members
     own = np.tile(np.arange(streams), len(chosen))
     member = np.repeat(chosen, streams)
-    ids = own if common else member * streams + own
+    keys = np.arange(M) if keys is None else keys
+    ids = own if common else keys[member] * streams + own
     normalizer = agent.normalizer
     scores = evaluate(
         agent.task,
