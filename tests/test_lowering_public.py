@@ -8,6 +8,9 @@ import pytest
 
 import zoo
 
+# of what is old in Gymnasium's files
+pytestmark = pytest.mark.filterwarnings("ignore:xml. MuJoCo warns of")
+
 AT_MOST = 6  # model files per package; some need seconds for their meshes
 ALL = [(package, path) for package in zoo.PACKAGES for path in zoo.public_models(package)[:AT_MOST]]
 ALL += [("gymnasium", path) for path in zoo.public_models("gymnasium")[AT_MOST:]]

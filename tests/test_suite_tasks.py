@@ -17,6 +17,9 @@ from pgcore.tasks.gymnasium_suite.families import ENVIRONMENTS
 from pgcore.tasks.gymnasium_suite.options import gymnasium_spec, parse_id
 from pgcore.training.run import Run
 
+# of what is old in Gymnasium's files
+pytestmark = pytest.mark.filterwarnings("ignore:xml. MuJoCo warns of")
+
 # A value of every option that is not its default, where one fits every family.
 VALUES = {
     "frame_skip": 3,

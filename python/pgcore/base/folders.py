@@ -66,6 +66,8 @@ class FolderLock:
         if self._file is not None:
             with contextlib.suppress(OSError):  # a full disk must not keep it
                 os.truncate(self._file, 0)
+            with contextlib.suppress(OSError):  # a child that has just been forked has it open, too
+                fcntl.flock(self._file, fcntl.LOCK_UN)
         self._close()
 
     def _close(self) -> None:
