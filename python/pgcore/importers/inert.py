@@ -87,7 +87,8 @@ def _scalar(kind: _DType, raw: bytes) -> Any:
 
 def _from_buffer(raw: Any, kind: _DType, shape: tuple[int, ...], order: str) -> _Array:
     made = _Array()
-    made.array = np.frombuffer(raw, dtype=kind.code()).reshape(shape, order="CF"[order == "F"])  # type: ignore[call-overload]
+    flat = np.frombuffer(raw, dtype=kind.code())
+    made.array = flat.reshape(shape, order="F") if order == "F" else flat.reshape(shape)
     return made
 
 

@@ -26,28 +26,37 @@ _CLASSES = (
 
 def statistics(mean: Any, scale: Any, clip: Any, count: Any = None) -> Statistics:
     """Checked statistics; a leading axis of length one is dropped."""
-    arrays = [array_of(mean), array_of(scale)]
-    if any(a is None for a in arrays):
-        raise refuse("normalizer: expected arrays of numbers for mean and variance")
-    flat: list[F64] = [np.ascontiguousarray(np.atleast_1d(np.squeeze(a))) for a in arrays]  # type: ignore[arg-type]
+    flat: list[F64] = [
+        np.ascontiguousarray(np.atleast_1d(np.squeeze(numbers(a, name))))
+        for a, name in ((mean, "mean"), (scale, "variance"))
+    ]
     if flat[0].ndim != 1 or flat[0].shape != flat[1].shape:
         got = f"{list(flat[0].shape)} and {list(flat[1].shape)}"
         raise refuse(f"normalizer: expected mean and scale [O], got {got}")
-    number = array_of(count)
-    bound = array_of(clip)
-    return Statistics(
-        flat[0],
-        flat[1],
-        None if bound is None else float(bound),
-        None if number is None else float(np.squeeze(number)),
-    )
+    bound = None if clip is None else number(clip, "clip")
+    seen = None if count is None else number(count, "count")
+    return Statistics(flat[0], flat[1], bound, seen)
+
+
+def numbers(value: Any, name: str) -> F64:
+    """What a file has under a name as float64; CheckpointError if that is not numbers."""
+    array = array_of(value)
+    if array is None:
+        raise refuse(f"normalizer: expected numbers as {name}, got {type(value).__name__}")
+    return array
+
+
+def number(value: Any, name: str) -> float:
+    """One number of a file; CheckpointError if that is none."""
+    array = numbers(value, name)
+    if array.size != 1:
+        raise refuse(f"normalizer: expected one number as {name}, got {array.size}")
+    return float(array.reshape(-1)[0])
 
 
 def of_variance(values: Mapping[str, Any], eps: float, clip: Any) -> Statistics:
     """Statistics from mean, var and count: scale = sqrt(var + eps)."""
-    variance = array_of(values.get("var"))
-    if variance is None:
-        raise refuse("normalizer: expected mean and var")
+    variance = numbers(values.get("var"), "var")
     made = statistics(values.get("mean"), np.sqrt(variance + eps), clip, values.get("count"))
     return dataclasses.replace(made, variance=variance.reshape(-1), eps=eps)
 
@@ -61,15 +70,15 @@ def read_vecnormalize(path: Path) -> dict[str, Any]:
         raise refused(path, "expected a pickled VecNormalize")
     if values["norm_obs"] and not isinstance(rms, Inert):
         raise refuse("normalizer: observations that are a dictionary are not supported")
-    eps = float(array_of(values.get("epsilon", 1e-8)))  # type: ignore[arg-type]
+    eps = number(values.get("epsilon", 1e-8), "epsilon")
     found: dict[str, Any] = {}
     if values["norm_obs"] and isinstance(rms, Inert):
         found["observations"] = of_variance(rms.fields(), eps, values.get("clip_obs", 10.0))
     ret = values.get("ret_rms")
     if values.get("norm_reward") and isinstance(ret, Inert):
-        variance = float(np.squeeze(array_of(ret.fields()["var"])))  # type: ignore[arg-type]
+        variance = number(ret.fields().get("var"), "the variance of returns")
         found["reward_std"] = float(np.sqrt(variance + eps)) - 1e-8
-        found["reward_clip"] = float(array_of(values.get("clip_reward", 10.0)))  # type: ignore[arg-type]
+        found["reward_clip"] = number(values.get("clip_reward", 10.0), "clip_reward")
     return found
 
 
@@ -93,4 +102,4 @@ def read_statistics(path: Path, eps: float = 1e-8, clip: float | None = 10.0) ->
     bound = values.get("clip_max", values.get("clip", clip))
     if "scale" in values:
         return statistics(values["mean"], values["scale"], bound, values.get("count"))
-    return of_variance(values, float(array_of(values.get("eps", eps))), bound)  # type: ignore[arg-type]
+    return of_variance(values, number(values.get("eps", eps), "eps"), bound)

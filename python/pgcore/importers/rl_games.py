@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from pgcore.importers.fold import scaled_outputs
-from pgcore.importers.inert import array_of
-from pgcore.importers.normalizers import of_variance
+from pgcore.importers.normalizers import numbers, of_variance
 from pgcore.importers.parts import (
     Keys,
     Network,
@@ -57,8 +56,8 @@ def of_state(content: Any, options: Options) -> Parts:
         keys.finish()
     scaler = rms["value_mean_std"]
     if value is not None and scaler:
-        mean, variance = (array_of(scaler[name]) for name in ("mean", "var"))
-        value = scaled_outputs(value, np.sqrt(variance + _EPS), mean)  # type: ignore[operator, arg-type]
+        mean, variance = (numbers(scaler.get(name), name) for name in ("mean", "var"))
+        value = scaled_outputs(value, np.sqrt(variance + _EPS), mean)
         notes["value"] = (
             "its de-normalisation is folded into the last layer, but for the clip at 5 standard "
             "deviations"

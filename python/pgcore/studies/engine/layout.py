@@ -124,13 +124,14 @@ def _copy_into(
         source: Any = old.get(name)
         if source is None:
             continue
-        values, target = np.asarray(source[...]), new[name]
+        values = np.asarray(source[...])
+        target: Any = new[name]
         if not dims:
             values = np.where(np.isfinite(values), 0.0, np.nan)
         cells = [range(n) for n in values.shape[: values.ndim - len(dims)]]
-        whole = np.full(target.shape, np.nan)  # type: ignore[union-attr]
+        whole = np.full(target.shape, np.nan)
         whole[np.ix_(*cells, *(places[d] for d in dims))] = values
-        target[...] = whole  # type: ignore[index]
+        target[...] = whole
 
 
 def _link(source: str, target: str) -> None:

@@ -12,7 +12,16 @@ from pgcore.base.arrays import F64
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, differences_of
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.statistics import predicted_pairwise, predicted_to_true
-from pgcore.studies.style import AGENT_PAIRS, STYLE, look_of, new_figure, pairs_axis, shown, wrapped
+from pgcore.studies.style import (
+    AGENT_PAIRS,
+    STYLE,
+    look_of,
+    new_figure,
+    pairs_axis,
+    shown,
+    spec_of,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,7 +144,10 @@ def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
         widest = max(abs(y) for panel in axes[2] for y in panel.get_ylim())
         for panel in axes[2]:
             panel.set_ylim(-widest, widest)
-    note = f"{data.sizes['estimate']} estimates, a line per trial; bands: 95 % intervals over them"
+    note = f"{spec_of(data).get('task', '')}: {', '.join(shown(a) for a in data['agent'].values)}"
+    note += (
+        f"\n{data.sizes['estimate']} estimates, a line per trial; bands: 95 % intervals over them"
+    )
     note += f"\n{_trials_text(data)}" if several else ""
     note += f"\ndotted: n = {AGENT_PAIRS}"
     if kind == "gradient":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from pgcore.studies.measures.divergence import divergence_note
+from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.measures.surfaces import smooth_degree
 
 _LEGEND = """\
@@ -46,12 +46,7 @@ def landscape_table(data: xr.Dataset) -> str:
             )
     if bool((data["step_norm"] == 0).any()):
         lines.append("|step| 0: the update was refused (TRPO's line search); there is no direction")
-    unstable = float(data["warnings"].sum()) if "warnings" in data else 0.0
-    if unstable:
-        lines.append(f"MuJoCo warned {unstable:.0f} times of an unstable simulation")
-    if blown := divergence_note(data):
-        lines.append(blown)
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *simulation_remarks(data)]) + "\n"
 
 
 def _shown(own: xr.Dataset, name: str) -> str:

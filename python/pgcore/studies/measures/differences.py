@@ -15,6 +15,16 @@ from pgcore.studies.measures.statistics import mean_interval
 from pgcore.studies.measures.surfaces import Interval
 
 TRIALS_TO_DECIDE = 6
+
+
+def few_trials(trials: int) -> list[str]:
+    """What a table says of fewer trials than a decision about agents takes."""
+    if trials >= TRIALS_TO_DECIDE:
+        return []
+    few = f"{trials} trial(s), fewer than {TRIALS_TO_DECIDE}"
+    return [f"{few}: what is said about agents is a description, not a decision"]
+
+
 SEEDS = ("run_seed", "run_trial")
 
 

@@ -7,6 +7,14 @@ import xarray as xr
 NOTED_SHARE = 0.01  # of the trajectories; fewer are not worth a sentence
 
 
+def simulation_remarks(data: xr.Dataset) -> list[str]:
+    """What a table says of MuJoCo's warnings and of :func:`divergence_note`."""
+    lines = []
+    if unstable := float(data["warnings"].sum()) if "warnings" in data else 0.0:
+        lines.append(f"MuJoCo warned {unstable:.0f} times of an unstable simulation")
+    return [*lines, blown] if (blown := divergence_note(data)) else lines
+
+
 def divergence_note(data: xr.Dataset, name: str = "diverged") -> str:
     """A sentence if more than :data:`NOTED_SHARE` of a dataset's trajectories blew up, else "".
 

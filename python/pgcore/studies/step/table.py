@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.differences_table import difference_table
-from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, differences_of
-from pgcore.studies.measures.divergence import divergence_note
+from pgcore.studies.measures.differences import differences_of, few_trials
+from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.measures.step_summary import groups
 
 _MEANS = ("centre", "mean_trajectories", "mean_kl", "mean_norm", "mean_gain", "mean_fresh_gain")
@@ -58,16 +58,8 @@ def _remarks(data: xr.Dataset) -> list[str]:
         lines.append(
             f"{refused} of {int(norm.notnull().sum())} steps were refused: their length is 0"
         )
-    if data.sizes["trial"] < TRIALS_TO_DECIDE:
-        lines.append(
-            f"{data.sizes['trial']} trial(s), fewer than {TRIALS_TO_DECIDE}: what is said about "
-            "agents is a description, not a decision"
-        )
-    unstable = float(data["warnings"].sum())
-    if unstable:
-        lines.append(f"MuJoCo warned {unstable:.0f} times of an unstable simulation")
-    lines += [blown] if (blown := divergence_note(data)) else []
-    return lines
+    lines += few_trials(data.sizes["trial"])
+    return lines + simulation_remarks(data)
 
 
 def _over_trials(own: xr.Dataset) -> xr.Dataset:

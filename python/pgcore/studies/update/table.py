@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
-from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
-from pgcore.studies.measures.divergence import divergence_note
+from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, few_trials
+from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.measures.steps import share_over_trials
 from pgcore.studies.measures.updates import Along, Verdict, groups, over_units
 
@@ -117,13 +117,5 @@ def _unit(along: Along) -> str:
 
 def _remarks(data: xr.Dataset) -> list[str]:
     lines = []
-    if data.sizes["trial"] < TRIALS_TO_DECIDE:
-        lines.append(
-            f"{data.sizes['trial']} trial(s), fewer than {TRIALS_TO_DECIDE}: what is said about "
-            "agents is a description, not a decision"
-        )
-    unstable = float(data["warnings"].sum())
-    if unstable:
-        lines.append(f"MuJoCo warned {unstable:.0f} times of an unstable simulation")
-    lines += [blown] if (blown := divergence_note(data)) else []
-    return lines
+    lines += few_trials(data.sizes["trial"])
+    return lines + simulation_remarks(data)
