@@ -18,7 +18,7 @@ from timing import check, header
 import pgcore
 from pgcore.agent import Agent
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.landscape.maps import random_direction
+from pgcore.studies.landscape.directions import random_direction
 from pgcore.studies.landscape.surfaces import plane, reward_sums
 
 POINTS, PAIRS, THREADS = 31, 2000, 2

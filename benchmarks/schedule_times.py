@@ -19,7 +19,7 @@ from pgcore.base.arrays import F64
 from pgcore.base.threads import chosen_threads, one_torch_thread
 from pgcore.studies.engine.cells import run_plan
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.landscape.maps import random_direction
+from pgcore.studies.landscape.directions import random_direction
 from pgcore.studies.landscape.study import LandscapeStudy
 from pgcore.studies.landscape.surfaces import plane, surrogate_surface
 from pgcore.studies.pairs.sampling import Sampling, gradient_sums

@@ -83,7 +83,7 @@ def studies(task: str, runs: list[str], scale: Scale, out: Path) -> Iterator[lis
         "--variance-iterations", "--returns", "cut", "--out", str(out / f"{task}-value-cut"),
     ]  # fmt: skip
     yield [
-        *pgcore, "landscape", *runs, "--trials", "1", *checkpoints,
+        *pgcore, "landscape", *runs, "--trials", "1", "--random-range", "0", "3", *checkpoints,
         "--points", str(scale.grid), str(scale.grid), "--sources", *words(scale.sources),
         "--pairs", *words(scale.map_pairs), "--out", str(out / f"{task}-landscape"),
     ]  # fmt: skip

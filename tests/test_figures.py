@@ -53,27 +53,52 @@ def landscape_in_parts():
     )
 
 
-def test_a_map_that_was_not_computed_is_named_and_the_others_are_drawn():
+def panel_titles(figure):
+    """Of the panels, not of their colour bars."""
+    return [ax.get_title() for ax in figure.axes if "\n" in ax.get_title()]
+
+
+def test_every_row_of_surfaces_has_one_number_of_pairs_and_no_hole():
     data = landscape_in_parts()
-    titles = [ax.get_title() for ax in figures.surface_figure(data, "trpo", 0, 2000).axes]
+    titles = panel_titles(figures.surface_figure(data, "trpo", 0, 2000))
     assert len(titles) == 2 * 3
-    assert "reward, 20000 pairs: not computed" in titles[2]
-    assert titles[5].startswith("reward, 20000 pairs (~9 traj.)")
-    assert sum("not computed" in t for t in titles) == 1
+    assert all("2000 pairs (~9 trajectories)" in t for t in (titles[1], titles[4]))  # all rows have
+    late = figures.surface_figure(data.sel(iteration=[150]), "trpo", 0, 2000)
+    assert "20000 pairs (~9 trajectories)" in panel_titles(late)[1]
+    levels = panel_titles(figures.levels_figure(data, "trpo", 0, 2000))
+    assert [t.split("\n")[0] for t in levels] == ["iteration 150: true reward"] * 2
+    assert ["20000 pairs" in t for t in levels] == [False, True]
+    assert figures.levels_figure(data.sel(iteration=[0]), "trpo", 0, 2000) is None
+
+
+def test_axes_of_surfaces_and_their_colours_are_named():
+    data = landscape_in_parts()
+    for figure in (
+        figures.surface_figure(data, "trpo", 0, 2000),
+        figures.sources_figure(data, "trpo", 0),
+    ):
+        for ax in (ax for ax in figure.axes if hasattr(ax, "zaxis")):
+            texts = ax.get_xlabel(), ax.get_ylabel(), ax.get_zlabel()
+            assert texts[:2] == ("update step (steps)", "random (norm 2)")
+            assert texts[2] in ("surrogate", "mean return")
+        bars = [ax.get_title() for ax in figure.axes if not hasattr(ax, "zaxis")]
+        assert set(bars) == {"surrogate", "mean return"}
+        assert "Hopper-v2, TRPO, trial 0" in figure.texts[0].get_text()
 
 
 def test_steps_from_few_and_many_pairs_are_compared_at_the_most_pairs_of_both():
     data = landscape_in_parts()
-    titles = [ax.get_title() for ax in figures.sources_figure(data, "trpo", 0).axes]
-    assert [t.split(" (")[0] for t in titles if "reward" in t] == [
-        *["reward, 2000 pairs"] * 2,
-        *["reward, 20000 pairs"] * 2,
-    ]
+
+    def rewards(figure):
+        texts = (t.split("\n")[1] for t in panel_titles(figure))
+        return [t.split(" (")[0] for t in texts if "reward" in t]
+
+    drawn = rewards(figures.sources_figure(data, "trpo", 0))
+    assert drawn == [*["reward, 2000 pairs"] * 2, *["reward, 20000 pairs"] * 2]
     one = data.copy()
     lacks = (data["source"] == 2000) & (data["pairs"] == 20_000)
     one["reward"] = data["reward"].where(~lacks)
-    titles = [ax.get_title() for ax in figures.sources_figure(one, "trpo", 0).axes]
-    assert all("2000 pairs" in t.split(" (")[0] for t in titles if "reward" in t)
+    assert rewards(figures.sources_figure(one, "trpo", 0)) == ["reward, 2000 pairs"] * 4
 
 
 def test_the_legend_of_cuts_names_every_number_of_pairs():
@@ -89,14 +114,12 @@ def test_a_study_without_a_finished_map_is_drawn_as_such():
     data = landscape_in_parts()
     none = data.assign(reward=data["reward"] * np.nan)
     figure = figures.contour_figure(none, "trpo", 0, 2000)
-    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
-    assert titles == ["iteration 0: not computed", "iteration 150: not computed"]
+    assert [ax.get_title() for ax in figure.axes if ax.get_title()] == ["no map is computed"]
     for figure in (
         figures.surface_figure(none, "trpo", 0, 2000),
         figures.sources_figure(none, "trpo", 0),
     ):
-        titles = [ax.get_title() for ax in figure.axes]
-        assert all(t.endswith("not computed") for t in titles if "reward" in t)
+        assert "no map is computed" in [text.get_text() for text in figure.texts]
 
 
 def test_a_point_of_few_trajectories_has_no_band():

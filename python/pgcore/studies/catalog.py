@@ -55,6 +55,7 @@ _ALL = (
         open_landscape,
         report_landscape,
         note,
+        LandscapeStudy.scouting,
     ),
     Study(
         "step",

@@ -3,10 +3,11 @@
 from pgcore.studies.gradient.figures import gradient_figure as gradient_figure
 from pgcore.studies.gradient.table import gradient_table as gradient_table
 from pgcore.studies.landscape.figures import contour_figure as contour_figure
-from pgcore.studies.landscape.figures import is_plane as is_plane
-from pgcore.studies.landscape.figures import sources_figure as sources_figure
-from pgcore.studies.landscape.figures import surface_figure as surface_figure
 from pgcore.studies.landscape.page import landscape_page as landscape_page
+from pgcore.studies.landscape.surface_figures import is_plane as is_plane
+from pgcore.studies.landscape.surface_figures import levels_figure as levels_figure
+from pgcore.studies.landscape.surface_figures import sources_figure as sources_figure
+from pgcore.studies.landscape.surface_figures import surface_figure as surface_figure
 from pgcore.studies.landscape.table import landscape_table as landscape_table
 from pgcore.studies.learning_figure import learning_figure as learning_figure
 from pgcore.studies.step.claims_table import claims as claims

@@ -56,6 +56,7 @@ class Study:
         open: folder -> datasets, with what follows from what was measured.
         report: (datasets, folder): figures and tables into the folder, from datasets alone.
         note: (settings, plans) -> a line for the description beforehand, or nothing.
+        scouting: (settings, agents, folder) -> plans that are computed before the others are made.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Study:
     open: Callable[[Path], Any]
     report: Callable[[Any, Path], None]
     note: Callable[[Any, Mapping[str, Plan]], str] = lambda settings, plans: ""
+    scouting: Callable[[Any, Agents, Path], dict[str, Plan]] = lambda settings, agents, out: {}
 
     def plan(
         self,
@@ -75,6 +77,13 @@ class Study:
         warm_up: bool = True,
     ) -> tuple[Any, dict[str, Plan]]:
         """The settings and the plans of a call."""
+        settings, agents = self._settled(sources, lowered, values, warm_up)
+        return settings, settings.plans(agents, out)
+
+    def _settled(
+        self, sources: AnySources, lowered: bool | None, values: Mapping[str, Any], warm_up: bool
+    ) -> tuple[Any, Agents]:
+        """The settings and the agents of a call."""
         known = [f.name for f in dataclasses.fields(self.settings)]
         for name in values:
             if name not in known:
@@ -84,7 +93,7 @@ class Study:
         check_settings(values)
         settings = self.settings(**values)
         agents = Agents.of(sources, settings.iterations, settings.trials, lowered, warm_up)
-        return settings, settings.plans(agents, out)
+        return settings, agents
 
     def measure(
         self,
@@ -114,7 +123,11 @@ class Study:
             StudyError: some cells failed; everything else is stored.
         """
         out = check_path("out", out)
-        _, plans = self.plan(agents, out, lowered, settings, warm_up)
+        chosen, found = self._settled(agents, lowered, settings, warm_up)
+        plans = chosen.plans(found, out)
+        if scouting := self.scouting(chosen, found, out):
+            run_plans(scouting, out, num_threads=num_threads, cluster=cluster)
+            plans = chosen.plans(found, out)
         run_plans(plans, out, num_threads=num_threads, cluster=cluster)
         return self.open(out)
 
@@ -131,6 +144,7 @@ class Study:
     ) -> str:
         """What :meth:`measure` would compute, and how long it would take."""
         out = check_path("out", out)
-        chosen, plans = self.plan(agents, out, lowered, settings, warm_up)
+        chosen, found = self._settled(agents, lowered, settings, warm_up)
+        plans = {**self.scouting(chosen, found, out), **chosen.plans(found, out)}
         lines = [describe_plans(plans, out, num_threads), self.note(chosen, plans)]
         return "\n".join(line for line in lines if line)

@@ -18,15 +18,15 @@ from pgcore.studies.landscape.spending import Spending
 from pgcore.studies.landscape.surfaces import plane, reward_sums, surrogate_surface
 from pgcore.studies.pairs.steps import step_data
 
-RANDOM_NORM = 2.0
+SCOUTED = (0.0, *(3.0 * 2.0 ** (-e / 2) for e in range(16, -1, -1)))  # of the scout line
 _KEYS = 2**26  # 64 streams of each are 2^32 stream ids
 _Variables = dict[str, tuple[tuple[str, ...], str, str]]
 _GRID = ("step_scale", "random_scale")
 SURROGATE: _Variables = {
     "surrogate": (_GRID, "1", "what the algorithm maximises, with normalised advantages"),
     "kl": (_GRID, "1", "mean KL divergence from the policy at the centre"),
-    "step": (("parameter",), "1", "the step of one update"),
-    "random": (("parameter",), "1", "the random direction"),
+    "step": (("parameter",), "1", "a unit of the first direction"),
+    "random": (("parameter",), "1", "a unit of the second direction"),
 }
 SUMS = {
     "count": "trajectories",
@@ -38,6 +38,14 @@ SUMS = {
     "paired_count": "trajectories that the point and the centre share",
     "paired_total": "sum of their differences in return",
     "paired_square": "sum of the squares of these differences",
+    "discounted_total": "sum of the discounted returns",
+    "discounted_square": "sum of their squares",
+    "discounted_paired_total": "sum of the differences in discounted return",
+    "discounted_paired_square": "sum of the squares of these differences",
+}
+SCOUT: _Variables = {
+    "count": (("distance",), "1", SUMS["count"]),
+    "total": (("distance",), "1", SUMS["total"]),
 }
 REWARD: _Variables = {name: (_GRID, "1", text) for name, text in SUMS.items()}
 
@@ -54,8 +62,8 @@ class SurrogateMap:
         seed = self.agents.seed(at, settings.seed, "step", n)
         count, _ = settings.sampling.streams(n)
         data = step_data(agent, n, list(range(count)), seed, settings.sampling, num_threads)
-        step = agent.updated(data, seed)
-        random = random_direction(len(step), self.agents.seed(at, settings.seed, "random"))
+        update = agent.updated(data, seed)
+        step, random = settings.made.vectors(self.agents, at, update, num_threads)
         steps, randoms = settings.axes()
         policies = plane(agent, step, random, np.array(steps), np.array(randoms))
         surface, kl = surrogate_surface(policies, agent, data, num_threads)
@@ -70,11 +78,24 @@ class SurrogateMap:
         }
 
 
-def random_direction(parameters: int, seed: int) -> F64:
-    """A Gaussian vector [P] scaled to norm 2."""
-    generator = np.random.Generator(np.random.Philox(key=seed))
-    vector = generator.standard_normal(parameters)
-    return np.asarray(RANDOM_NORM * vector / np.linalg.norm(vector))
+@dataclass(frozen=True)
+class ScoutLine:
+    """The cell of ``scout.zarr``: the reward along the second direction, at growing distances.
+
+    With common random numbers, so that the line is smooth.
+    """
+
+    agents: Agents
+    settings: LandscapeSettings
+
+    def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
+        agent = self.agents.agent(at)
+        way = self.settings.made.vector_without_step(self.agents, at)
+        policies = plane(agent, way, way, np.array(SCOUTED), np.zeros(1))
+        seed = self.agents.seed(at, self.settings.seed, "scout")
+        pairs = self.settings.scout_pairs
+        sums = reward_sums(agent, policies, pairs, seed, True, 0, num_threads)
+        return {"count": sums.count, "total": sums.total}
 
 
 @dataclass(frozen=True)

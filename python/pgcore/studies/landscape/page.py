@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pgcore.studies.landscape.figures import noise_text, pairs_text
+from pgcore.studies.landscape.style import axis_names, noise_text, pairs_text
 from pgcore.studies.style import shown, spec_of
 
 
@@ -55,9 +55,10 @@ def _layout(data: xr.Dataset, names: list[str]) -> dict[str, Any]:
         for j, name in enumerate(names)
     ]
     menu = {"buttons": buttons, "direction": "up", "x": 0.0, "xanchor": "left"}
+    names_of_axes = axis_names(data)
     axes = {
-        "xaxis_title": "step",
-        "yaxis_title": "random direction (norm 2)",
+        "xaxis_title": names_of_axes[0],
+        "yaxis_title": names_of_axes[1],
         "camera": {"eye": {"x": -1.4, "y": -1.6, "z": 1.1}},
     }
     return {

@@ -6,17 +6,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pgcore.base.errors import check_choice, check_count, check_counts
+from pgcore.base.errors import check_choice, check_count, check_counts, check_type
+from pgcore.studies.landscape.directions import Directions
+from pgcore.studies.landscape.style import DIRECTIONS
 from pgcore.studies.pairs.sampling import Sampling
 
 _MOST_POINTS = 1000  # of an axis
 _FAR = 1e6  # no policy is left there
-# What makes the numbers of a store: of the directions and the surrogate, of the true reward along
-# them, and of an adaptive one, where what a part gets depends on all maps together, and so on their
-# grid, which then cannot grow.
+_PAPER_RANGE = (0.0, 3.0)
+_TO_THE_OTHER = (0.0, 1.0)
+# What makes the numbers of a store: of directions and surrogate; beside them of the true reward;
+# and of an adaptive one, where what a part gets depends on all maps together, and so on their grid,
+# which then cannot grow.
 SURROGATE_SPEC = ("seed", "sampling")
-REWARD_SPEC = (*SURROGATE_SPEC, "noise", "part_pairs")
-ADAPTIVE_SPEC = (*REWARD_SPEC, "target_error", "budget", "pairs", "sources")
+REWARD_SPEC = ("noise", "part_pairs")
+ADAPTIVE_SPEC = ("target_error", "budget", "pairs", "sources")
+_PAPER_DIRECTIONS = ("step", "random")
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,22 @@ class LandscapeSettings:
     pairs: tuple[int, ...] = (2000, 20_000)
     """Pairs per grid point of the true reward, one map each."""
     points: tuple[int, int] = (11, 11)
-    """Grid points along each of the two directions."""
-    step_range: tuple[float, float] = (0.0, 3.0)
-    """First and last coordinate along the step, in steps."""
-    random_range: tuple[float, float] = (0.0, 3.0)
-    """First and last coordinate along the random direction."""
+    """Grid points along each of the two directions; of a line the second is 1."""
+    directions: tuple[str, str] = _PAPER_DIRECTIONS
+    """Of the axes, two of: step (of one update), gradient (as long as the step), random (Gaussian,
+    norm 2), filter (Gaussian, each neuron's weights as long as the policy's), agent (the way to
+    --towards)."""
+    towards: str = ""
+    """Where "agent" leads to: a label of the study, an iteration of the same run, or a file."""
+    gradient_pairs: int = 100_000
+    """Pairs that the direction "gradient" is from."""
+    step_range: tuple[float, float] | None = None
+    """First and last coordinate along the first direction; None: 0 to 3, or to another agent."""
+    random_range: tuple[float, float] | None = None
+    """First and last coordinate along the second direction; None: likewise, but for random ones
+    twice the distance over which the reward falls, from a scout line (the paper's plane: 0 3)."""
+    scout_pairs: int = 2000
+    """Pairs of every point of the scout line."""
     noise: str = "independent"
     """"independent" streams at every point, or "common" random numbers."""
     part_pairs: int = 20_000
@@ -61,12 +77,15 @@ class LandscapeSettings:
             check_counts(name, getattr(self, name))
         self.sampling.check_pairs(sources=self.sources, pairs=self.pairs)
         for name in ("step_range", "random_range"):
+            if getattr(self, name) is None:
+                continue
             low, high = getattr(self, name)
             if not -_FAR < low < high < _FAR:
                 raise ValueError(
                     f"{name}: expected two growing numbers between {-_FAR:g} and {_FAR:g}, got "
                     f"{low} and {high}"
                 )
+        self._check_directions()
         if self.sampling.advantages != "raw":
             raise ValueError(
                 "advantages: expected raw, as sampled; a landscape's surrogate normalises them, "
@@ -87,13 +106,63 @@ class LandscapeSettings:
         if self.budget is not None:
             check_count("budget", self.budget)
 
+    def _check_directions(self) -> None:
+        for name in self.directions:
+            check_choice("directions", name, tuple(DIRECTIONS))
+        check_type("towards", self.towards, str, "a label, an iteration or a path")
+        if (self.towards != "") != ("agent" in self.directions):
+            raise ValueError(
+                "towards: expected the other agent with the direction agent, and only then; got "
+                f"{self.towards!r} with {' and '.join(self.directions)}"
+            )
+        twice = self.directions[0] == self.directions[1]
+        if twice and self.directions[0] not in ("random", "filter"):
+            raise ValueError(
+                f"directions: expected two that differ, got {self.directions[0]} twice"
+            )
+        check_count("gradient_pairs", self.gradient_pairs)
+        check_count("scout_pairs", self.scout_pairs)
+        self.sampling.check_pairs(gradient_pairs=self.gradient_pairs)
+
+    @property
+    def scouted(self) -> bool:
+        """Whether the second axis is chosen from a scout line."""
+        return (
+            self.random_range is None
+            and self.points[1] > 1
+            and self.directions[1] in ("random", "filter")
+        )
+
+    @property
+    def surrogate_spec(self) -> tuple[str, ...]:
+        """The settings that make directions and surrogate."""
+        named = () if self.directions == _PAPER_DIRECTIONS else ("directions",)
+        pairs = ("gradient_pairs",) if "gradient" in self.directions else ()
+        return (*SURROGATE_SPEC, *named, *pairs)
+
+    @property
+    def reward_spec(self) -> tuple[str, ...]:
+        """The settings that make the true reward along them."""
+        own = (*REWARD_SPEC, *(ADAPTIVE_SPEC if self.adaptive else ()))
+        return (*self.surrogate_spec, *own)
+
+    @property
+    def made(self) -> Directions:
+        """How the directions are made."""
+        return Directions(
+            self.directions, self.towards, self.gradient_pairs, self.seed, self.sampling
+        )
+
     @property
     def adaptive(self) -> bool:
         """Whether pairs are spent where they are needed."""
         return self.target_error is not None or self.budget is not None
 
     def axes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """The grid's coordinates in steps and in random directions."""
-        axes = zip((self.step_range, self.random_range), self.points, strict=True)
-        a, b = (np.linspace(*ends, n).round(9).tolist() for ends, n in axes)
-        return tuple(a), tuple(b)
+        """The grid's coordinates along the two directions."""
+        axes = []
+        ranges = (self.step_range, self.random_range)
+        for ends, name, n in zip(ranges, self.directions, self.points, strict=True):
+            chosen = ends or (_TO_THE_OTHER if name == "agent" else _PAPER_RANGE)
+            axes.append(tuple(np.linspace(*chosen, n).round(9).tolist()))
+        return axes[0], axes[1]

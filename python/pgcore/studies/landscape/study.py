@@ -1,12 +1,14 @@
 """Landscapes: true reward and surrogate around a policy (paper, section 2.3, figures 5-7, 13-20).
 
-The plane: x in units of the step that one update takes, y in units of a random Gaussian vector
-scaled to norm 2. Two stores: ``surrogate.zarr`` (directions, surrogate and KL) and ``reward.zarr``
-(sums over trajectories, from which means, standard errors and paired differences follow).
+The paper's plane: x in units of the step that one update takes, y in units of a random Gaussian
+vector scaled to norm 2; other directions by name. Two stores: ``surrogate.zarr`` (directions,
+surrogate and KL) and ``reward.zarr`` (sums over trajectories, from which means, standard errors and
+paired differences follow); and ``scout.zarr`` where the second axis is chosen from a scout line.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping
@@ -21,19 +23,19 @@ from pgcore.studies.engine.cells import Plan
 from pgcore.studies.engine.parts import parameters_of, shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema
+from pgcore.studies.landscape.directions import Target
 from pgcore.studies.landscape.maps import (
     REWARD,
+    SCOUT,
+    SCOUTED,
     SURROGATE,
     RewardMap,
+    ScoutLine,
     SurrogateMap,
     centre_of,
 )
-from pgcore.studies.landscape.settings import (
-    ADAPTIVE_SPEC,
-    REWARD_SPEC,
-    SURROGATE_SPEC,
-    LandscapeSettings,
-)
+from pgcore.studies.landscape.scout import axis_of_maps, scouted_axis
+from pgcore.studies.landscape.settings import LandscapeSettings
 from pgcore.studies.landscape.spending import Spending
 
 _SURFACE_WORK = 0.011  # time of a member and pair of the surrogate, in simulated Hopper pairs
@@ -44,15 +46,52 @@ _UPDATE_WORK = 0.09  # of a pass of an update over a pair
 class LandscapeStudy(LandscapeSettings):
     """The settings of a landscape study, and what they have computed."""
 
+    def scouting(self, agents: Agents, out: Path) -> dict[str, Plan]:
+        """What is computed before the others can be planned: the scout line."""
+        if not self.scouted or axis_of_maps(out) is not None:
+            return {}
+        return {"scout.zarr": self._scout_plan(agents, shared_of(agents))}
+
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
+        if self.towards:
+            Target(self.towards).check(agents)
         self._check_budget(agents)
-        shared = shared_of(agents)
+        shared, whole = shared_of(agents), self
+        shared["attributes"] = {**shared["attributes"], **self._said()}
+        if self.scouted:
+            axis = axis_of_maps(out) or scouted_axis(out)
+            whole = dataclasses.replace(self, random_range=axis)
         return {
-            "surrogate.zarr": self._surrogate_plan(agents, shared),
-            "reward.zarr": self._reward_plan(agents, shared, out.resolve()),
+            "surrogate.zarr": whole._surrogate_plan(agents, shared),
+            "reward.zarr": whole._reward_plan(agents, shared, out.resolve()),
         }
+
+    def _said(self) -> dict[str, Any]:
+        """What tables and figures say of the axes beside the settings."""
+        towards = {"towards": Path(self.towards).name} if self.towards else {}
+        return towards | ({"scouted": "twice the distance of the fall"} if self.scouted else {})
+
+    def _identities(self, agents: Agents) -> dict[str, str]:
+        """Of the agents, and of those that a direction leads to."""
+        own = agents.identities()
+        return own | Target(self.towards).identities(agents) if self.towards else own
+
+    def _scout_plan(self, agents: Agents, shared: dict[str, Any]) -> Plan:
+        return Plan(
+            title=f"scout line {agents.task_id}",
+            schema=Schema(
+                agents.dims,
+                {"distance": list(SCOUTED)},
+                SCOUT,
+                spec_of(self, "landscape", agents, *self.surrogate_spec, "scout_pairs"),
+                self._identities(agents),
+            ),
+            function=ScoutLine(agents, self),
+            cost=lambda at: len(SCOUTED) * self.scout_pairs,
+            **shared,
+        )
 
     def _growing(self) -> frozenset[str]:
         """The axes that may gain points."""
@@ -87,12 +126,12 @@ class LandscapeStudy(LandscapeSettings):
                     "parameter": parameters_of(agents),
                 },
                 SURROGATE,
-                spec_of(self, "landscape", agents, *SURROGATE_SPEC),
-                agents.identities(),
+                spec_of(self, "landscape", agents, *self.surrogate_spec),
+                self._identities(agents),
                 self._growing(),
             ),
             function=SurrogateMap(agents, self),
-            cost=lambda at: int(at["source"]),
+            cost=lambda at: int(at["source"]) + self._gradient_cost(),
             work=1
             + _UPDATE_WORK * getattr(shared["probe"].settings, "policy_epochs", 1)
             + _SURFACE_WORK * math.prod(self.points),
@@ -101,7 +140,6 @@ class LandscapeStudy(LandscapeSettings):
 
     def _reward_plan(self, agents: Agents, shared: dict[str, Any], out: Path) -> Plan:
         steps, randoms = self.axes()
-        names = ADAPTIVE_SPEC if self.adaptive else REWARD_SPEC
         parts = math.ceil(max(self.pairs) / self.part_pairs)
         centre = centre_of(np.array(steps), np.array(randoms))
         spending = None
@@ -127,8 +165,8 @@ class LandscapeStudy(LandscapeSettings):
                 {**agents.dims, **own},
                 {"step_scale": list(steps), "random_scale": list(randoms)},
                 REWARD,
-                spec_of(self, "landscape", agents, *names),
-                agents.identities(),
+                spec_of(self, "landscape", agents, *self.reward_spec),
+                self._identities(agents),
                 self._growing(),
             ),
             function=function,
@@ -136,6 +174,9 @@ class LandscapeStudy(LandscapeSettings):
             stage=lambda at: int(at["part"]) if self.adaptive else 0,
             **{**shared, "wanted": lambda at: agents.has(at) and function.part(at) > 0},
         )
+
+    def _gradient_cost(self) -> int:
+        return self.gradient_pairs if "gradient" in self.directions else 0
 
     def _cost(self, agents: Agents, at: dict[str, Any], part: int) -> int:
         """Pairs of a map's part; of a later one of an adaptive map, at most and on average."""
@@ -155,4 +196,8 @@ def note(settings: LandscapeStudy, plans: Mapping[str, Plan]) -> str:
     part = min(*settings.pairs, settings.part_pairs)
     more = default_streams(task, part) * (task.time_limit or 0)
     tail = f"up to {more} pairs more per point and part of {part}"
-    return f"{what}. Trajectories run to their end: {tail}."
+    axis = plans["reward.zarr"].schema.inner_dims["random_scale"]
+    ends = f"{settings.directions[1]} axis from {axis[0]:g} to {axis[-1]:g}"
+    if "scout.zarr" in plans:
+        ends = f"{settings.directions[1]} axis from 0 to what the scout line says"
+    return f"{what}; {ends}. Trajectories run to their end: {tail}."

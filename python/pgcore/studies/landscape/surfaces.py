@@ -47,6 +47,8 @@ class RewardSums:
         diverged: trajectories that a simulation which blew up has ended.
         paired_count, paired_total, paired_square: the same for differences to the centre member
             over trajectories that both have; zeros without common random numbers.
+        discounted_total, discounted_square, discounted_paired_total, discounted_paired_square: of
+            discounted returns.
     """
 
     count: F64
@@ -58,6 +60,10 @@ class RewardSums:
     paired_count: F64
     paired_total: F64
     paired_square: F64
+    discounted_total: F64
+    discounted_square: F64
+    discounted_paired_total: F64
+    discounted_paired_square: F64
 
     def arrays(self) -> tuple[F64, ...]:
         """All sums, in the order of the fields."""
@@ -86,10 +92,10 @@ def reward_sums(
     members: I64 | None = None,
     keys: I64 | None = None,
 ) -> RewardSums:
-    """True (undiscounted) returns of every member, all in one pool of streams.
+    """True returns of every member, undiscounted and discounted, all in one pool of streams.
 
     Args:
-        agent: task and normaliser.
+        agent: task, normaliser and discount.
         policies: M members.
         pairs: per member.
         seed: of the rollouts.
@@ -118,27 +124,38 @@ def reward_sums(
         normalizer.select(np.zeros(M, dtype=np.int64)) if normalizer is not None else None,
         streams=member,
         stream_ids=ids,
+        gamma=agent.judgement.gamma,
         actions=agent.actions,
     )
 
     def summed(weights: F64 | None = None) -> F64:
         return np.bincount(scores.member, weights, minlength=M).astype(np.float64)
 
-    paired = [np.zeros(M)] * 3
-    if common and centre is not None:
-        own_centre = int(np.flatnonzero(chosen == centre)[0])
-        sums = _paired_sums(scores.returns, scores.stream, len(chosen), streams, own_centre)
-        paired = [np.zeros(M) for _ in sums]
-        for whole, part in zip(paired, sums, strict=True):
-            whole[chosen] = part
+    def paired(returns: F64) -> list[F64]:
+        whole = [np.zeros(M) for _ in range(3)]
+        if common and centre is not None:
+            own_centre = int(np.flatnonzero(chosen == centre)[0])
+            sums = _paired_sums(returns, scores.stream, len(chosen), streams, own_centre)
+            for into, part in zip(whole, sums, strict=True):
+                into[chosen] = part
+        return whole
+
+    count, total, square = paired(scores.totals)
+    _, discounted_total, discounted_square = paired(scores.returns)
     return RewardSums(
         summed(),
-        summed(scores.returns),
-        summed(scores.returns**2),
+        summed(scores.totals),
+        summed(scores.totals**2),
         summed(scores.lengths.astype(np.float64)),
         np.bincount(member, scores.warnings, minlength=M).astype(np.float64),
         summed(scores.diverged.astype(np.float64)),
-        *paired,
+        count,
+        total,
+        square,
+        summed(scores.returns),
+        summed(scores.returns**2),
+        discounted_total,
+        discounted_square,
     )
 
 
