@@ -22,6 +22,7 @@ from pgcore.agent import Agent
 from pgcore.studies.landscape.spending import error_bound
 from pgcore.studies.measures import statistics
 from pgcore.studies.measures.differences import paired_difference, unpaired_difference
+from pgcore.studies.measures.maps import Centre, reward_change
 from pgcore.studies.measures.surfaces import (
     Interval,
     RewardSurface,
@@ -126,6 +127,29 @@ def differences(kind: str, trials: int, correlation: float, repeats: int = 20_00
     line(f"unpaired difference, {what}, which share nothing", hits[1], repeats)
 
 
+def changes(kind: str, point: int, centre: int, repeats: int = 20_000) -> None:
+    """Coverage of the change at one step of a map whose centre is pooled over maps.
+
+    Args:
+        kind: of returns of variance 1, "normal" or "exponential".
+        point: trajectories of each of the two grid points next to one step.
+        centre: trajectories of the pooled centre.
+        repeats: maps.
+    """
+    generator = np.random.Generator(np.random.Philox(key=7))
+    draw = generator.standard_normal if kind == "normal" else generator.standard_exponential
+    steps, hits = np.array([0.0, 0.9, 1.2]), 0
+    for _ in range(repeats):
+        parts = [draw(n) - (kind == "exponential") for n in (centre, point, point)]
+        mean, error = (np.array([f(p) for p in parts]) for f in (np.mean, stats.sem))
+        count = np.array([point, point, point], dtype=float)
+        pooled = Centre(float(mean[0]), float(error[0]), float(centre))
+        found = reward_change(steps, RewardSurface(mean, error, count), pooled)
+        hits += found.low <= 0 <= found.high
+    line(f"change at one step, {kind} returns, {point} trajectories a point, centre {centre}", hits,
+         repeats)  # fmt: skip
+
+
 def main() -> None:
     header(__doc__.splitlines()[0])
     task = pgcore.make_task("LinearQuadratic-v0")
@@ -160,6 +184,9 @@ def main() -> None:
         line(f"mean return of {trajectories} trajectories", hits_return, total)
     for trajectories, error in ((5, 0.3), (50, 0.1), (500, 0.03)):
         surfaces(trajectories, error)
+    for kind in ("normal", "exponential"):
+        for point, centre in ((5, 20), (20, 100), (80, 600)):
+            changes(kind, point, centre)
     for kind in ("normal", "exponential"):
         for trials in (3, 6, 8, 24):
             differences(kind, trials, 0.8)

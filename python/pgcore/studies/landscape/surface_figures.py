@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FRONT, CORNER = (22.0, -62.0), (32.0, -128.0)  # elevation and azimuth: along the first axis; above
-_WIDTH, _HEIGHT, _HEAD = 2.6, 2.2, 0.4  # inches of a panel, and of the title
+_WIDTH, _HEIGHT, _HEAD = 2.9, 2.2, 0.4  # inches of a panel, and of the title
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Panel:
         label: of the z axis and of the colours.
         limits: of both.
         view: elevation and azimuth.
+        bar: whether the colours' scale is beside it, or beside another panel of the row.
     """
 
     surface: xr.DataArray
@@ -44,10 +45,11 @@ class Panel:
     label: str
     limits: tuple[float, float]
     view: tuple[float, float] = FRONT
+    bar: bool = True
 
 
 def surface_panel(ax: Any, panel: Panel, names: tuple[str, str]) -> Any:
-    """A 3-D surface over the plane with its colour bar; a point that is not finite is a gap."""
+    """A 3-D surface over the plane; a point that is not finite is a gap."""
     x, y, z = grid(panel.surface)
     drawn = ax.plot_surface(
         x, y, z, cmap="viridis", vmin=panel.limits[0], vmax=panel.limits[1],
@@ -63,13 +65,18 @@ def surface_panel(ax: Any, panel: Panel, names: tuple[str, str]) -> Any:
     ax.set_title(panel.title, fontsize=6.5, y=0.97)
     ax.view_init(*panel.view)
     ax.set_box_aspect((1, 1, 0.75), zoom=1.08)
+    ax.set_zlabel(panel.label, fontsize=5.5, labelpad=-6.5)
+    if panel.bar:
+        _add_bar(ax, drawn, panel.label)
+    return ax
+
+
+def _add_bar(ax: Any, drawn: Any, label: str) -> None:
     bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.55, pad=0.17, aspect=14)
     bar.ax.tick_params(labelsize=5, pad=1)
-    bar.ax.set_title(panel.label, fontsize=5.5, pad=3)
+    bar.ax.set_title(label, fontsize=5.5, pad=3)
     bar.locator = mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10])
     bar.update_ticks()
-    ax.set_zlabel(panel.label, fontsize=5.5, labelpad=-6.5)
-    return ax
 
 
 def surface_figure(data: xr.Dataset, agent: str, trial: int, source: int) -> Figure:
@@ -93,7 +100,7 @@ def surface_figure(data: xr.Dataset, agent: str, trial: int, source: int) -> Fig
         rows.append(
             [
                 Panel(row["surrogate"], first, "surrogate", limits_of(row["surrogate"])),
-                Panel(rewards, title, "mean return", limits),
+                Panel(rewards, title, "mean return", limits, bar=False),
                 Panel(rewards, "the same from the corner\nof the policy", "mean return", limits,
                       CORNER),
             ]
@@ -124,6 +131,7 @@ def levels_figure(data: xr.Dataset, agent: str, trial: int, source: int) -> Figu
                     f"iteration {iteration}: true reward\n{reward_text(data, n, row.sel(pairs=n))}",
                     "mean return",
                     limits,
+                    bar=n == shared[-1],
                 )
                 for n in shared
             ]
