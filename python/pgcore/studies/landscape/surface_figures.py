@@ -182,10 +182,11 @@ def _figure(rows: Sequence[Sequence[Panel]], data: xr.Dataset, title: str) -> Fi
     for r, row in enumerate(rows):
         bottom = 1 - (_HEAD + (r + 1) * _HEIGHT) / height
         for c, panel in enumerate(row):
+            wide = 0.93 if panel.bar else 0.7
             place = (
                 (c + 0.03) / columns,
                 bottom + 0.12 / height,
-                0.93 / columns,
+                wide / columns,
                 0.88 * _HEIGHT / height,
             )
             surface_panel(figure.add_axes(place, projection="3d"), panel, names)
