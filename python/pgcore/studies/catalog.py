@@ -138,4 +138,9 @@ def differences(study: str | Path | xr.Dataset, variable: str, level: float = 0.
         ValueError: no study, or no such variable.
     """
     data = study if isinstance(study, xr.Dataset) else open(study)
+    if "agent" not in data.dims:
+        raise ValueError(
+            "study: expected one whose dataset has agents; a sample regime has its differences in "
+            "variables that end in _difference"
+        )
     return differences_of(data, variable, level)

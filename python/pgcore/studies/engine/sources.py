@@ -108,7 +108,7 @@ class Agents:
         moments = [m for part in parts for m in part.moments]
         if not moments:
             raise ValueError("agents: expected at least one run, file or agent, got none")
-        check_one_task(moments)
+        check_one_task([part.moments[0] for part in parts])  # each part is on one task itself
         return Agents(
             tuple(dict.fromkeys(label for part in parts for label in part.labels)),
             tuple(sorted({i for part in parts for i in part.iterations})),

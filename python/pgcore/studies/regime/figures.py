@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from pgcore.base.arrays import F64
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_APART = 0.15  # of the way to the next n, that the rates at one n are spread over
+_APART = 0.35, 0.1  # of the way to the next n, and of the axis: what rates at one n take at most
 # variable, label of its axis
 _MEASURED = (
     ("true_noise_scale", "noise scale B (pairs)"),
@@ -35,8 +35,11 @@ def measured_shares(data: xr.Dataset) -> list[float]:
 
 def spread_places(pairs: F64, count: int) -> F64:
     """Where the points of ``count`` lines are drawn [count, N], so that they hide no other."""
-    gap = np.diff(np.log(np.sort(pairs))).min() if len(pairs) > 1 else 1.0
-    apart = _APART * gap * (np.arange(count) - (count - 1) / 2) / max(1, count - 1)
+    places = np.log(np.sort(pairs))
+    wide = 1.0
+    if len(pairs) > 1:
+        wide = min(_APART[0] * np.diff(places).min(), _APART[1] * (places[-1] - places[0]))
+    apart = wide * (np.arange(count) - (count - 1) / 2) / max(1, count - 1)
     return np.asarray(pairs * np.exp(apart)[:, None])
 
 
@@ -72,8 +75,8 @@ def grid_panel(ax: Axes, data: xr.Dataset, name: str) -> Axes:
         unseen = np.isposinf(trials).any(axis=1)
         for x in places[k][unseen]:
             (mark,) = ax.plot(
-                [x], [1.0], "^", color=look["color"], ms=4, transform=ax.get_xaxis_transform(),
-                clip_on=False, zorder=4,
+                [x], [1.0], marker="$\\infty$", color=look["color"], ms=5, clip_on=False, zorder=4,
+                transform=ax.get_xaxis_transform(), markeredgewidth=0.3,
             )  # fmt: skip
             mark.set_in_layout(False)
     ax.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":", zorder=0)
@@ -83,7 +86,7 @@ def grid_panel(ax: Axes, data: xr.Dataset, name: str) -> Axes:
 
 def _rate_label(own: xr.Dataset, rate: float) -> str:
     value = float(own["rate_value"].max())
-    return f"× {rate:g}" + (f" ({value:.2g})" if np.isfinite(value) else "")
+    return f"× {rate:g}" + (f" ({value:.3g})" if np.isfinite(value) else "")
 
 
 def _pairs_ticks(ax: Axes, pairs: F64) -> None:
@@ -93,9 +96,9 @@ def _pairs_ticks(ax: Axes, pairs: F64) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def _limits(ax: Axes, data: xr.Dataset, name: str) -> None:
+def _limits(ax: Axes, data: xr.Dataset, *names: str) -> None:
     """Let no interval over few trials make the trials themselves invisible."""
-    points = data[name].to_numpy()
+    points = np.concatenate([data[name].to_numpy().ravel() for name in names])
     points = points[np.isfinite(points)]
     if not len(points):
         return
@@ -149,6 +152,11 @@ def _finish_row(row: Any, data: xr.Dataset, name: str) -> None:
         for ax in row:
             ax.set_yscale("log")
             ax.plot(n, n, color="0.4", linewidth=0.8, linestyle="--", zorder=0)
+            low, high = ax.get_ylim()
+            subs = (1.0,) if high >= 30 * low else (1.0, 2.0, 5.0)
+            ax.yaxis.set_major_locator(LogLocator(subs=subs))
+            ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            ax.yaxis.set_minor_locator(NullLocator())
         return
     _limit_row(row, data, name)
     for ax in row:
@@ -161,17 +169,20 @@ def _note(data: xr.Dataset, share: float | None) -> str:
     """What is drawn, of how many trials."""
     agents = ", ".join(shown(a) for a in data["algorithm"].values)
     trials, spec = data.sizes["trial"], spec_of(data)
-    note = f"{spec['task']}: {agents}: {spec['total_pairs']:.3g} pairs of training of each agent"
+    note = f"{spec['task']}: {agents}: {spec['total_pairs']:,} pairs of training of each agent"
     if share is not None:
-        note += f"; gradients and steps after {share:.0%} of it, from n pairs each"
+        note += f"; gradients and steps after {100 * share:g} % of it, from n pairs each"
     note += f"\nlarge: mean of {trials} trial(s) with 95 % interval over them; dots: trials; "
     note += f"dotted: n = {AGENT_PAIRS}"
     if share is not None:
-        note += "; B: median, dashed: B = n, ▲: trials whose gradient is not seen above its noise"
+        note += "; B: median, dashed: B = n, ∞: a trial whose gradient is not seen above its noise"
     if lost := data.attrs.get("trials_left_out", ""):
         note += f"\n{len(lost.split('; '))} trials diverged and are left out"
     if trials < TRIALS_TO_DECIDE:
-        note += f"\nfewer than {TRIALS_TO_DECIDE} trials: a description, not a decision"
+        note += (
+            f"\nfewer than {TRIALS_TO_DECIDE} trials: a description, not a decision; intervals may "
+        )
+        note += "leave the panels"
     return note
 
 
@@ -184,7 +195,7 @@ def curve_panel(ax: Axes, data: xr.Dataset, total: int) -> Axes:
         total: pairs of a whole training.
     """
     x = data["progress"].values * total
-    shift = 0.006 * total
+    shift = 0.016 * total
     for k, rate in enumerate(data["rate"].values):
         own, look = data.sel(rate=rate), nth_look(k)
         for trial in data["trial"].values:
@@ -220,7 +231,7 @@ def curves_figure(data: xr.Dataset) -> Figure:
         for ax, n in zip(row, pairs, strict=True):
             curve_panel(ax, own.sel(pairs=n), total)
             ax.set_title(f"{shown(algorithm)}, n = {n}", fontsize=8)
-            _limits(ax, own, "reward")
+            _limits(ax, own, "reward", "curve")
         ends = [ax.get_ylim() for ax in row]
         for ax in row:
             ax.set_ylim(min(e[0] for e in ends), max(e[1] for e in ends))
@@ -233,9 +244,9 @@ def curves_figure(data: xr.Dataset) -> Figure:
     figure.supxlabel("state-action pairs of training", fontsize=8)
     task, agents = spec_of(data)["task"], ", ".join(shown(a) for a in algorithms)
     note = (
-        f"{task}: {agents}\nlines: mean return of trajectories that ended within an iteration "
-        f"(thin: each of {data.sizes['trial']} trial(s)), which leaves long ones out where n is "
-        "small; points: true reward with 95 % interval over trials"
+        f"{task}: {agents}: training with several n and rates\nlines: mean return of trajectories "
+        f"that ended within an iteration (thin: each of {data.sizes['trial']} trial(s)), which "
+        "leaves long ones out where n is small; points: true reward with 95 % interval over trials"
     )
     figure.suptitle(wrapped(note, figure, 6.5), fontsize=6.5)
     return figure

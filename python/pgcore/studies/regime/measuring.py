@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pgcore.studies.engine.cells import Plan
-from pgcore.studies.engine.moments import lost_trials
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.regime.grid import GridRun
 from pgcore.studies.regime.settings import RegimeStudy
-from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.config import TrainConfig
-from pgcore.training.run import checkpoint_path
+from pgcore.training.records import read_diverged
 
 KINDS = ("gradient", "step")
 
@@ -34,15 +32,11 @@ def agents_of(
     """The agents of some runs after shares of training; None where all trials have diverged."""
     parts = []
     for run in runs:
-        there = [i for i in run.kept(shares) if _some_are_sound(run, i)]
+        lost = [d.iteration for d in read_diverged(run.folder)]
+        there = [i for i in run.kept(shares) if sum(at < i for at in lost) < run.config.trials]
         if there:
             parts.append(Agents.of({name(run): run.folder}, there, None, lowered, warm_up))
     return Agents.together(parts) if parts else None
-
-
-def _some_are_sound(run: GridRun, iteration: int) -> bool:
-    checkpoint = load_checkpoint(checkpoint_path(run.folder, iteration))
-    return len(lost_trials(checkpoint)) < run.config.trials
 
 
 def sampling_of(config: TrainConfig) -> Sampling:

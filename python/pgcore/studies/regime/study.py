@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from pgcore.base.errors import check_path
 from pgcore.base.folders import FolderLock
 from pgcore.base.threads import chosen_threads
-from pgcore.studies.engine.cluster import check_cluster
+from pgcore.studies.engine.cluster import check_cluster, shared_cluster
 from pgcore.studies.engine.study import Study
 from pgcore.studies.regime.call import check_call
 from pgcore.studies.regime.describing import describe_regime
@@ -62,8 +62,8 @@ class SampleRegime(Study):
         chosen_threads(num_threads)
         if cluster is not None:
             check_cluster(cluster)
-        with FolderLock(out):
-            call.compute(num_threads, cluster)
+        with FolderLock(out), shared_cluster(cluster) as there:
+            call.compute(num_threads, there)
         return self.open(out)
 
     def describe(

@@ -46,9 +46,8 @@ def regime_table(data: xr.Dataset) -> str:
     Args:
         data: of :func:`pgcore.studies.regime.opening.open_regime`.
     """
-    total = spec_of(data)["total_pairs"]
-    least = int(data["training_pairs"].min())
-    lines = [f"{spec_of(data)['task']}: {least} to {total} pairs of training of each agent"]
+    least, most = int(data["training_pairs"].min()), int(data["training_pairs"].max())
+    lines = [f"{spec_of(data)['task']}: {least:,} to {most:,} pairs of training of each agent"]
     lines += [_FINAL_LEGEND, _head() + _titles(_FINAL)]
     lines += [_place(own) + _final_line(own) for own in _points(data)]
     if "pairwise_cosine" in data or "mean_change" in data:
