@@ -60,6 +60,25 @@ def test_a_trial_is_the_same_agent_in_any_number_of_trials():
     assert len(np.unique(metrics[3][0]["return_mean"])) == 3
 
 
+def test_trials_may_be_in_a_run_of_their_own(tmp_path):
+    """Trials 1 and 2 of three, each alone in its block, as trial 2 is in the run of all."""
+    run_to_end(tmp_path / "all", small_config(block=1))
+    run_to_end(tmp_path / "rest", small_config(block=1, trials=2, first_trial=1))
+    whole, rest = (
+        load_checkpoint(tmp_path / name / "checkpoints" / "latest.safetensors")
+        for name in ("all", "rest")
+    )
+    for name, array in rest.state.items():
+        np.testing.assert_array_equal(array, whole.state[name][1:], err_msg=name)
+    assert rest.agent().origin["trials"] == [1, 2]
+    run_to_end(
+        tmp_path / "rest", small_config(block=1, trials=2, first_trial=1, iterations=5), True
+    )
+    run_to_end(tmp_path / "all", small_config(block=1, iterations=5), True)
+    after = read_metrics(tmp_path / "rest")["return_mean"]
+    np.testing.assert_array_equal(after, read_metrics(tmp_path / "all")["return_mean"][:, 1:])
+
+
 @pytest.mark.parametrize("algorithm", ["ppo", "trpo"])
 def test_resume_gives_the_bits_of_an_uninterrupted_run(tmp_path, algorithm):
     config = small_config(algorithm=algorithm, normalize_advantages="batch", save_every=2)

@@ -18,6 +18,10 @@ from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.report import report_landscape
 from pgcore.studies.landscape.study import LandscapeStudy, note
 from pgcore.studies.measures.differences import differences_of
+from pgcore.studies.regime.opening import open_regime
+from pgcore.studies.regime.report import report_regime
+from pgcore.studies.regime.settings import RegimeStudy
+from pgcore.studies.regime.study import SampleRegime
 from pgcore.studies.step.opening import open_step
 from pgcore.studies.step.report import report_step
 from pgcore.studies.step.study import StepStudy
@@ -75,6 +79,14 @@ _ALL = (
         report_update,
         update_note,
     ),
+    SampleRegime(
+        "regime",
+        "How do training and its estimates change with the pairs of an iteration and the rate?",
+        "section 2.1",
+        RegimeStudy,
+        open_regime,
+        report_regime,
+    ),
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
 
@@ -127,4 +139,9 @@ def differences(study: str | Path | xr.Dataset, variable: str, level: float = 0.
         ValueError: no study, or no such variable.
     """
     data = study if isinstance(study, xr.Dataset) else open(study)
+    if "agent" not in data.dims:
+        raise ValueError(
+            "study: expected one whose dataset has agents; a sample regime has its differences in "
+            "variables that end in _difference"
+        )
     return differences_of(data, variable, level)

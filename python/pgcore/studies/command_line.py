@@ -19,9 +19,9 @@ from pgcore.studies.engine.study import Study
 _USAGE = """usage: pgcore study STUDY [LABEL=]SOURCE [[LABEL=]SOURCE ...] --out DIR [options]
 
 Measure agents on one task: a SOURCE is the folder of a training run, or an agent's file. LABEL
-names it in datasets and figures. What is already in DIR is kept and only the rest computed: an
-interrupted study goes on with the same command, and one with more iterations, trials, agents or
-pairs is extended.
+names it in datasets and figures. A study that trains its agents itself (regime) is given a TASK
+instead. What is already in DIR is kept and only the rest computed: an interrupted study goes on
+with the same command, and one with more iterations, trials, agents or pairs is extended.
 
 {studies}
 
@@ -29,12 +29,10 @@ pairs is extended.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Where:
-    """What every study is given: agents, a folder, and where to compute."""
+    """What every study is given beside its agents: a folder, and where to compute."""
 
-    sources: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Run folders or agent files, each as PATH or LABEL=PATH."""
     out: Path
     """Folder for datasets and figures."""
     threads: int | None = None
@@ -49,12 +47,29 @@ class Where:
     """Only say how many cells, simulator steps and hours it would take."""
 
 
-def _parse(study: Study, arguments: Sequence[str]) -> tuple[Where, Any]:
+@dataclass(frozen=True, kw_only=True)
+class WithAgents(Where):
+    """Of a study that measures agents."""
+
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Run folders or agent files, each as PATH or LABEL=PATH."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithTask(Where):
+    """Of a study that trains its agents itself."""
+
+    task: Annotated[str, tyro.conf.Positional]
+    """Task: an id (`pgcore tasks` lists them), a task file (arm.toml), or gym:ID."""
+
+
+def _parse(study: Study, arguments: Sequence[str]) -> tuple[Any, Any]:
     """The options of a study: those of :class:`Where` and the fields of its settings."""
+    given: Any = WithTask if study.trains else WithAgents
     kind = dataclasses.make_dataclass(
         "Command",
         [
-            ("where", Annotated[Where, tyro.conf.arg(name="")]),
+            ("where", Annotated[given, tyro.conf.arg(name="")]),
             ("study", Annotated[study.settings, tyro.conf.arg(name="")]),
         ],
         frozen=True,
@@ -81,10 +96,11 @@ def run(study: Study, arguments: Sequence[str]) -> None:
         "warm_up": where.warm_up,
     }
     options |= settings
+    of: Any = where.task if study.trains else where.sources
     if where.dry_run:
-        print(study.describe(where.sources, where.out, **options))
+        print(study.describe(of, where.out, **options))
         return
-    data = study.measure(where.sources, where.out, cluster=where.cluster, **options)
+    data = study.measure(of, where.out, cluster=where.cluster, **options)
     study.report(data, where.out)
 
 

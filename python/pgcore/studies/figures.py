@@ -10,6 +10,9 @@ from pgcore.studies.landscape.surface_figures import sources_figure as sources_f
 from pgcore.studies.landscape.surface_figures import surface_figure as surface_figure
 from pgcore.studies.landscape.table import landscape_table as landscape_table
 from pgcore.studies.learning_figure import learning_figure as learning_figure
+from pgcore.studies.regime.figures import curves_figure as curves_figure
+from pgcore.studies.regime.figures import regime_figure as regime_figure
+from pgcore.studies.regime.table import regime_table as regime_table
 from pgcore.studies.step.claims_table import claims as claims
 from pgcore.studies.step.figures import step_figure as step_figure
 from pgcore.studies.step.table import step_table as step_table

@@ -59,7 +59,12 @@ def look_of(label: str, others: Iterable[Any] = ()) -> dict[str, Any]:
         while place in places.values() and len(places) < len(_LOOKS):
             place = (place + 1) % len(_LOOKS)
         places[name] = place
-    color, line, marker = _LOOKS[places[label]]
+    return nth_look(places[label])
+
+
+def nth_look(place: int) -> dict[str, Any]:
+    """Colour, line and marker of the n-th of some things in order, such as rates."""
+    color, line, marker = _LOOKS[place % len(_LOOKS)]
     return {"color": color, "line": line, "marker": marker}
 
 

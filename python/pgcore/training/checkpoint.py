@@ -82,7 +82,7 @@ class Checkpoint:
             origin={
                 "run": str(self.path.parent.parent),
                 "seed": config.seed,
-                "trials": list(range(config.trials)),
+                "trials": list(config.trial_numbers),
             },
         )
 

@@ -44,6 +44,8 @@ class TrainConfig:
     """Policy update: one of the table of algorithms."""
     trials: int = 1
     """Agents trained side by side. Trial i is the same agent in any number of trials."""
+    first_trial: int = 0
+    """Trials that other runs have: trial i here is trial first_trial + i of a run that has all."""
     iterations: int = 500
     """Updates per agent."""
     pairs: int = 2048
@@ -173,6 +175,11 @@ class TrainConfig:
             raise ValueError(
                 f"normalize_advantages: {self.algorithm} has no minibatches; use batch or none"
             )
+
+    @property
+    def trial_numbers(self) -> range:
+        """Its trials, counted over all runs that share them; random numbers follow from these."""
+        return range(self.first_trial, self.first_trial + self.trials)
 
     @property
     def task_id(self) -> str:

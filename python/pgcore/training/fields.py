@@ -21,7 +21,7 @@ from pgcore.tasks.task import TaskSpec
 _COUNTS = {
     **dict.fromkeys(("trials", "iterations", "pairs", "streams", "minibatches"), 1),
     **dict.fromkeys(("save_every", "block", "policy_epochs", "cg_steps"), 1),
-    **dict.fromkeys(("value_epochs", "backtracks"), 0),
+    **dict.fromkeys(("value_epochs", "backtracks", "first_trial"), 0),
 }
 _POSITIVE = ("policy_lr", "value_lr", "adam_eps", "kl", "clip", "fisher_fraction")
 # > 0, or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +71,11 @@ class Trainer:
         count = -(-config.trials // config.block)
         if config.trials > 1:
             count = max(2, count)  # two halves, so that one simulates while the other updates
-        pieces = np.array_split(np.arange(config.trials), count)
-        self.blocks = [Block(self.task, config, [int(t) for t in piece]) for piece in pieces]
+        self._rows = np.array_split(np.arange(config.trials), count)  # of the blocks, in a state
+        self.blocks = [
+            Block(self.task, config, [config.trial_numbers[row] for row in rows])
+            for rows in self._rows
+        ]
         self.workers = min(count, threads)
         self.native_threads = max(1, threads // self.workers)
 
@@ -137,8 +140,8 @@ class Trainer:
 
     def load_state(self, state: dict[str, NDArray[Any]], iteration: int) -> None:
         """Go on from a state after ``iteration`` iterations."""
-        for block in self.blocks:
-            block.load_state({name: array[block.trials] for name, array in state.items()})
+        for block, rows in zip(self.blocks, self._rows, strict=True):
+            block.load_state({name: array[rows] for name, array in state.items()})
         self.iteration = iteration
 
 
@@ -205,16 +208,8 @@ class Run:
             self.save()
 
     def _check_same_config(self, file: Path) -> None:
-        try:
-            stored = TrainConfig.from_dict(json.loads(file.read_text()))
-        except ValueError as error:
-            raise CheckpointError(f"run: {file} is corrupt ({error})") from error
-        mine, theirs = self.config.to_dict(), stored.to_dict()
-        names = [k for k in mine if mine[k] != theirs[k]]
-        fixed = [k for k in names if k not in MAY_CHANGE]
-        if fixed:
-            shown = ", ".join(f"{k}: {theirs[k]} there, {mine[k]} here" for k in fixed)
-            raise ValueError(f"out: {self.path} holds a run with other settings ({shown})")
+        stored = stored_config(self.path)
+        names = changed_settings(self.path, self.config, stored, MAY_CHANGE)
         if "iterations" in names and self.config.anneal:
             raise ValueError(
                 "iterations: the learning rate falls to 0 over the run's own "
@@ -268,6 +263,28 @@ class Run:
             self.records.close()
         finally:
             self._lock.release()
+
+
+def stored_config(run: Path) -> TrainConfig:
+    """The settings of a run; CheckpointError where its file does not say them."""
+    file = run / "config.json"
+    try:
+        return TrainConfig.from_dict(json.loads(file.read_text()))
+    except ValueError as error:
+        raise CheckpointError(f"run: {file} is corrupt ({error})") from error
+
+
+def changed_settings(
+    run: Path, config: TrainConfig, stored: TrainConfig, may_change: Sequence[str]
+) -> list[str]:
+    """The settings that differ from those of a run; ValueError where one of them may not change."""
+    mine, theirs = config.to_dict(), stored.to_dict()
+    names = [k for k in mine if mine[k] != theirs[k]]
+    fixed = [k for k in names if k not in may_change]
+    if fixed:
+        shown = ", ".join(f"{k}: {theirs[k]} there, {mine[k]} here" for k in fixed)
+        raise ValueError(f"out: {run} holds a run with other settings ({shown})")
+    return names
 
 
 def kept_iterations(run: Path) -> list[int]:

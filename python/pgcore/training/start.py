@@ -27,7 +27,7 @@ def check_start(run: Path, resume: bool) -> None:
         return
     if not _is_config(config_file):
         check_new_folder(run, "run")
-    elif _has_iterations(run):
+    elif has_iterations(run):
         raise ValueError(f"out: {run} already holds a run; add --resume, or choose another folder")
 
 
@@ -62,7 +62,7 @@ def _is_config(file: Path) -> bool:
     return isinstance(values, dict) and set(values) >= _ALWAYS
 
 
-def _has_iterations(run: Path) -> bool:
+def has_iterations(run: Path) -> bool:
     """Whether a run has more than a start: a newest checkpoint, unless it is of iteration 0."""
     latest = run / "checkpoints" / "latest.safetensors"
     if not latest.exists():

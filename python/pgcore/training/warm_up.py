@@ -39,7 +39,7 @@ def warmed_up(agent: Agent, checkpoint: Checkpoint | None = None, trial: int = 0
         seed = derive_seed(0, agent.digest(), "warm-up")
         batch = agent.collect(PAIRS, seed=seed, num_threads=1, update_normalizer=True)
         return dataclasses.replace(agent, normalizer=batch.normalizer)
-    block = Block(agent.task, checkpoint.config, [trial])
+    block = Block(agent.task, checkpoint.config, [checkpoint.config.trial_numbers[trial]])
     block.load_state({name: a[trial : trial + 1] for name, a in checkpoint.state.items()})
     block.training_data(block.rollout(checkpoint.iteration, 1))
     std = None if block.scaler is None else np.array(reward_stds(block.scaler.state))

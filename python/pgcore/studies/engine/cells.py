@@ -125,7 +125,7 @@ def run_plan(
     start = time.perf_counter()
     bar = tqdm(total=total, initial=total - left, desc=plan.title, unit="pair", unit_scale=True)
     try:
-        _compute(plan.function, stages(), threads, cluster if missing else None, keep)
+        compute(plan.function, stages(), threads, cluster if missing else None, keep)
     finally:
         bar.close()
         store.add_seconds(time.perf_counter() - start)
@@ -188,7 +188,7 @@ def _run_plans(
     return data
 
 
-def _compute(
+def compute(
     function: Callable[[dict[str, Any], int], Values],
     stages: Iterator[Work],
     threads: int,
@@ -218,24 +218,32 @@ def describe_plans(
     )
 
 
-def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -> str:
-    """What a study would do: cells, simulator steps and time, from a short calibration."""
+def missing_of(plan: Plan, path: Path) -> list[dict[str, Any]]:
+    """The coordinates of the wanted cells that a store lacks."""
+    lacking = set(missing_cells(path, plan.schema))
+    return [at for cell, at in plan.cells().items() if cell in lacking]
+
+
+def pairs_per_second(agent: Agent, threads: int) -> float:
+    """How fast an agent is simulated, from a short calibration."""
     from pgcore.rollout.collect import evaluate
 
-    path = Path(out)
-    cells = plan.cells()
-    lacking = set(missing_cells(path, plan.schema))
-    missing = [c for c in cells if c in lacking]
-    pairs = sum(plan.cost(cells[c]) for c in missing)
-    agent, threads = plan.probe, chosen_threads(num_threads)
     start = time.perf_counter()
     scores = evaluate(
         agent.task, agent.policy, 2000 * threads, num_threads=threads, normalizer=agent.normalizer,
         streams=4 * threads,
     )  # fmt: skip
-    rate = scores.lengths.sum() / (time.perf_counter() - start)
+    return float(scores.lengths.sum()) / (time.perf_counter() - start)
+
+
+def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -> str:
+    """What a study would do: cells, simulator steps and time, from a short calibration."""
+    cells, missing = plan.cells(), missing_of(plan, Path(out))
+    pairs = sum(plan.cost(at) for at in missing)
+    threads = chosen_threads(num_threads)
+    rate = pairs_per_second(plan.probe, threads)
     hours = pairs * plan.work / rate / 3600
-    frames = getattr(agent.task, "frame_skip", None)  # unknown of a Gymnasium environment
+    frames = getattr(plan.probe.task, "frame_skip", None)  # unknown of a Gymnasium environment
     steps = "" if frames is None else f" ({pairs * frames:.3g} simulator steps)"
     return (
         f"{plan.title}: {len(missing)} of {len(cells)} cells to compute, {pairs:.3g} state-action "

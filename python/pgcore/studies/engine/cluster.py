@@ -74,25 +74,31 @@ def local_workers(address: str) -> int | None:
 
 
 @contextmanager
-def _client(address: str) -> Iterator[Any]:
-    from distributed import Client, LocalCluster
-
-    count = local_workers(address)
+def shared_cluster(address: str | None) -> Iterator[str | None]:
+    """An address for several calls with a cluster: the workers of "local:N" start once."""
+    count = None if address is None else local_workers(address)
     if count is None:
+        yield address
+        return
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=count,
+        threads_per_worker=max(1, default_threads() // count),
+        processes=True,
+        dashboard_address=None,
+    ) as workers:
+        yield workers.scheduler_address
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Any]:
+    from distributed import Client
+
+    with shared_cluster(address) as there:
         try:
-            client = Client(address, timeout=10, set_as_default=False)
+            client = Client(there, timeout=10, set_as_default=False)
         except OSError as error:
             raise ValueError(f"cluster: no Dask scheduler answers at {address}") from error
         with client:
             yield client
-        return
-    with (
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=max(1, default_threads() // count),
-            processes=True,
-            dashboard_address=None,
-        ) as workers,
-        Client(workers, set_as_default=False) as client,
-    ):
-        yield client

@@ -138,7 +138,7 @@ def find_moments(
             c.digest,
             run=True,
             lost=lost_trials(c),
-            seeds=(c.config.seed, tuple(range(c.config.trials))),
+            seeds=(c.config.seed, tuple(c.config.trial_numbers)),
         )
         for c in found
     ]

@@ -98,6 +98,26 @@ class Agents:
             out,
         )
 
+    @staticmethod
+    def together(parts: Sequence[Agents]) -> Agents:
+        """Agents that were found apart, such as runs that have not kept the same iterations.
+
+        Raises:
+            ValueError: none, or agents on several tasks.
+        """
+        moments = [m for part in parts for m in part.moments]
+        if not moments:
+            raise ValueError("agents: expected at least one run, file or agent, got none")
+        check_one_task([part.moments[0] for part in parts])  # each part is on one task itself
+        return Agents(
+            tuple(dict.fromkeys(label for part in parts for label in part.labels)),
+            tuple(sorted({i for part in parts for i in part.iterations})),
+            tuple(sorted({t for part in parts for t in part.trials})),
+            tuple(moments),
+            parts[0].lowered,
+            "; ".join(dict.fromkeys(part.left_out for part in parts if part.left_out)),
+        )
+
     def moment(self, label: str, iteration: int) -> Moment | None:
         """What there is of an agent at an iteration."""
         for m in self.moments:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pgcore.base.errors import check_count, check_path, check_seed, check_type
 from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
@@ -57,6 +57,7 @@ class Study:
         report: (datasets, folder): figures and tables into the folder, from datasets alone.
         note: (settings, plans) -> a line for the description beforehand, or nothing.
         scouting: (settings, agents, folder) -> plans that are computed before the others are made.
+        trains: whether it trains its agents itself: it is then given a task instead of agents.
     """
 
     name: str
@@ -67,6 +68,18 @@ class Study:
     report: Callable[[Any, Path], None]
     note: Callable[[Any, Mapping[str, Plan]], str] = lambda settings, plans: ""
     scouting: Callable[[Any, Agents, Path], dict[str, Plan]] = lambda settings, agents, out: {}
+    trains: ClassVar[bool] = False
+
+    def chosen(self, values: Mapping[str, Any]) -> Any:
+        """The settings of a call; TypeError for a name that is none."""
+        known = [f.name for f in dataclasses.fields(self.settings)]
+        for name in values:
+            if name not in known:
+                raise TypeError(
+                    f"{name}: the study {self.name} has no such setting; known: {', '.join(known)}"
+                )
+        check_settings(values)
+        return self.settings(**values)
 
     def plan(
         self,
@@ -84,14 +97,7 @@ class Study:
         self, sources: AnySources, lowered: bool | None, values: Mapping[str, Any], warm_up: bool
     ) -> tuple[Any, Agents]:
         """The settings and the agents of a call."""
-        known = [f.name for f in dataclasses.fields(self.settings)]
-        for name in values:
-            if name not in known:
-                raise TypeError(
-                    f"{name}: the study {self.name} has no such setting; known: {', '.join(known)}"
-                )
-        check_settings(values)
-        settings = self.settings(**values)
+        settings = self.chosen(values)
         agents = Agents.of(sources, settings.iterations, settings.trials, lowered, warm_up)
         return settings, agents
 

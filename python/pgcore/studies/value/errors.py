@@ -92,7 +92,8 @@ class ValueErrors:
         if checkpoint is None:
             return None
         trial = int(at["trial"])
-        block = Block(checkpoint.task(), checkpoint.config, [trial])
+        number = checkpoint.config.trial_numbers[trial]
+        block = Block(checkpoint.task(), checkpoint.config, [number])
         own = slice(trial, trial + 1)
         block.load_state({name: array[own] for name, array in checkpoint.state.items()})
         return block

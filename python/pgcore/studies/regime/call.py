@@ -1,0 +1,115 @@
+"""One call of a sample regime study: everything checked, then computed and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pgcore.base.threads import chosen_threads
+from pgcore.studies.engine.cells import StudyError, check_folder, run_plan, run_plans
+from pgcore.studies.engine.store import check_same
+from pgcore.studies.regime.cells import (
+    REWARD_STORE,
+    TRAINING_STORE,
+    reward_plan,
+    reward_schema,
+    training_plan,
+)
+from pgcore.studies.regime.grid import GridRun, base_configs, base_digests, grid_runs
+from pgcore.studies.regime.measuring import (
+    KINDS,
+    agents_of,
+    by_pairs,
+    sampling_of,
+    study_folder,
+    study_plans,
+)
+from pgcore.studies.regime.settings import LAST, RegimeStudy
+from pgcore.studies.regime.training import train_runs
+from pgcore.tasks.make import make_task
+from pgcore.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class RegimeCall:
+    """One call, checked.
+
+    Attributes:
+        settings, out, lowered, warm_up: of the call.
+        runs: of the grid.
+        spec: what makes the numbers of its own stores.
+        identities: of what the grid varies, by a name in these stores.
+    """
+
+    settings: RegimeStudy
+    out: Path
+    lowered: bool | None
+    warm_up: bool
+    runs: list[GridRun]
+    spec: dict[str, Any]
+    identities: dict[str, str]
+
+    def compute(self, num_threads: int | None, cluster: str | None) -> None:
+        """Train what is not at its end, and measure what is."""
+        failures = train_runs(self.runs, self.spec["task"], chosen_threads(num_threads), cluster)
+        ended, total = [run for run in self.runs if not run.left()], len(self.runs)
+        where: dict[str, Any] = {"num_threads": num_threads, "cluster": cluster}
+        for measure in self._measures(ended, where) if ended else ():
+            try:
+                measure()
+            except StudyError as error:
+                failures |= error.failures
+                total += error.total
+        if failures:
+            raise StudyError(failures, total)
+
+    def _measures(self, runs: list[GridRun], where: dict[str, Any]) -> Iterator[Callable[[], Any]]:
+        """Everything that is measured, in order; each is planned when it is asked for."""
+        shares, rest = self.settings.shares, (self.lowered, self.warm_up)
+        agents = agents_of(runs, (0.0, *shares, LAST), lambda run: run.folder.name, *rest)
+        assert agents is not None  # all are sound before their first iteration
+        own = (self.settings, runs, agents, self.spec, self.identities)
+        yield partial(run_plan, reward_plan(*own), self.out / REWARD_STORE, **where)
+        yield partial(run_plan, training_plan(*own), self.out / TRAINING_STORE, **where)
+        for kind, (algorithm, pairs, some) in product(KINDS, by_pairs(runs)):
+            agents = agents_of(some, shares, lambda run: run.label, *rest)
+            if agents is not None:
+                folder = study_folder(self.out, kind, algorithm, pairs)
+                plans = study_plans(self.settings, kind, some, agents, folder)
+                yield partial(run_plans, plans, folder, **where)
+
+
+def check_call(
+    task: Any,
+    out: Path,
+    settings: RegimeStudy,
+    configs: Mapping[str, TrainConfig] | None,
+    lowered: bool | None,
+    warm_up: bool,
+) -> RegimeCall:
+    """Everything that can be wrong is found here, before any work.
+
+    Raises:
+        ValueError: settings that cannot be, or a folder that holds something else.
+    """
+    bases = base_configs(task, settings, configs)
+    plain = lowered is None or lowered
+    made = make_task(task, lowered=plain)
+    spec = {
+        "study": "regime",
+        "task": made.id,
+        "model": made.model_hash(),
+        "total_pairs": settings.total_pairs,
+        "seed": settings.seed,
+    }
+    identities = {f"settings of {name}": own for name, own in base_digests(settings, bases)}
+    check_folder(out)
+    check_same(out / REWARD_STORE, reward_schema(settings, spec, identities))
+    runs = grid_runs(settings, bases, made, out, plain)
+    for run in runs:
+        sampling_of(run.config)
+    return RegimeCall(settings, out, lowered, warm_up, runs, spec, identities)
