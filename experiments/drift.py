@@ -107,14 +107,16 @@ def contacts_of(task_id: str, rules: dict[str, Any], engine: str) -> str:
 def subjects(sources: tuple[str, ...], trials: int, folder: Path) -> Iterator[dict[str, Any]]:
     """Label, task, iteration and trials of every source, and the files of its agents."""
     for source in sources:
-        text, number = re.fullmatch(r"(.*?)(?:@(\d+))?", source).groups()
+        found = re.search(r"@(\d+)$", source)
+        text, number = (source[: found.start()], [int(found[1])]) if found else (source, None)
         place = Path(text.partition("=")[2] or text).expanduser()
-        last = kept_iterations(place)[-1:] if place.is_dir() else []
-        agents = Agents.of([text], [int(number)] if number else last or None)
+        if number is None and place.is_dir():
+            number = kept_iterations(place)[-1:]
+        agents = Agents.of([text], number)
         (label,), (iteration,) = agents.labels, agents.iterations
         task = agents.task()
-        known = isinstance(task, Task) and TASKS.get(task.id) == task.spec
-        if not known or not task.spec.gymnasium_id or task.id[-3:-1] != "-v":
+        spec = task.spec if isinstance(task, Task) and task.id[-3:-1] == "-v" else None
+        if spec is None or TASKS.get(task.id) != spec or not spec.gymnasium_id:
             raise ValueError(f"{source}: {task.id} is no task of Gymnasium's suite as it is")
         places = [{"agent": label, "iteration": iteration, "trial": t} for t in agents.trials]
         ones = [agents.agent(at) for at in places[:trials]]
@@ -137,7 +139,7 @@ def made_environment(name: str, folder: Path) -> Path:
     if not mark.is_file() or mark.read_text() != "\n".join(pins):
         print(f"{name}: installing {' '.join(pins)}", flush=True)
         venv.create(folder / name, clear=True, with_pip=True)
-        command = [python, "-m", "pip", "install", "--quiet", *pins]
+        command = [str(python), "-m", "pip", "install", "--quiet", *pins]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"pip failed: {last_line(done.stderr)}")
@@ -147,7 +149,7 @@ def made_environment(name: str, folder: Path) -> Path:
 
 def versions_of(python: Path) -> dict[str, str]:
     """What an environment's worker says of itself; RuntimeError: it does not start."""
-    command = [python, WORKER, "--versions"]
+    command = [str(python), str(WORKER), "--versions"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the worker does not start: {last_line(done.stderr)}")
@@ -195,14 +197,12 @@ def run_cells(jobs: list[tuple[Path, list[dict[str, Any]]]], processes: int) -> 
     stopped = threading.Event()
 
     def work(python: Path, cells: list[dict[str, Any]]) -> str:
-        command = [python, "-W", "ignore", WORKER]
+        command = [str(python), "-W", "ignore", str(WORKER)]
         with tempfile.TemporaryFile("w+") as job, tempfile.TemporaryFile("w+") as said:
             json.dump(cells, job)
             job.seek(0)
-            pipe = subprocess.PIPE
-            with subprocess.Popen(
-                command, stdin=job, stdout=pipe, stderr=said, text=True
-            ) as worker:
+            streams: Any = {"stdin": job, "stdout": subprocess.PIPE, "stderr": said}
+            with subprocess.Popen(command, text=True, **streams) as worker:
                 running.append(worker)
                 if stopped.is_set():
                     worker.terminate()

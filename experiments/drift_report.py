@@ -21,7 +21,8 @@ MARKS = ("<!-- numbers: begin -->\n", "<!-- numbers: end -->\n")
 def reference_of(agent: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     """The condition that shifts are from: the reference's MuJoCo, the rules of training."""
     own = agent["task"][-2:]
-    for entry in agent["conditions"]:
+    entries: list[dict[str, Any]] = agent["conditions"]
+    for entry in entries:
         if (entry["environment"], entry["rules"]) == (data["reference"], own):
             return entry
     raise ValueError(f"{agent['task']} {agent['label']}: nothing was measured at the reference")
@@ -106,7 +107,11 @@ def same_engine(data: dict[str, Any]) -> list[str]:
         equal = []
         for agent in data["agents"]:
             found = [
-                {e["rules"]: e["returns"] for e in agent["conditions"] if e["environment"] == name}
+                {
+                    e["rules"]: e["returns"]
+                    for e in agent["conditions"]
+                    if e["environment"] == name and not e["other_seeds"]
+                }
                 for name in (one, other)
             ]
             for rules in found[0].keys() & found[1].keys():
@@ -157,7 +162,9 @@ def drift_figure(data: dict[str, Any]) -> Any:
             ax.invert_yaxis()
             ax.set_xlabel(f"return less that of {name_of(reference, data)} ({base.mean():.0f})")
             ax.set_title(heading(agent, data).replace(", ", "\n"), fontsize=8)
-        caption = "rows: MuJoCo and task version; dots and bars: mean and 95 % interval over trials; "
+        caption = (
+            "rows: MuJoCo and task version; dots and bars: mean and 95 % interval over trials; "
+        )
         figure.supxlabel(wrapped(caption + "ticks: trials", figure, 8), fontsize=8)
         return figure
 

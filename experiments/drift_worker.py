@@ -145,16 +145,16 @@ class Environment:
         import gymnasium
 
         gymnasium.logger.min_level = gymnasium.logger.ERROR  # notes on the age of v4
-        self.env = gymnasium.make(
+        made: Any = gymnasium.make(
             rules["gymnasium_id"],
             max_episode_steps=rules["time_limit"],
             disable_env_checker=True,
         )
-        self.model, self.data = self.env.unwrapped.model, self.env.unwrapped.data
+        self.env, self.model, self.data = made, made.unwrapped.model, made.unwrapped.data
         self.cost = rules["impact_cost"]
         self.low, self.high = (
             np.asarray(bound, dtype=float)
-            for bound in (self.env.action_space.low, self.env.action_space.high)
+            for bound in (made.action_space.low, made.action_space.high)
         )
         if rules["contacts"] == "max" and margins_add_up():
             collide = (self.model.geom_contype != 0) | (self.model.geom_conaffinity != 0)

@@ -158,7 +158,7 @@ def test_returns_are_distributed_as_pgcores(runs, measured):
     (more,) = (e for e in data["agents"][0]["conditions"] if e["other_seeds"])
     for trial in range(2):
         returns = np.array(one["returns"][trial] + more["returns"][trial])
-        wanted = agent.select(trial).evaluate(20_000, seed=3).returns
+        wanted = agent.select(trial).evaluate(8000, seed=3).returns
         error = math.hypot(*(x.std(ddof=1) / math.sqrt(len(x)) for x in (returns, wanted)))
         # beyond four errors once in 16,000 pairs of samples
         assert abs(returns.mean() - wanted.mean()) < 4 * error
