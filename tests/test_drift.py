@@ -1,0 +1,318 @@
+"""`experiments/drift.py`: its worker against pgcore, its plan, its statistics, its page."""
+
+import dataclasses
+import json
+import math
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import pgcore
+from conftest import HEADS, ROOT, make_policy
+from pgcore import _core
+from pgcore.training.run import checkpoint_path
+
+sys.path.insert(0, str(ROOT / "experiments"))
+import drift
+import drift_report
+import drift_worker
+
+sys.path.remove(str(ROOT / "experiments"))
+
+ACTIVATED = {f"free, {name} between": {"activation": name} for name in drift_worker.ACTIVATIONS}
+
+
+def normalizer_of(task):
+    rng = np.random.default_rng(5)
+    made = pgcore.Normalizer.create(task.obs_dim)
+    made.merge(rng.normal(1.0, 2.0, (50, task.obs_dim)))
+    return made
+
+
+def exported(tmp_path, agent):
+    path = tmp_path / "agent.npz"
+    drift_worker.export_agent(agent, path)
+    return drift_worker.Policy(str(path))
+
+
+@pytest.mark.parametrize("kind", (HEADS | ACTIVATED).values(), ids=(HEADS | ACTIVATED).keys())
+def test_the_workers_policy_is_pgcores(tmp_path, kind):
+    task = pgcore.make_task("Hopper-v4")
+    policy = make_policy(task, 2, **kind)
+    one = normalizer_of(task)
+    both = pgcore.Normalizer(*(np.repeat(a, 2, 0) for a in (one.count, one.mean, one.m2)), clip=1.5)
+    agent = pgcore.Agent(task, policy, normalizer=both).select(1)
+    obs = np.random.default_rng(6).normal(0.5, 3.0, (100, task.obs_dim))
+    mean, std = exported(tmp_path, agent).moments(obs)
+    inputs = torch.from_numpy(both.inputs(obs))[None]
+    with torch.no_grad():
+        wanted = agent.policy.moments(inputs, agent.policy.tensors)
+    # float32 sums of 16 terms in another order
+    np.testing.assert_allclose(mean, wanted[0][0], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(np.broadcast_to(std, mean.shape), wanted[1][0], rtol=1e-6)
+
+
+def test_an_unknown_activation_is_refused(tmp_path):
+    task = pgcore.make_task("Hopper-v4")
+    agent = pgcore.Agent(task, make_policy(task, 1, activation="gelu"))
+    with pytest.raises(ValueError, match=r"activation: the worker knows tanh.*'gelu'"):
+        drift_worker.export_agent(agent, tmp_path / "agent.npz")
+
+
+@pytest.mark.parametrize(
+    ("trained", "version", "actions"),
+    [
+        ("Hopper-v2", "v2", "none"),
+        ("Hopper-v2", "v4", "none"),
+        ("Hopper-v2", "v5", "clip"),
+        ("Walker2d-v4", "v5", "none"),
+        ("HalfCheetah-v5", "v4", "none"),
+        ("Humanoid-v2", "v2", "clip"),
+        ("Humanoid-v4", "v4", "none"),
+    ],
+)
+def test_transitions_are_those_of_the_native_task(tmp_path, trained, version, actions):
+    """From the same start, with the actions that the worker took; v2 has the old contacts."""
+    task = pgcore.make_task(trained)
+    seen = normalizer_of(task)
+    agent = pgcore.Agent(task, make_policy(task, 1, spread=0.1), normalizer=seen, actions=actions)
+    policy = exported(tmp_path, agent)
+    env = drift_worker.Environment(drift.rules_of(trained, version))
+    kept = []
+    for number in range(3):
+        seed, noise = drift_worker.draws(7, 0, number, 1000, task.act_dim)
+        env.reset(seed)
+        start = {n: getattr(env.data, n).copy()[None] for n in ("qpos", "qvel")}
+        steps = []
+        total, length = drift_worker.trajectory(env, policy, seed, noise, steps)
+        kept += steps
+        before, acted, rewards, after = (np.array(x) for x in zip(*steps, strict=True))
+        other = pgcore.make_task(trained[:-2] + version)
+        native = _core.replay(task=other.native, **start, actions=acted[None, :100], num_threads=1)
+        np.testing.assert_array_equal(native["first_obs"][0], before[0])
+        np.testing.assert_array_equal(native["obs"][0], after[:100])
+        np.testing.assert_allclose(native["rewards"][0], rewards[:100], rtol=1e-12, atol=1e-12)
+        assert total == pytest.approx(rewards.sum(), rel=1e-12) and length == len(rewards)
+        assert native["terminated"][0].any() == (length <= 100 and length < 1000)
+    # the actions are pgcore's for these observations and this noise
+    obs, acted = np.array([k[0] for k in kept[-length:]]), np.array([k[1] for k in kept[-length:]])
+    inputs = torch.from_numpy(seen.inputs(obs))[None]
+    with torch.no_grad():
+        mean, std = (x[0] for x in agent.policy.moments(inputs, agent.policy.tensors))
+    wanted = mean + std * noise[:length]
+    if actions == "clip":
+        wanted = np.clip(wanted, env.low, env.high)
+        assert (np.abs(acted) == env.high).any()
+    np.testing.assert_allclose(acted, wanted, rtol=1e-6, atol=2e-6)
+
+
+def test_versions_that_agents_cannot_act_in_are_named():
+    with pytest.raises(ValueError, match="cannot act in Humanoid-v5: its observations differ"):
+        drift.rules_of("Humanoid-v2", "v5")
+    with pytest.raises(ValueError, match="there is no HalfCheetah-v2"):
+        drift.rules_of("HalfCheetah-v4", "v2")
+    assert drift.rules_of("Humanoid-v4", "v2")["impact_cost"] == [5e-7, 10.0]
+    assert drift.rules_of("Humanoid-v2", "v4")["impact_cost"] is None
+    rules = {v: drift.rules_of("Hopper-v2", v) for v in drift.RULES}
+    contacts = {
+        (v, engine): drift.contacts_of("Hopper-v2", rules[v], engine)
+        for v in drift.RULES
+        for engine in ("3.4.0", "3.5.0", "4.0.0")
+    }
+    larger = {key for key, rule in contacts.items() if rule == "larger"}
+    assert larger == {("v2", "3.5.0"), ("v2", "4.0.0")} | {(v, "3.4.0") for v in drift.RULES}
+    assert drift.contacts_of("Walker2d-v2", rules["v2"], "4.0.0") == "no margins"
+
+
+def made(name, _):
+    """Environments as if this one were all versions but for one that pip cannot install."""
+    if name == "2.3.7":
+        raise RuntimeError("pip failed: no wheel")
+    return Path(sys.executable)
+
+
+@pytest.fixture(scope="module")
+def measured(runs, tmp_path_factory):
+    """The result for two trials under this environment, which stands for two versions."""
+    folder = tmp_path_factory.mktemp("drift")
+    command = drift.Command(
+        sources=(f"{runs[0]}@2",), trials=2, trajectories=40, processes=2, work=folder,
+        environments=("3.4.0", "2.3.7"), out=folder / "result",
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drift, "made_environment", made)
+        drift.main(command)
+    return command, json.loads((folder / "result.json").read_text())
+
+
+def test_returns_are_distributed_as_pgcores(runs, measured):
+    _, data = measured
+    agent = pgcore.load_checkpoint(checkpoint_path(runs[0], 2)).agent()
+    one = drift_report.reference_of(data["agents"][0], data)
+    assert one["rules"] == "v2" and one["environment"] == drift.REFERENCE
+    (more,) = (e for e in data["agents"][0]["conditions"] if e["other_seeds"])
+    for trial in range(2):
+        returns = np.array(one["returns"][trial] + more["returns"][trial])
+        wanted = agent.select(trial).evaluate(8000, seed=3).returns
+        error = math.hypot(*(x.std(ddof=1) / math.sqrt(len(x)) for x in (returns, wanted)))
+        # beyond four errors once in 16,000 pairs of samples
+        assert abs(returns.mean() - wanted.mean()) < 4 * error
+        assert stats.ks_2samp(returns, wanted).pvalue > 1e-4
+
+
+def test_what_was_measured_and_what_was_left_out(measured):
+    command, data = measured
+    assert data["left_out"] == ["2.3.7: pip failed: no wheel"]
+    assert data["environments"]["4.0.0"] == drift_worker.versions()
+    (agent,) = data["agents"]
+    assert (agent["task"], agent["label"], agent["trials"]) == ("Hopper-v2", "ppo", [0, 1])
+    found = {
+        (e["environment"], e["rules"], e["other_seeds"]): np.array(e["returns"])
+        for e in agent["conditions"]
+    }
+    assert len(found) == 7 and all(r.shape == (2, 40) for r in found.values())
+    # the same starts and noise in two environments of the same versions; others elsewhere
+    np.testing.assert_array_equal(found["3.4.0", "v4", False], found["4.0.0", "v4", False])
+    assert not (found["4.0.0", "v2", True] == found["4.0.0", "v2", False]).any()
+    assert not (found["4.0.0", "v2", False][0] == found["4.0.0", "v2", False][1]).any()
+    text = drift_report.tables(data)
+    assert "Gymnasium 1.4.0 and 1.4.0 with MuJoCo 4.0.0: 240 of 240 returns are equal" in text
+    assert "2 trial(s), fewer than 6" in text and "left out: 2.3.7" in text
+    assert (command.work / "result.png").is_file()
+
+
+def test_draws_are_keyed_by_their_numbers():
+    seed, noise = drift_worker.draws(0, 0, 0, 20, 3)
+    again = drift_worker.draws(0, 0, 0, 20, 3)
+    assert seed == again[0] and np.array_equal(noise, again[1]) and noise.shape == (20, 3)
+    for key in ((1, 0, 0), (0, 1, 0), (0, 0, 1)):
+        other = drift_worker.draws(*key, 20, 3)
+        assert other[0] != seed and not np.equal(other[1], noise).any()
+
+
+def test_only_what_is_missing_is_computed(measured, monkeypatch):
+    command, data = measured
+    monkeypatch.setattr(drift, "made_environment", made)
+    cells = command.work / "cells"
+    stamps = {f: f.stat().st_mtime_ns for f in sorted(cells.iterdir())}
+    assert len(stamps) == 14
+    lost = next(iter(stamps))
+    lost.unlink()
+    drift.main(command)
+    assert json.loads((command.work / "result.json").read_text()) == data
+    assert {f for f in cells.iterdir() if f.stat().st_mtime_ns != stamps.pop(f)} == {lost}
+    assert not stamps
+
+
+def test_an_interruption_leaves_whole_cells_and_no_worker(measured, monkeypatch, tmp_path):
+    command, _ = measured
+    monkeypatch.setattr(drift, "made_environment", made)
+    updates = []
+
+    class Interrupting(drift.tqdm):
+        def update(self, n=1):
+            updates.append(n)
+            if len(updates) == 1:
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C, it ends what the main thread does
+            return super().update(n)
+
+    monkeypatch.setattr(drift, "tqdm", Interrupting)
+    more = dataclasses.replace(command, work=tmp_path, trajectories=100, out=tmp_path / "more")
+    with pytest.raises(KeyboardInterrupt):
+        drift.main(more)
+    left = list((tmp_path / "cells").iterdir())
+    assert 1 <= len(left) < 14
+    for file in left:
+        assert file.name.startswith(".") or len(json.loads(file.read_text())["returns"]) == 100
+    assert not more.out.with_suffix(".json").exists()
+
+
+def test_a_cell_that_fails_is_named_and_the_others_go_on(measured):
+    command, _ = measured
+    (found,) = drift.subjects(command.sources, 2, command.work / "agents")
+    broken = found | {"files": ["/nowhere/agent.npz", found["files"][1]]}
+    few = dataclasses.replace(command, trajectories=1)
+    before = len(list((command.work / "cells").iterdir()))
+    made = {drift.REFERENCE: (Path(sys.executable), drift_worker.versions())}
+    result = drift.evaluated([broken], few, made)
+    assert len(list((command.work / "cells").iterdir())) == before + 4
+    assert len(result["left_out"]) == 4 and "No such file" in result["left_out"][0]
+    with pytest.raises(ValueError, match="nothing was measured at the reference"):
+        drift_report.tables(result)
+
+
+def test_pip_says_why_a_version_is_missing(tmp_path, monkeypatch):
+    def create(path, **_):
+        (path / "bin").mkdir(parents=True)
+        (path / "bin" / "python").write_text("#!/bin/sh\necho ERROR: no such wheel >&2; exit 1\n")
+        (path / "bin" / "python").chmod(0o755)
+
+    monkeypatch.setattr(drift.venv, "create", create)
+    with pytest.raises(RuntimeError, match="pip failed: ERROR: no such wheel"):
+        drift.made_environment("3.4.0", tmp_path)
+    with pytest.raises(RuntimeError, match="the worker does not start"):
+        drift.versions_of(tmp_path / "3.4.0" / "bin" / "python")
+
+
+def test_bad_arguments_come_ahead_of_any_work(runs, tmp_path):
+    for changes, text in (
+        ({}, "sources: expected"),
+        ({"trials": 0}, "trials: expected"),
+        ({"environments": ("1.0",)}, "environments: expected one of"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            drift.main(drift.Command(work=tmp_path / "work", **changes))
+    assert not (tmp_path / "work").exists()
+    agent = pgcore.load_checkpoint(checkpoint_path(runs[0], 0)).agent()
+    task = pgcore.make_task("LinearQuadratic-v0")
+    other = pgcore.Agent(task, make_policy(task, 1))
+    other.save(tmp_path / "agent")
+    with pytest.raises(ValueError, match="is no task of Gymnasium's suite"):
+        list(drift.subjects((str(tmp_path / "agent"),), 1, tmp_path))
+    agent.save(tmp_path / "file")
+    (subject,) = drift.subjects((str(tmp_path / "file"),), 1, tmp_path)
+    assert subject["iteration"] == 0 and len(subject["files"]) == 1
+
+
+def test_the_unit_is_the_trial_and_of_one_trial_the_trajectory():
+    rng = np.random.default_rng(8)
+    base = rng.normal(100.0, 10.0, (8, 30))
+    each = rng.normal(5.0, 2.0, 8)
+    shifted = base + each[:, None]  # the trajectories of a trial agree on its shift
+    middle, low, high = drift_report.shift_of(shifted, base)
+    assert middle == pytest.approx(each.mean())
+    # Student's t with 7 degrees of freedom: 2.3646
+    assert (high - low) / 2 == pytest.approx(2.3646 * each.std(ddof=1) / math.sqrt(8), rel=1e-4)
+    assert drift_report.trials_that_shift(shifted, base) == 8
+    assert drift_report.correlation(shifted, base) == pytest.approx(1.0)
+    noise = rng.normal(0.0, 10.0, (1, 30))
+    middle, low, high = drift_report.shift_of(base[:1] + noise, base[:1])
+    # 29 degrees of freedom: 2.0452
+    assert (high - low) / 2 == pytest.approx(2.0452 * noise.std(ddof=1) / math.sqrt(30), rel=1e-4)
+    reversed_order = base[:, ::-1]
+    assert abs(drift_report.correlation(reversed_order, base)) < 0.3
+    assert math.isnan(drift_report.correlation(np.ones((2, 3)), np.ones((2, 3))))
+
+
+def test_the_page_has_the_numbers_of_the_result():
+    data = json.loads((ROOT / "experiments" / "results" / "drift.json").read_text())
+    page = (ROOT / "docs" / "drift.md").read_text()
+    begin, end = drift_report.MARKS
+    assert page.partition(begin)[2].partition(end)[0] == drift_report.tables(data)
+
+
+def test_docs_are_written_between_the_marks(tmp_path, measured):
+    _, data = measured
+    page = tmp_path / "page.md"
+    begin, end = drift_report.MARKS
+    page.write_text(f"before\n{begin}old\n{end}after\n")
+    drift_report.write_docs(page, data)
+    assert page.read_text() == f"before\n{begin}{drift_report.tables(data)}{end}after\n"
+    page.write_text("no marks\n")
+    with pytest.raises(ValueError, match="expected the lines"):
+        drift_report.write_docs(page, data)
