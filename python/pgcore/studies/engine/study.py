@@ -10,8 +10,10 @@ from typing import Any, Protocol
 
 from pgcore.base.errors import check_count, check_path, check_seed, check_type
 from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
+from pgcore.studies.engine.findings import Findings
 from pgcore.studies.engine.moments import AnySources
 from pgcore.studies.engine.sources import Agents
+from pgcore.studies.engine.tidy import plain_findings
 from pgcore.studies.pairs.sampling import Sampling
 
 
@@ -56,6 +58,8 @@ class Study:
         open: folder -> datasets, with what follows from what was measured.
         report: (datasets, folder): figures and tables into the folder, from datasets alone.
         note: (settings, plans) -> a line for the description beforehand, or nothing.
+        chapter: of a report, one of :data:`pgcore.studies.engine.findings.CHAPTERS`.
+        findings: datasets -> what a report says of them beside the figures.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Study:
     open: Callable[[Path], Any]
     report: Callable[[Any, Path], None]
     note: Callable[[Any, Mapping[str, Plan]], str] = lambda settings, plans: ""
+    chapter: str = "further"
+    findings: Callable[[Any], Findings] = plain_findings
 
     def plan(
         self,
