@@ -191,6 +191,14 @@ def test_what_does_not_change_is_kept_and_the_rest_is_named_before_any_work(
         shutil.rmtree(more)
 
 
+def test_another_agent_of_the_same_name_is_refused(runs, tmp_path):
+    few = {"iterations": (2,), "trials": 1, "variance_iterations": (), "held_out_pairs": 64}
+    few["returns"] = "cut"
+    pgcore.studies.value_prediction({"agent": runs[0]}, tmp_path, **few)
+    with pytest.raises(ValueError, match=r"errors.zarr holds another agent as agent/2"):
+        pgcore.studies.value_prediction({"agent": runs[1]}, tmp_path, **few)
+
+
 def test_a_true_value_without_known_returns_is_refused(runs, tmp_path):
     for change in ({"true_value_pairs": 400}, {"sampling": Sampling(gamma=0.999)}):
         with pytest.raises(ValueError, match=r"variance_iterations: with gamma .* which is never"):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pgcore.rollout.returns import gae as gae
     from pgcore.studies.catalog import differences as differences
     from pgcore.studies.catalog import open as open
+    from pgcore.studies.report.write import report as report
     from pgcore.tasks.gymnasium_suite.options import gymnasium_task as gymnasium_task
     from pgcore.tasks.make import make_task as make_task
     from pgcore.tasks.make import task_ids as task_ids
@@ -70,6 +71,7 @@ _HOMES: Final[dict[str, str]] = {
     "Trainer": "pgcore.training.run",
     "open": "pgcore.studies.catalog",
     "differences": "pgcore.studies.catalog",
+    "report": "pgcore.studies.report.write",
 }
 
 

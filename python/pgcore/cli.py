@@ -1,4 +1,4 @@
-"""The command line: `pgcore train | import | study | tasks | info | presets`."""
+"""The command line: `pgcore train | import | study | report | tasks | info | presets`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ How good are the gradients, values and surrogates of deep policy-gradient agents
   train      train agents, many trials at a time
   import     read an agent of another library
   study      measure agents; alone, it lists the studies
+  report     studies on one page, and LaTeX tables
   tasks      list the tasks; with an ID: its observations, rewards and limits
   presets    the settings of the paper; with --diff where its companion code differs
   info       versions, build flags, threads
@@ -87,6 +88,13 @@ def study(arguments: Sequence[str]) -> None:
     command_line.main(arguments)
 
 
+def report(arguments: Sequence[str]) -> None:
+    """`pgcore report`: handed on to the report's own command line."""
+    from pgcore.studies.report import command_line
+
+    command_line.main(arguments)
+
+
 def import_(arguments: Sequence[str]) -> None:
     """`pgcore import`: handed on to the importers' own command line."""
     from pgcore.importers import command_line
@@ -98,6 +106,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "import": import_,
     "study": study,
+    "report": report,
     "tasks": tasks,
     "presets": presets,
     "info": info,

@@ -11,9 +11,11 @@ import zarr
 
 from pgcore.base.errors import check_path
 from pgcore.studies.engine.study import Study
+from pgcore.studies.gradient.findings import gradient_findings
 from pgcore.studies.gradient.opening import open_gradient
 from pgcore.studies.gradient.report import report_gradient
 from pgcore.studies.gradient.study import GradientStudy
+from pgcore.studies.landscape.findings import landscape_findings
 from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.report import report_landscape
 from pgcore.studies.landscape.study import LandscapeStudy, note
@@ -22,14 +24,17 @@ from pgcore.studies.regime.opening import open_regime
 from pgcore.studies.regime.report import report_regime
 from pgcore.studies.regime.settings import RegimeStudy
 from pgcore.studies.regime.study import SampleRegime
+from pgcore.studies.step.findings import step_findings
 from pgcore.studies.step.opening import open_step
 from pgcore.studies.step.report import report_step
 from pgcore.studies.step.study import StepStudy
 from pgcore.studies.step.study import note as step_note
+from pgcore.studies.update.findings import update_findings
 from pgcore.studies.update.opening import open_update
 from pgcore.studies.update.report import report_update
 from pgcore.studies.update.study import UpdateStudy
 from pgcore.studies.update.study import note as update_note
+from pgcore.studies.value.findings import value_findings
 from pgcore.studies.value.opening import open_value
 from pgcore.studies.value.report import report_value
 from pgcore.studies.value.study import ValueStudy
@@ -42,6 +47,8 @@ _ALL = (
         GradientStudy,
         open_gradient,
         report_gradient,
+        chapter="gradient",
+        findings=gradient_findings,
     ),
     Study(
         "value",
@@ -50,6 +57,8 @@ _ALL = (
         ValueStudy,
         open_value,
         report_value,
+        chapter="value",
+        findings=value_findings,
     ),
     Study(
         "landscape",
@@ -60,6 +69,8 @@ _ALL = (
         report_landscape,
         note,
         LandscapeStudy.scouting,
+        chapter="landscape",
+        findings=landscape_findings,
     ),
     Study(
         "step",
@@ -69,6 +80,8 @@ _ALL = (
         open_step,
         report_step,
         step_note,
+        chapter="landscape",
+        findings=step_findings,
     ),
     Study(
         "update",
@@ -78,6 +91,8 @@ _ALL = (
         open_update,
         report_update,
         update_note,
+        chapter="landscape",
+        findings=update_findings,
     ),
     SampleRegime(
         "regime",
@@ -97,12 +112,24 @@ def study_of(out: str | Path) -> Study:
     if not out.is_dir():
         raise ValueError(f"study: there is no folder {out}")
     for store in sorted(out.glob("*.zarr")):
-        spec: Any = zarr.open_group(store, mode="r").attrs.get("spec")
-        name = str(json.loads(spec).get("study", "")) if spec else ""
-        for study in _ALL:
-            if name.startswith(study.name):
-                return study
+        found = _study_named(zarr.open_group(store, mode="r").attrs.get("spec"))
+        if found is not None:
+            return found
     raise ValueError(f"study: {out} holds no study's datasets")
+
+
+def _study_named(spec: Any) -> Study | None:
+    """The study whose settings these are, as a dataset's attributes have them."""
+    name = str(json.loads(spec).get("study", "")) if spec else ""
+    return next((study for study in _ALL if name.startswith(study.name)), None)
+
+
+def study_of_data(data: xr.Dataset) -> Study:
+    """The study that a dataset of :func:`open` is of; ValueError if it is of none."""
+    found = _study_named(data.attrs.get("spec"))
+    if found is None:
+        raise ValueError("study: the dataset is no study's (its attribute spec names none)")
+    return found
 
 
 def open(out: str | Path) -> xr.Dataset:

@@ -29,6 +29,13 @@ _LOOKS = (
 )
 _FIRST = {"ppo": 0, "trpo": 1, "a2c": 2}  # the same in every figure
 AGENT_PAIRS = 2048
+# of figures that can be turned: no button sends their data to a server
+PLOTLY: Any = {
+    "displaylogo": False,
+    "plotlyServerURL": "",
+    "responsive": True,
+    "showSendToCloud": False,
+}
 STYLE: Any = {
     "font.size": 8,
     "axes.spines.top": False,
@@ -102,7 +109,8 @@ def wrapped(text: str, figure: Figure, size: float) -> str:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG for the screen and a PDF for print beside it."""
+    """Write a PNG for the screen and a PDF for print beside it, which know the figure's title."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    title = {"Title": figure.get_suptitle()}
     for suffix in (".png", ".pdf"):
-        figure.savefig(path.with_suffix(suffix), dpi=200)
+        figure.savefig(path.with_suffix(suffix), dpi=200, metadata=title)

@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Protocol
 
 from pgcore.base.errors import check_count, check_path, check_seed, check_type
 from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
+from pgcore.studies.engine.findings import Findings
 from pgcore.studies.engine.moments import AnySources
 from pgcore.studies.engine.sources import Agents
+from pgcore.studies.engine.tidy import plain_findings
 from pgcore.studies.pairs.sampling import Sampling
 
 
@@ -58,6 +60,8 @@ class Study:
         note: (settings, plans) -> a line for the description beforehand, or nothing.
         scouting: (settings, agents, folder) -> plans that are computed before the others are made.
         trains: whether it trains its agents itself: it is then given a task instead of agents.
+        chapter: of a report, one of :data:`pgcore.studies.engine.findings.CHAPTERS`.
+        findings: datasets -> what a report says of them beside the figures.
     """
 
     name: str
@@ -68,6 +72,8 @@ class Study:
     report: Callable[[Any, Path], None]
     note: Callable[[Any, Mapping[str, Plan]], str] = lambda settings, plans: ""
     scouting: Callable[[Any, Agents, Path], dict[str, Plan]] = lambda settings, agents, out: {}
+    chapter: str = "further"
+    findings: Callable[[Any], Findings] = plain_findings
     trains: ClassVar[bool] = False
 
     def chosen(self, values: Mapping[str, Any]) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from pgcore.studies.landscape.style import axis_names, noise_text, pairs_text
-from pgcore.studies.style import shown, spec_of
+from pgcore.studies.style import PLOTLY, shown, spec_of
 
 
 def landscape_page(data: xr.Dataset) -> str:
@@ -17,6 +18,13 @@ def landscape_page(data: xr.Dataset) -> str:
     Args:
         data: of :func:`pgcore.studies.landscape.open_landscape`.
     """
+    figure = landscape_surfaces(data)
+    page: str = figure.to_html(full_html=True, include_plotlyjs=True, config=PLOTLY)
+    return page
+
+
+def landscape_surfaces(data: xr.Dataset) -> Any:
+    """The figure of :func:`landscape_page`, of Plotly; a map that is not whole is passed over."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
@@ -33,15 +41,15 @@ def landscape_page(data: xr.Dataset) -> str:
         if not bool(own["reward"].notnull().all()):
             continue
         agent, iteration, trial, source, pairs = own["row"].item()
+        who = html.escape(shown(agent))  # Plotly reads tags and entities in its texts
         names.append(
-            f"{shown(agent)} iteration {iteration}, trial {trial}, step from {source}, "
+            f"{who} iteration {iteration}, trial {trial}, step from {source}, "
             f"{pairs_text(data, pairs)} per point"
         )
         for column, variable in enumerate(("surrogate", "reward"), 1):
             figure.add_trace(_surface(go, own, variable, len(names) == 1), row=1, col=column)
     figure.update_layout(**_layout(data, names))
-    page: str = figure.to_html(full_html=True, include_plotlyjs=True)
-    return page
+    return figure
 
 
 def _layout(data: xr.Dataset, names: list[str]) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class ValueStudy:
         spec = self._spec(agents, "held_out_pairs", "returns")
         return Plan(
             title=f"value errors {agents.task_id}",
-            schema=Schema(agents.dims, inner, _ERRORS, spec),
+            schema=Schema(agents.dims, inner, _ERRORS, spec, agents.identities()),
             function=ValueErrors(
                 agents, self.held_out_pairs, self.returns, self.seed, self.sampling
             ),

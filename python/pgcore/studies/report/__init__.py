@@ -1,0 +1,1 @@
+"""Studies of one set of agents on one page that needs nothing else, and their LaTeX tables."""

@@ -1,0 +1,554 @@
+"""The report's page and tables: numbers, safety, bytes, and a browser that reads it."""
+
+import base64
+import copy
+import dataclasses
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+import pgcore
+from browser import Browser, executable
+from pgcore.cli import main
+from pgcore.studies.catalog import STUDIES
+from pgcore.studies.engine.findings import CHAPTERS, Column, Number, Table, number_text
+from pgcore.studies.engine.sentences import against_zero, named, sampling
+from pgcore.studies.engine.tidy import plain_findings
+from pgcore.studies.gradient.findings import gradient_findings
+from pgcore.studies.gradient.opening import gradient_quantities
+from pgcore.studies.landscape.findings import landscape_findings
+from pgcore.studies.landscape.opening import landscape_quantities
+from pgcore.studies.report import write
+from pgcore.studies.report.document import Page
+from pgcore.studies.report.drawn import Drawn, draw
+from pgcore.studies.report.latex import escaped, table_latex
+from pgcore.studies.report.sections import Part
+from pgcore.studies.report.sets import Given, sets_of
+
+HOSTILE = '<script>hacked=1</script>"><img src=x onerror=hacked=1>&_%$'
+LEFT = "what an update leaves, mean over units"
+DECIDED = ("sign_agreement", "rank_correlation", "one_step_change")
+ONE = {"iterations": (2,), "trials": 1}
+ASKED = {
+    "gradient": {
+        "iterations": (0, 2), "pairs": (64,), "estimates": 3, "largest_step": 64,
+        "true_pairs": 128, "true_step_pairs": 64,
+    },
+    "value": {
+        "iterations": (0, 2), "variance_iterations": (2,), "held_out_pairs": 300, "pairs": (64,),
+        "returns": "cut", "true_value_pairs": 2000, "states": 3, "continuations": 2, "estimates": 3,
+    },
+    "landscape": {"sources": (128,), "pairs": (100, 200), "points": (3, 2), **ONE},
+    "step": {
+        "iterations": (2,), "steps": 3, "pairs": (64,), "reward_pairs": 100, "random": False,
+    },
+    "update": {"iterations": (2,), "updates": 2, "pairs": (64,), "reward_pairs": 100, "points": 4},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folders(runs, tmp_path_factory):
+    """A study of every kind, of two trials of two agents; landscapes of one."""
+    root = tmp_path_factory.mktemp("studies")
+    for name, settings in ASKED.items():
+        STUDIES[name].measure(runs[: 1 if name == "landscape" else 2], root / name, **settings)
+    return {name: root / name for name in ASKED}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """What each study has drawn, by its name: drawing takes the most time."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def written(folders, drawn, tmp_path_factory):
+    """The folder of a report of all of them."""
+
+    def drawing(study, data):
+        drawn[study.name] = draw(study, data)
+        return drawn[study.name]
+
+    out = tmp_path_factory.mktemp("report") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "draw", drawing)
+        assert pgcore.report(list(folders.values()), out) == [out / "report.html"]
+    return out
+
+
+@pytest.fixture(scope="module")
+def hostile(runs, tmp_path_factory):
+    """A report of the least there is: one trial at one iteration, a line; under an evil name."""
+    root = tmp_path_factory.mktemp("hostile")
+    agents = {HOSTILE: runs[0]}
+    errors = {"held_out_pairs": 300, "variance_iterations": (), "returns": "cut"}
+    pgcore.studies.value_prediction(agents, root / "v", **errors, **ONE)
+    small = {"sources": (128,), "pairs": (100,), "points": (3, 1)}
+    pgcore.studies.landscape(agents, root / "l", **small, **ONE)
+    pgcore.report([root / "v", root / "l"], root / "out")
+    return root / "out"
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pages without figures, which take most of the time."""
+    monkeypatch.setattr(write, "draw", lambda study, data: Drawn((), ""))
+
+
+class Elements(HTMLParser):
+    """Elements of a page with their attributes, and the texts in those of some names."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found, self._open = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append([tag, dict(attrs), ""])
+        if tag not in ("meta", "link", "img"):
+            self._open.append(self.found[-1])
+
+    def handle_endtag(self, tag):
+        assert self._open.pop()[0] == tag, tag
+
+    def handle_data(self, data):
+        for element in self._open:
+            element[2] += data
+
+    def of(self, tag):
+        return [(attributes, text) for name, attributes, text in self.found if name == tag]
+
+
+def page_of(out):
+    """A page without its scripts, which are the package's own and Plotly's."""
+    text = (out / "report.html").read_text()
+    return re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+
+
+def expected(data, variable, at, how):
+    """Value, low and high of what a sentence says, computed here from what :func:`open` gives."""
+    at = {k: v for k, v in at.items() if k in data[variable].dims}
+    own = data[variable].sel(at)
+    if how == "":
+        ends = [data[f"{variable}{end}"].sel(at) for end in ("", "_low", "_high")]
+        return [float(x) for x in ends]
+    if how == "range":
+        return [math.nan, float(own.min()), float(own.max())]
+    if how == LEFT:
+        own = own.transpose("trial", "update", "point")
+        accepted = data["accepted"].sel({k: v for k, v in at.items() if k != "measure"})
+        accepted = accepted.transpose("trial", "update", "point").values
+        there = np.isfinite(own.values)
+        last = np.take_along_axis(
+            own.values, (there.shape[-1] - 1 - there[..., ::-1].argmax(-1))[..., None], -1
+        )[..., 0]
+        if np.isfinite(accepted).any():  # of a line search what it accepts, or nothing
+            last = np.where(accepted == 1, own.values, 0.0).sum(-1)
+        values = last.mean(-1)
+    else:
+        assert how == "mean over trials"
+        values = own.values
+    values = values[np.isfinite(values)]
+    if len(values) < 2:
+        return [values.mean(), math.nan, math.nan]
+    width = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return [values.mean(), values.mean() - width, values.mean() + width]
+
+
+def numbers_in(text):
+    """The numbers that a reader sees, and the half of their last digit's unit."""
+    found = re.findall(r"[−-]?(?:∞|\d+(?:\.\d+)?(?: × 10[−-]?\d+)?)", text)
+    for number in (n.replace("−", "-") for n in found):
+        head, _, power = number.partition(" × 10")
+        size = 10.0 ** int(power or 0)
+        digits = len(head.partition(".")[2])
+        value = math.inf if "∞" in head else float(head)
+        yield value * size, 0.501 * 10.0**-digits * size
+
+
+def assert_shown(text, how, wanted):
+    """What a reader sees of a number and its interval is what the dataset has."""
+    wanted = [x for x in wanted if not math.isnan(x)]
+    if how == "range" and wanted[0] == wanted[1]:
+        wanted = wanted[:1]
+    found = list(numbers_in(text))
+    assert len(found) == len(wanted), (text, wanted)
+    for (number, half), x in zip(found, wanted, strict=True):
+        assert number == x or abs(number - x) <= half, (text, x)
+
+
+def test_every_number_of_an_answer_is_the_datasets(folders, written):
+    opened = {name: pgcore.open(folder) for name, folder in folders.items()}
+    told = [(a, t) for a, t in Elements(page_of(written)).of("b") if a["class"] == "number"]
+    assert {a["data-study"] for a, _ in told} == set(folders)
+    assert {a["data-how"] for a, _ in told} == {"", "range", LEFT}
+    for a, text in told:
+        data, how = opened[a["data-study"]], a["data-how"]
+        wanted = expected(data, a["data-variable"], json.loads(a["data-at"]), how)
+        assert_shown(text, how, wanted)
+
+
+def test_the_numbers_of_several_landscapes_are_means(folders):
+    """Of one trial, and of another whose rewards are the other way round, and larger."""
+    raw = pgcore.open(folders["landscape"])
+    names = ("surrogate", "kl", "step_norm", "reward", "reward_error", "trajectories")
+    both = [raw[[*names, "difference", "difference_error", "paired_count"]]] * 2
+    both[1] = both[1].assign(reward=-2 * both[1]["reward"])
+    data = landscape_quantities(xr.concat([d.squeeze("trial") for d in both], "trial"))
+    (answer,) = landscape_findings(data.assign_coords(trial=[0, 1])).answers
+    numbers = [p for p in answer.parts if isinstance(p, Number)]
+    assert {n.variable for n in numbers} == set(DECIDED) and "2 trials" in answer.unit
+    for n in numbers:
+        wanted = expected(data, n.variable, n.at, n.how)
+        assert n.how == "mean over trials" and len(set(wanted)) == 3
+        assert_shown(n.text(), n.how, wanted)
+
+
+def test_every_number_of_a_table_sorts_by_the_datasets(folders, written):
+    data = pgcore.open(folders["gradient"]).sel(n=64)
+    page = page_of(written)
+    start = page.index('id="gradient-trials"')
+    body = page[start : page.index("</table>", start)]
+    values = [re.findall(r'data-v="([^"]*)"', row) for row in body.split("<tr>")[2:]]
+    assert len(values) == 8
+    for agent, iteration, trial, cosine, *_ in values:
+        own = data.sel(agent=agent, iteration=int(iteration), trial=int(trial))
+        assert float(cosine) == float(own["pairwise_cosine"])
+
+
+@pytest.mark.parametrize("trials", [1, 2, 5, 6])
+def test_fewer_than_six_trials_decide_nothing(folders, trials):
+    """The same two trials again and again: what counts is how many there are."""
+    data = pgcore.open(folders["gradient"])
+    kept = ["gram", "dot_true", "step_gram", "step_dot_true", "trajectories", "streams"]
+    kept += ["stream_square", "stream_pairs", "true_square", "half_dot", "half_squares"]
+    kept += ["step_square", "run_seed", "run_trial"]
+    many = data[kept].isel(trial=[i % 2 for i in range(trials)])
+    (answer,) = gradient_findings(
+        gradient_quantities(many.assign_coords(trial=range(trials)))
+    ).answers
+    decides = "By its 95 % interval" in answer.text()
+    assert decides == (trials >= 6)
+    assert ("nothing about" in answer.unit) == (trials < 6)
+    assert str(trials if trials > 1 else "One trial") in answer.unit
+
+
+def test_the_answers_of_all_studies_with_few_trials_decide_nothing(folders):
+    for name, folder in folders.items():
+        for answer in STUDIES[name].findings(pgcore.open(folder)).answers:
+            assert "decide" in answer.unit and "nothing about" in answer.unit, name
+            assert "By its 95 % interval" not in answer.text(), name
+            assert "Where ascent stops" not in answer.text(), name
+
+
+def test_sentences():
+    low, high, none = Number(-1, -2, -0.5), Number(1, 0.5, 2), Number(0, -1, 1)
+    text = against_zero([("a", low), ("b", high), ("c", none), ("d", high)], "it")
+    assert text == (
+        " By its 95 % interval it is below 0 for a; above 0 for b, d; not clear of 0 for c."
+    )
+    many = [(name, Number(float(i))) for i, name in enumerate("dabc")]
+    said = "".join(p if isinstance(p, str) else p.text() for p in named(many))
+    assert said == "from 0 (d) to 3 (c), 4 agents"
+    assert named([("a", Number(math.nan))]) == ["not known"]
+    assert sampling([3, 2], "").startswith("Means over 2 to 3 trials of each agent")
+    texts = [number_text(x) for x in (0.0, -0.0, 0.01234, -12.34, 1234.5, 2e5, 3e-4, math.inf)]
+    assert texts == ["0", "0", "0.0123", "-12.3", "1234", "2.0e+05", "3.0e-04", "inf"]
+    assert number_text(-0.001, 2) == "0.00"
+    assert Number(0.0129, -0.0964, 0.122).text() == "0.01 [-0.10, 0.12]"
+    assert Number(math.nan, 0.1, 0.1, digits=2).text() == "0.10"
+    assert Number(math.nan, 0.1, 0.25, digits=2).text() == "0.10 to 0.25"
+
+
+def test_chapters_and_what_stands_in_them(written):
+    found = Elements(page_of(written))
+    heads = [text for _, text in found.of("h2")]
+    assert heads == [f"{i}. {CHAPTERS[c]}" for i, c in enumerate(list(CHAPTERS)[:3], 1)]
+    names = [text.partition(":")[0] for _, text in found.of("h3")]
+    assert names == ["gradient", "value", "landscape", "step", "update"]
+    assert {s.chapter for s in STUDIES.values()} <= set(CHAPTERS)
+    assert len([t for _, t in found.of("summary") if t == "Settings"]) == 5
+    page = page_of(written)
+    for text in ("sampling.stream_steps", "versions", "mujoco", "engine passes", "seed 0, trials"):
+        assert text in page, text
+    targets = {a["id"] for _, a, _ in found.found if "id" in a}
+    links = [a["href"][1:] for a, _ in found.of("a") if a["href"].startswith("#")]
+    assert links and set(links) <= targets
+
+
+def test_every_figure_of_every_study_is_on_the_page(folders, written, drawn):
+    sections = re.split(r"<h3 ", page_of(written))[1:]
+    names = [re.findall(r'id="([^"]+)"', section)[0] for section in sections]
+    assert names == list(folders) == list(drawn)
+    expected = {"gradient": 2, "value": 2, "landscape": 2, "step": 2, "update": 2}
+    for name, section in zip(names, sections, strict=True):
+        found = [a for a, _ in Elements(f"<h3 {section}".split("</section>")[0]).of("img")]
+        assert len(found) == len(drawn[name].pictures) == expected[name], name
+        for attributes, picture in zip(found, drawn[name].pictures, strict=True):
+            whole = base64.b64decode(attributes["src"].removeprefix("data:image/png;base64,"))
+            assert whole == picture.png and whole.startswith(b"\x89PNG")
+            assert attributes["alt"] == picture.title != picture.name
+            assert "Hopper-v2" in picture.title and "\n" not in picture.title
+
+
+def test_nothing_is_fetched_from_anywhere(written):
+    page = page_of(written)
+    for attributes in (a for _, a, _ in Elements(page).found):
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            value = attributes.get(name, "#")
+            assert value.startswith(("data:", "#")), (name, value[:80])
+    assert "http" not in page.replace("http-equiv", "")
+    assert not re.search(r"@import|url\(", page)
+    assert "default-src 'none'" in page and "connect-src" not in page
+
+
+def test_a_hostile_label_is_text(hostile):
+    found = Elements(page_of(hostile))
+    assert f"Hopper-v2: {HOSTILE}" in [text for _, text in found.of("h1")]
+    assert all(a["src"].startswith("data:") and "onerror" not in a for a, _ in found.of("img"))
+    assert "hacked" not in "".join(t for a, t in found.of("script"))
+    assert (hostile / "report.html").read_text().count("<script") == 1  # of a line, no surface
+    texts = " ".join(t for _, t in found.of("p"))
+    assert "One trial of each agent" in texts
+
+
+def test_the_same_studies_give_the_same_bytes(folders, written, drawn, tmp_path, monkeypatch):
+    """In another process, with other hashes, over an earlier report; by the command."""
+    monkeypatch.setattr(write, "draw", lambda study, data: drawn[study.name])
+    out = tmp_path / "out"
+    pgcore.report([folders["step"]], out)
+    (out / "tables" / "mine.tex").write_text("mine")
+    before = {p: p.read_bytes() for p in out.rglob("*.*")}
+    assert before[out / "report.html"].count(b"<script>") == 1  # without surfaces no Plotly
+    (out / "tables" / "old.tex").write_bytes(before[out / "tables" / "step-trials.tex"])
+    done = subprocess.run(
+        [sys.executable, "-m", "pgcore", "report", folders["step"], "--out", out],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 LaTeX tables" in done.stdout
+    assert {p: p.read_bytes() for p in out.rglob("*.*")} == before
+
+
+def relabelled(data, change):
+    """A dataset that says that it is of other agents."""
+    other = data.copy()
+    other.attrs = copy.deepcopy(dict(data.attrs))
+    other.attrs["moments"] = {k: change(v) for k, v in other.attrs["moments"].items()}
+    return other
+
+
+def test_other_agents_get_a_page_of_their_own(folders, tmp_path, undrawn):
+    gradient, value, step = (pgcore.open(folders[n]) for n in ("gradient", "value", "step"))
+    other = relabelled(value, lambda digest: "x" + digest[1:])
+    pages = pgcore.report([gradient, other, step], tmp_path)
+    assert [p.name for p in pages] == ["report.html", "report-2.html"]
+    first, second = (Elements(p.read_text()) for p in pages)
+    assert [t for _, t in first.of("h3")] == [
+        f"{s.name}: {s.question}" for s in (STUDIES["gradient"], STUDIES["step"])
+    ]
+    (note,) = [t for a, t in first.of("p") if a.get("class") == "note"]
+    assert "report-2.html" in note and "value: ppo/0 is another agent there" in note
+    assert [t for a, t in second.of("a") if a["href"] == "report.html"] == ["report.html"]
+    assert {p.parent.name for p in tmp_path.rglob("value-*.tex")} == {"tables-2"}
+    assert {p.parent.name for p in tmp_path.rglob("step-*.tex")} == {"tables"}
+    pgcore.report([gradient], tmp_path)
+    left = sorted(p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*.*"))
+    assert set(left) == {"report.html", "tables"}
+
+
+def test_which_studies_share_a_page(folders):
+    gradient, value, step = (Given.of(folders[n]) for n in ("gradient", "value", "step"))
+
+    def changed(given, **attributes):
+        data = given.data.copy()
+        data.attrs = {**given.data.attrs, **attributes}
+        return dataclasses.replace(given, data=data)
+
+    moments = gradient.moments
+    later = changed(gradient, moments={f"{k}0": v[::-1] for k, v in moments.items()})
+    assert sets_of([gradient, value, step]) == [[gradient, value, step]]
+    assert sets_of([gradient, later, value]) == [[gradient, value], [later]]
+    model = changed(value, model_sha256="another")
+    assert sets_of([gradient, model, step]) == [[gradient, step], [model]]
+    strange = changed(step, moments={"ppo/7": "7"})
+    assert sets_of([gradient, strange]) == [[gradient, strange]]  # nothing speaks against it
+    conflicting = changed(value, moments={"ppo/0": "x"})
+    # step could go with both, and has agents in common with one
+    assert sets_of([conflicting, gradient, step]) == [[conflicting], [gradient, step]]
+    page = Page([Part(g, plain_findings(g.data), Drawn((), "")) for g in (gradient, strange)], "t")
+    assert "nothing shows that they are from the same runs" in page.html()
+
+
+def test_a_study_that_gives_nothing_itself_is_on_the_page(folders, written, drawn):
+    given = Given.of(folders["gradient"])
+    study = dataclasses.replace(given.study, chapter="further", findings=plain_findings)
+    findings = study.findings(given.data)
+    assert {t.name for t in findings.tables} >= {"by-agent-iteration-trial-n"}
+    part = Part(dataclasses.replace(given, study=study), findings, drawn["gradient"])
+    page = Page([part], "tables").html()
+    assert "4. Further" in page and page.count("<img") == 2
+    assert "See the tables and figures" in page and drawn["gradient"].text[:20] in page
+    first = given.data["pairwise_cosine"].isel(agent=0, iteration=0, trial=0, n=0)
+    assert f'data-v="{float(first)!r}"' in page
+    assert not (folders["gradient"] / "summary.txt").exists()  # a report leaves studies alone
+
+
+def check_latex(text):
+    """What a compiler would complain of: braces, environments, columns, special letters."""
+    lines = [line for line in text.splitlines() if not line.startswith("%")]
+    assert all(line.isascii() for line in lines)
+    bare = re.sub(r"\\[{}$&#%_]", "", "\n".join(lines))
+    assert bare.count("{") == bare.count("}")
+    (begin,) = re.findall(r"\\begin\{(\w+)\}\{([lr]+)\}", bare)
+    assert re.findall(r"\\end\{(\w+)\}", bare) == [begin[0]]
+    rows = [line for line in bare.splitlines() if line.endswith(r"\\")]
+    assert len(rows) > 1
+    for row in rows:
+        assert row.count("&") == len(begin[1]) - 1, row
+        assert row.count("$") % 2 == 0, row
+        assert not re.search(r"[#%~^_]", re.sub(r"10\^\{-?\d+\}", "", row)), row
+        assert not row.startswith(("[", "*")), row
+        known = {"textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater"}
+        known |= {"textbar", "char", "infty", "times"}
+        assert set(re.findall(r"\\([a-z]+)", row)) <= known, row
+
+
+def test_tables_are_whole_in_latex(written, hostile):
+    paths = [*written.glob("tables/*.tex"), *hostile.glob("tables/*.tex")]
+    assert len(paths) > 10
+    for path in paths:
+        check_latex(path.read_text())
+    text = (written / "tables" / "gradient-agents.tex").read_text()
+    assert r"\toprule" in text and re.search(r"\$-?0\.\d\d\$ \[\$-?\d\.\d\d\$, \$\d", text)
+    long = Table("t", "a\n% b", ("a",), (Column("x [%]", "x"),), [(("[",), [Number(-2e-9)])] * 50)
+    check_latex(table_latex(long, "of\n\\evil"))
+    assert r"\begin{longtable}{lr}" in table_latex(long, "")
+    assert escaped("a_b % ü\n") == r"a\_b \% {[}U+00FC]"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex is installed")
+def test_tables_compile(written, hostile, tmp_path):
+    paths = [*written.glob("tables/*.tex"), *hostile.glob("tables/*.tex")]
+    letters = "".join(map(chr, range(32, 127))) + "é²λ字"
+    rows = [((letters[i:],), [Number(1.5e-7, -math.inf, 2)]) for i in range(95)]
+    odd = Table("t", "t", (letters,), (Column("x", "x"),), rows)
+    (tmp_path / "odd.tex").write_text(table_latex(odd, "source"))
+    body = "\n\n".join(rf"\input{{{p}}}" for p in [*paths, tmp_path / "odd.tex"])
+    preamble = r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}"
+    (tmp_path / "all.tex").write_text(f"{preamble}\n{body}\n\\end{{document}}\n")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+        cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def refused(capsys, *arguments):
+    """The one line of an error."""
+    with pytest.raises(SystemExit) as stop:
+        main(["report", *map(str, arguments)])
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_bad_inputs_give_one_line(folders, written, tmp_path, capsys):
+    gradient, out = folders["gradient"], tmp_path / "out"
+    (tmp_path / "empty").mkdir()
+    line = refused(capsys, tmp_path / "empty", "--out", out)
+    assert line == f"pgcore report: study: {tmp_path / 'empty'} holds no study's datasets\n"
+    again = tmp_path / "again"
+    shutil.copytree(gradient, again)
+    line = refused(capsys, gradient, again, "--out", out)
+    assert line.startswith(
+        f"pgcore report: studies: {gradient} and {again} are two gradient studies of the same "
+    )
+    line = refused(capsys, gradient, "--out", folders["value"])
+    assert "expected an empty folder, or one of a report" in line and line.count("\n") == 1
+    line = refused(capsys, gradient, "--out", gradient / "dataset.zarr" / "zarr.json")
+    assert "expected a folder, got the file" in line
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "report.html").write_text("<html>mine</html>")
+    assert "which holds other" in refused(capsys, gradient, "--out", tmp_path / "page")
+    assert "required" in refused(capsys, gradient)
+    assert not out.exists()
+    data = pgcore.open(gradient)
+    with pytest.raises(ValueError, match=r"^studies: expected at least one folder of a study"):
+        pgcore.report([], out)
+    with pytest.raises(TypeError, match=r"^studies: expected the folder of a study, or a dataset"):
+        pgcore.report([3], out)
+    with pytest.raises(ValueError, match=r"^study: the dataset is no study's"):
+        pgcore.report([data.drop_attrs()], out)
+    nothing = data.where(False).assign_attrs(data.attrs)
+    with pytest.raises(ValueError, match=r"^study: nothing of a gradient dataset is finished"):
+        pgcore.report(nothing, out)
+
+
+@pytest.mark.skipif(executable() is None, reason="no browser is installed (Debian: chromium)")
+def test_a_reader_sorts_tables_and_turns_surfaces(written, hostile, tmp_path):
+    with Browser(tmp_path / "home") as browser:
+        browser.open(written / "report.html")
+        head = "document.querySelectorAll('#gradient-trials th')[{}].querySelector('button')"
+        values = (
+            "[...document.querySelectorAll('#gradient-trials tbody tr')]"
+            ".map(row => row.cells[{}].dataset.v)"
+        )
+        browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        before = browser.run(values.format(3))
+        assert sorted(before, key=float) != before
+        browser.click(head.format(3))
+        assert browser.run(values.format(3)) == sorted(before, key=float)
+        browser.click(head.format(3))
+        assert browser.run(values.format(3)) == sorted(before, key=float, reverse=True)
+        sorted_by = "[...document.querySelectorAll('#gradient-trials th')].map(h => h.ariaSort)"
+        assert browser.run(sorted_by)[3] == "descending"
+        assert set(browser.run(sorted_by)) == {"descending", "none"}
+        browser.click(head.format(0))
+        assert browser.run(values.format(0)) == ["ppo"] * 4 + ["trpo"] * 4
+
+        place = "document.querySelector('.surface .wide > div')"
+        assert not browser.run(f"!!{place}.querySelector('canvas')")  # drawn when it is seen
+        browser.run(f"{place}.scrollIntoView({{block: 'center'}})")
+        browser.until(f"!!{place}.querySelector('canvas') && !!{place}._fullLayout.scene._scene")
+        eye = f"JSON.stringify({place}._fullLayout.scene._scene.getCamera().eye)"
+        browser.until(f"{eye} !== undefined")
+        first = browser.run(eye)
+        x, y, width, height = browser.run(
+            f"(() => {{ const r = {place}.getBoundingClientRect(); "
+            "return [r.x, r.y, r.width, r.height]; })()"
+        )
+        start = (x + width / 4, y + height / 2)
+        browser.drag(start, (start[0] + 80, start[1] + 40))
+        browser.until(f"{eye} !== {json.dumps(first)}")
+        buttons = browser.run(
+            "[...document.querySelectorAll('.modebar-btn')].map(b => b.dataset.title)"
+        )
+        assert buttons and not any("hare" in b or "loud" in b for b in buttons)
+
+        browser.run("document.querySelectorAll('details').forEach(d => { d.open = false; })")
+        browser.run("dispatchEvent(new Event('beforeprint'))")
+        assert browser.run("[...document.querySelectorAll('details')].every(d => d.open)")
+        browser.run("dispatchEvent(new Event('afterprint'))")
+        assert not browser.run("[...document.querySelectorAll('details')].some(d => d.open)")
+        sizes = "[...document.images].every(i => i.complete && i.naturalWidth > 300)"
+        assert browser.run(sizes)
+
+        browser.open(hostile / "report.html")
+        assert browser.run("typeof hacked") == "undefined"
+        assert browser.run("document.querySelector('h1').textContent") == f"Hopper-v2: {HOSTILE}"
+        assert browser.errors == []
+        assert browser.foreign() == []
+        assert browser.requests  # they are seen
