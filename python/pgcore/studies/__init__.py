@@ -8,3 +8,4 @@ value_prediction = STUDIES["value"].measure
 landscape = STUDIES["landscape"].measure
 update_steps = STUDIES["step"].measure
 update_paths = STUDIES["update"].measure
+curvature_subspaces = STUDIES["curvature"].measure
