@@ -20,7 +20,7 @@ from pgcore.studies.catalog import STUDIES
 from pgcore.studies.curvature.blocks import pairs_of, sampled_pairs
 from pgcore.studies.curvature.cells import spectrum
 from pgcore.studies.curvature.lanczos import TOLERANCE, leading
-from pgcore.studies.curvature.products import fisher, fisher_trace, gradient, hessian
+from pgcore.studies.curvature.products import fisher, gradient, hessian, trace_of_fisher
 from pgcore.studies.curvature.study import CurvatureStudy
 from pgcore.studies.engine.store import open_study
 from pgcore.studies.measures.subspaces import (
@@ -103,7 +103,7 @@ def test_products_eigenpairs_and_traces_equal_the_dense_matrix(head, algorithm, 
         # float64 sums over 300 pairs
         np.testing.assert_allclose(whole, expected, atol=1e-10 * np.abs(expected).max())
         found = spectrum(pairs, matrix, 6, seed=1)
-        trace = fisher_trace(pairs)
+        trace = trace_of_fisher(pairs)
     values = np.linalg.eigvalsh(expected)
     values = values[np.argsort(-np.abs(values))]
     vectors = found["eigenvector"]
@@ -188,7 +188,7 @@ def test_a_linear_policy_has_the_closed_forms_of_the_linear_quadratic_task():
     with pairs_for(agent, 40_000) as pairs:  # 20 streams of 2000 steps, whole trajectories
         found = spectrum(pairs, "fisher", 11, seed=2)
         assert pairs.trajectories == 2000
-        trace = fisher_trace(pairs)
+        trace = trace_of_fisher(pairs)
     # squares of a nearly normal state have a relative error of sqrt(2 / 2000), correlated in time
     np.testing.assert_allclose(found["eigenvalue"], truth[:11], rtol=0.1)
     assert trace == pytest.approx(truth.sum(), rel=0.1)

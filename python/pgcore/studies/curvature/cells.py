@@ -13,7 +13,7 @@ from pgcore.base.seeds import derive_seed
 from pgcore.base.threads import one_torch_thread
 from pgcore.studies.curvature.blocks import Pairs, pairs_of, sampled_pairs
 from pgcore.studies.curvature.lanczos import leading, sums
-from pgcore.studies.curvature.products import fisher, fisher_trace, gradient, hessian
+from pgcore.studies.curvature.products import fisher, gradient, hessian, trace_of_fisher
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.parts import padded_parameters
 from pgcore.studies.engine.sources import Agents
@@ -167,7 +167,7 @@ def spectrum(pairs: Pairs, matrix: str, k: int, seed: int) -> dict[str, F64]:
         total = sums(product, found, derive_seed(seed, "probes"), PROBES)
         trace, error = total.trace, total.trace_error
         if matrix == "fisher":
-            trace, error = fisher_trace(pairs), 0.0
+            trace, error = trace_of_fisher(pairs), 0.0
     return {
         "eigenvalue": found.values.numpy(),
         "eigenvector": found.vectors.numpy(),

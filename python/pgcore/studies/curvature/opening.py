@@ -35,7 +35,7 @@ _OF_SPECTRUM = {
     "update": ("1", "number of a gradient estimate and a step"),
     "other_iteration": ("1", "iteration that a subspace is compared with"),
 }  # fmt: skip
-OVER_TRIALS = ("gradient_share", "step_share", "true_share", "split_half", "overlap_with_next",
+_OVER_TRIALS = ("gradient_share", "step_share", "true_share", "split_half", "overlap_with_next",
                "overlap_with_first", "overlap")  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def curvature_quantities(data: xr.Dataset) -> xr.Dataset:
         variables = with_bounds(f"{name}_share", "1", text, f"{name}s, given the subspace")
         derive(data, mean_over_trials, [each], ["update"], variables)
     describe(data, _OF_SPECTRUM)
-    for name in OVER_TRIALS:
+    for name in _OVER_TRIALS:
         text = f"{data[name].attrs['description']}, over trials"
         variables = with_bounds(f"{name}_over_trials", "1", text, "trials")
         derive(data, mean_over_trials, [data[name]], ["trial"], variables)

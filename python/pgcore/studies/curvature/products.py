@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pgcore.agent import Agent
-from pgcore.policies.mlp import ACTIVATIONS
+from pgcore.policies.fisher import fisher_trace
 from pgcore.studies.curvature.blocks import Block, Pairs
 
 Product = Callable[[Tensor], Tensor]
@@ -32,37 +32,10 @@ def fisher(pairs: Pairs) -> Product:
     return product
 
 
-def fisher_trace(pairs: Pairs) -> float:
-    """tr F exactly: E_s Σ_o w_o |∇_θ o|² over means (w = 1/σ²) and log-stds (w = 2)."""
-    return float(pairs.mean_of(lambda block: _trace(pairs.agent, block)))
-
-
-def _trace(agent: Agent, block: Block) -> Tensor:
-    policy = agent.policy
-    tensors, A, head = policy.split(policy.flat.double()), policy.act_dim, policy.head
-    run = policy.run(block.inputs, tensors)
-    there = run.distribution
-    precision = torch.exp(-2 * there.log_std).expand_as(there.mean)
-    of_outputs = [precision * head.mean_backward(torch.ones_like(there.mean), run.outputs[..., :A],
-                                                 there.mean).square()]  # fmt: skip
-    total = torch.zeros((), dtype=torch.float64)
-    if head.free:
-        total += 2.0 * A
-    else:
-        slope = head.log_std_slope(run.outputs[..., A:], there.log_std)
-        of_outputs.append(2.0 * slope.square())
-    weights = torch.cat(of_outputs, dim=-1)[0]  # [B, outputs], by squared gradients of outputs
-    derivative = ACTIVATIONS[policy.activation].backward
-    for output in range(weights.shape[1]):
-        d = torch.zeros(weights.shape[1], len(weights), dtype=torch.float64)[None]
-        d[:, output] = 1.0
-        for layer in range(policy.layer_tensors - 2, -1, -2):
-            below = run.kept[layer]
-            squares = (below.square().sum(1) + 1) * d.square().sum(1)  # weights and biases
-            total += (squares[0] * weights[:, output]).mean()
-            if layer > 0:
-                d = derivative(torch.bmm(tensors[layer], d), run.kept[layer - 1], below)
-    return total
+def trace_of_fisher(pairs: Pairs) -> float:
+    """tr F, exactly."""
+    policy, flat = pairs.agent.policy, pairs.agent.policy.flat.double()
+    return float(pairs.mean_of(lambda block: fisher_trace(policy, block.inputs, flat)))
 
 
 def _surrogate(agent: Agent, block: Block, flat: Tensor) -> Tensor:

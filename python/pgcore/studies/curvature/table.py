@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from pgcore.studies.curvature.opening import OVER_TRIALS
 from pgcore.studies.differences_table import difference_table
 from pgcore.studies.measures.differences import differences_of, few_trials
 from pgcore.studies.measures.divergence import simulation_remarks
@@ -88,12 +87,9 @@ def _whole(own: xr.Dataset) -> xr.Dataset:
     """Of several trials means, with intervals over trials; of one its own."""
     if own.sizes["trial"] == 1:
         return own.isel(trial=0).mean("half", keep_attrs=True)
-    named = {f"{n}_over_trials{end}": f"{n}{end}" for n in OVER_TRIALS for end in _ENDS}
+    named = {str(n): str(n).replace("_over_trials", "") for n in own if "_over_trials" in str(n)}
     rest = own.drop_vars([*named, *named.values()], errors="ignore").mean(["trial", "half"])
     return xr.merge([rest, own[list(named)].rename(named)])
-
-
-_ENDS = ("", "_low", "_high")
 
 
 def _spectrum_line(one: xr.Dataset) -> str:
