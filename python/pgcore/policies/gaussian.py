@@ -189,7 +189,9 @@ class GaussianPolicy(StackedMlp):
         self.backward(run, run.distribution.standardized(actions), weights, self.split(out))
         return out
 
-    def fisher_product(self, inputs: Tensor) -> Callable[[Tensor], Tensor]:
+    def fisher_product(
+        self, inputs: Tensor, flat: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
         """v [M, P] -> F v with F = E_s[Jᵀ diag(1/σ², 2) J], J the Jacobian of (μ, log σ) by θ.
 
         F is E_s[∇² KL(π_θ0 || π_θ)] at θ0, the parameters now; later changes of them do not
@@ -197,8 +199,9 @@ class GaussianPolicy(StackedMlp):
 
         Args:
             inputs: [M, B, O], the states of the expectation.
+            flat: [M, P], θ0 if not the parameters now; inputs and v are of its dtype.
         """
-        tensors = self.split(self.flat.clone())
+        tensors = self.split(self.flat.clone() if flat is None else flat)
         layers, A = tensors[: self.layer_tensors], self.act_dim
         run = self.run(inputs, tensors)
         of_mean, of_log_std = run.distribution.fisher_weights()

@@ -130,6 +130,27 @@ def mlp_backward(
             d_out = derivative(torch.bmm(tensors[layer], d_out), kept[layer - 1], below)
 
 
+def mlp_gradient_squares(
+    tensors: Sequence[Tensor], kept: Sequence[Tensor], d_out: Tensor, activation: str
+) -> Tensor:
+    """|∇_θ Σ(d_out · output)|² of every pair [M, B], by the parameters of all layers.
+
+    Args:
+        tensors, activation: as given to :func:`mlp_forward`; ``kept``: what it returned.
+        d_out: [M, B, out].
+    """
+    derivative = ACTIVATIONS[activation].backward
+    d_out = d_out.transpose(1, 2)
+    total = torch.zeros_like(d_out[:, 0])
+    for layer in range(len(tensors) - 2, -1, -2):
+        below = kept[layer]
+        # the gradient by a pair's weights is an outer product, that by the biases its right side
+        total += (below.square().sum(1) + 1) * d_out.square().sum(1)
+        if layer > 0:
+            d_out = derivative(torch.bmm(tensors[layer], d_out), kept[layer - 1], below)
+    return total
+
+
 def mlp_tangent(
     tensors: Sequence[Tensor],
     kept: Sequence[Tensor],

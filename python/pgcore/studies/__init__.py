@@ -9,3 +9,4 @@ landscape = STUDIES["landscape"].measure
 update_steps = STUDIES["step"].measure
 update_paths = STUDIES["update"].measure
 sample_regime = STUDIES["regime"].measure
+curvature_subspaces = STUDIES["curvature"].measure

@@ -10,6 +10,10 @@ import xarray as xr
 import zarr
 
 from pgcore.base.errors import check_path
+from pgcore.studies.curvature.opening import open_curvature
+from pgcore.studies.curvature.report import report_curvature
+from pgcore.studies.curvature.study import CurvatureStudy
+from pgcore.studies.curvature.study import note as curvature_note
 from pgcore.studies.engine.study import Study
 from pgcore.studies.gradient.findings import gradient_findings
 from pgcore.studies.gradient.opening import open_gradient
@@ -101,6 +105,15 @@ _ALL = (
         RegimeStudy,
         open_regime,
         report_regime,
+    ),
+    Study(
+        "curvature",
+        "Do gradients and steps lie in few directions of large curvature, and do these last?",
+        "none",
+        CurvatureStudy,
+        open_curvature,
+        report_curvature,
+        curvature_note,
     ),
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}

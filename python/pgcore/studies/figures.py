@@ -1,5 +1,7 @@
 """Figures, from stored datasets and tables alone."""
 
+from pgcore.studies.curvature.figures import curvature_figure as curvature_figure
+from pgcore.studies.curvature.table import curvature_table as curvature_table
 from pgcore.studies.gradient.figures import gradient_figure as gradient_figure
 from pgcore.studies.gradient.table import gradient_table as gradient_table
 from pgcore.studies.landscape.figures import contour_figure as contour_figure

@@ -1,0 +1,482 @@
+"""Curvature studies: dense matrices, closed forms, laws of chance, and the same bits."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
+from torch.distributions import Independent, Normal, kl_divergence
+
+import linear_quadratic as lq
+import pgcore
+from conftest import HEADS, assert_same_dataset, make_policy
+from pgcore.agent import Agent
+from pgcore.learning.algorithms import ALGORITHMS
+from pgcore.learning.trpo import TrpoSettings
+from pgcore.studies import curvature_subspaces, figures
+from pgcore.studies.catalog import STUDIES
+from pgcore.studies.curvature.blocks import pairs_of, sampled_pairs
+from pgcore.studies.curvature.cells import spectrum
+from pgcore.studies.curvature.lanczos import TOLERANCE, leading
+from pgcore.studies.curvature.products import fisher, gradient, hessian, trace_of_fisher
+from pgcore.studies.curvature.study import CurvatureStudy
+from pgcore.studies.engine.store import open_study
+from pgcore.studies.measures.subspaces import (
+    overlaps,
+    shares_along,
+    true_cosine,
+    true_shares_along,
+)
+from pgcore.studies.pairs import sampling as pair_sampling
+from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.pairs.steps import step_data
+
+SMALL = {
+    "iterations": (0, 2),
+    "pairs": (128,),
+    "vectors": 3,
+    "updates": 2,
+    "update_pairs": 64,
+    "true_pairs": 256,
+}
+
+
+@pytest.fixture(scope="module")
+def measured(runs, tmp_path_factory):
+    """The study of two agents, two iterations and two trials, on one thread; and its folder."""
+    folder = tmp_path_factory.mktemp("curvature")
+    return curvature_subspaces(runs, folder, num_threads=1, **SMALL), folder
+
+
+def small_agent(algorithm="ppo", hidden=(5,), **kinds):
+    """On the linear-quadratic task, with few parameters and unequal standard deviations."""
+    task = pgcore.make_task("LinearQuadratic-v0")
+    policy = make_policy(task, 1, hidden, spread=0.4, log_std=-0.5, seed=3, **kinds)
+    return Agent(task, policy, pgcore.ValueNet(4, (8,)), algorithm=algorithm)
+
+
+def pairs_for(agent, n=300, **options):
+    return sampled_pairs(agent, n, 0, 7, Sampling(), 1, **options)
+
+
+def dense(agent, pairs, matrix):
+    """Fisher matrix and Hessian by autograd from torch.distributions, on all pairs at once."""
+    blocks = [pairs.block(i) for i in range(len(pairs.rows.blocks))]
+    inputs, actions, advantages = (
+        torch.cat([getattr(b, name) for b in blocks], 1)
+        for name in ("inputs", "actions", "advantages")
+    )
+    theta = agent.policy.flat.double()
+
+    def plain(flat):
+        there = agent.policy.distribution(inputs, agent.policy.split(flat[None]))
+        return Independent(Normal(there.mean, there.log_std.exp().expand_as(there.mean)), 1)
+
+    old = plain(theta[0])
+
+    def function(flat):
+        new = plain(flat)
+        if matrix == "fisher":
+            return kl_divergence(old, new).mean()
+        log_ratio = new.log_prob(actions) - old.log_prob(actions)
+        if agent.algorithm.name == "a2c":
+            return (log_ratio * advantages).mean()
+        return (log_ratio.exp() * advantages).mean()  # within the clip of PPO, too
+
+    return torch.autograd.functional.hessian(function, theta[0]).numpy()
+
+
+CASES = [(head, "ppo", matrix) for head in HEADS for matrix in ("fisher", "hessian")]
+CASES += [("free", name, "hessian") for name in ("trpo", "a2c")]
+
+
+@pytest.mark.parametrize(("head", "algorithm", "matrix"), CASES)
+def test_products_eigenpairs_and_traces_equal_the_dense_matrix(head, algorithm, matrix):
+    agent = small_agent(algorithm, **HEADS[head])
+    with pairs_for(agent) as pairs:
+        expected = dense(agent, pairs, matrix)
+        product = {"fisher": fisher, "hessian": hessian}[matrix](pairs)
+        size = len(expected)
+        whole = torch.stack([product(row) for row in torch.eye(size, dtype=torch.float64)]).numpy()
+        # float64 sums over 300 pairs
+        np.testing.assert_allclose(whole, expected, atol=1e-10 * np.abs(expected).max())
+        found = spectrum(pairs, matrix, 6, seed=1)
+        trace = trace_of_fisher(pairs)
+    values = np.linalg.eigvalsh(expected)
+    values = values[np.argsort(-np.abs(values))]
+    vectors = found["eigenvector"]
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(6), atol=1e-10)
+    residuals = np.linalg.norm(vectors @ expected - found["eigenvalue"][:, None] * vectors, axis=1)
+    # the bound that is asked for, which is one of the eigenvalue's error, too
+    assert (residuals <= TOLERANCE * np.abs(values[:6]) * (1 + 1e-6)).all()
+    np.testing.assert_allclose(np.abs(found["eigenvalue"]), np.abs(values[:6]), rtol=TOLERANCE)
+    if matrix == "fisher":
+        np.testing.assert_allclose(trace, np.trace(expected), rtol=1e-12)
+        assert float(found["trace"]) == trace and not found["trace_error"]
+    # ten probes: an error of four standard errors, t with nine degrees, once in 300
+    for name, exact in (("trace", values.sum()), ("square", (values**2).sum())):
+        bound = 4 * float(found[f"{name}_error"]) + 1e-9
+        assert abs(float(found[name]) - exact) <= bound, name
+
+
+def test_the_gradient_is_the_closed_form_and_the_hessian_its_slope():
+    """Of the algorithm's own gradient; and differences of gradients at other parameters."""
+    agent = small_agent()
+    data = step_data(agent, 200, [0], 5, Sampling(), 1)
+    pairs = pairs_of(agent, data, 1)
+    a = (data.advantages - data.advantages.mean()) / (data.advantages.std() + 1e-8)
+    tensors = [t.data for t in agent.policy.tensors]
+    expected = agent.policy.score_sums(data.inputs, data.actions, a / 200, tensors)[0]
+    slope = gradient(pairs)
+    assert (slope - expected).norm() < 1e-5 * slope.norm()  # the closed form is in float32
+    step = 1e-4 * torch.randn(slope.shape, generator=torch.Generator().manual_seed(0)).double()
+    theta = agent.policy.flat.double()[0]
+    old = agent.policy.log_prob(
+        data.inputs.double(), data.actions.double(), agent.policy.split(theta[None])
+    )
+
+    def slope_at(flat):
+        flat = flat[None].requires_grad_()
+        new = agent.policy.log_prob(
+            data.inputs.double(), data.actions.double(), agent.policy.split(flat)
+        )
+        value = (torch.exp(new - old.detach()) * a.double()).mean()
+        return torch.autograd.grad(value, flat)[0][0]
+
+    difference = (slope_at(theta + step) - slope_at(theta - step)) / 2
+    # a central difference leaves a third derivative, 1e-7 with such steps; a is float32
+    assert (hessian(pairs)(step) - difference).norm() < 1e-5 * difference.norm()
+
+
+def test_blocks_files_and_threads():
+    """Blocks of any size equal one to rounding; a file and threads change no bit."""
+    agent = small_agent()
+    vector = torch.randn(agent.policy.flat.shape[1], dtype=torch.float64)
+    found = {}
+    for name, n, options in (
+        ("one", 5000, {"size": 10_000}),
+        ("blocks", 5000, {"size": 700}),
+        ("file", 5000, {"size": 700, "memory": 30_000}),
+        ("all of it in a file", 5000, {"size": 700, "memory": 0}),
+    ):
+        with pairs_for(agent, n, **options) as pairs:
+            held = sum(isinstance(block, np.ndarray) for block in pairs.rows.blocks)
+            assert held == {"one": 1, "blocks": 8, "file": 1}.get(name, 0)
+            three = dataclasses.replace(pairs, num_threads=3)
+            for product in (fisher, hessian):
+                found[name, product] = product(pairs)(vector)
+                assert torch.equal(product(three)(vector), found[name, product])
+            found[name, gradient] = gradient(pairs)
+    for product in (fisher, hessian, gradient):
+        one, blocks = found["one", product], found["blocks", product]
+        assert (one - blocks).norm() < 1e-13 * one.norm()  # float64 sums in another order
+        assert not torch.equal(one, blocks)
+        assert torch.equal(found["file", product], blocks)
+        assert torch.equal(found["all of it in a file", product], blocks)
+
+
+def test_a_linear_policy_has_the_closed_forms_of_the_linear_quadratic_task():
+    """F is E[y yᵀ] / σ² of each action, y = (s, 1), and 2 of each log-std: known eigenvalues."""
+    agent = small_agent("a2c", hidden=())
+    flat = agent.policy.flat[0].double().numpy()
+    second = np.mean(lq.moments(flat), axis=0)
+    _, _, sigma = lq.split(flat)
+    truth = np.concatenate([np.linalg.eigvalsh(second) / s**2 for s in sigma] + [[2.0, 2.0]])
+    truth = np.sort(truth)[::-1]
+    with pairs_for(agent, 40_000) as pairs:  # 20 streams of 2000 steps, whole trajectories
+        found = spectrum(pairs, "fisher", 11, seed=2)
+        assert pairs.trajectories == 2000
+        trace = trace_of_fisher(pairs)
+    # squares of a nearly normal state have a relative error of sqrt(2 / 2000), correlated in time
+    np.testing.assert_allclose(found["eigenvalue"], truth[:11], rtol=0.1)
+    assert trace == pytest.approx(truth.sum(), rel=0.1)
+    assert np.abs(found["eigenvalue"] - 2).min() < 1e-7  # log-stds, exactly and twice
+    assert np.sum(np.abs(found["eigenvalue"] - 2) < 1e-7) == 2
+
+
+def test_a_linear_policys_hessian_is_the_closed_form():
+    """∇² log π of a Gaussian with a linear mean, weighted with the advantages."""
+    agent = small_agent("a2c", hidden=())
+    with pairs_for(agent) as pairs:
+        block = pairs.block(0)
+        mine = hessian(pairs)
+        whole = torch.stack([mine(row) for row in torch.eye(12, dtype=torch.float64)]).numpy()
+    W, b, sigma = lq.split(agent.policy.flat[0].double().numpy())
+    s, a, weight = (x[0].numpy() for x in (block.inputs, block.actions, block.advantages))
+    z = (a - s @ W - b) / sigma
+    y = np.concatenate([s, np.ones((len(s), 1))], axis=1)
+    expected = np.zeros((12, 12))
+    for j in range(2):
+        own = [*(i * 2 + j for i in range(4)), 8 + j]  # weights [4, 2] and bias of this action
+        expected[np.ix_(own, own)] = -(y * weight[:, None]).T @ y / sigma[j] ** 2 / len(s)
+        cross = -2 * (weight * z[:, j]) @ y / sigma[j] / len(s)
+        expected[own, 10 + j] = expected[10 + j, own] = cross
+        expected[10 + j, 10 + j] = -2 * np.mean(weight * z[:, j] ** 2)
+    np.testing.assert_allclose(whole, expected, atol=1e-12 * np.abs(expected).max())
+
+
+def symmetric(values, seed=0):
+    """A matrix of given eigenvalues, and its product."""
+    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values),) * 2))[0]
+    matrix = torch.from_numpy((basis * values) @ basis.T)
+    return matrix, lambda v: matrix @ v
+
+
+def test_leading_eigenpairs_equal_those_of_scipy():
+    values = np.random.default_rng(1).standard_normal(400) * np.linspace(2, 0.1, 400) ** 4
+    matrix, product = symmetric(values)
+    found = leading(product, 8, 400, seed=0, tolerance=1e-9)
+    operator = LinearOperator((400, 400), matvec=lambda v: matrix.numpy() @ v, dtype=np.float64)
+    theirs, vectors = eigsh(operator, k=8, which="LM", tol=1e-10)
+    order = np.argsort(-np.abs(theirs))
+    np.testing.assert_allclose(found.values, theirs[order], rtol=1e-9)
+    # of the same lines, to tolerance over gap
+    np.testing.assert_allclose(
+        np.abs(found.vectors.numpy() @ vectors[:, order]), np.eye(8), atol=1e-6
+    )
+    assert found.products < 200
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [*[3.0] * 4, *[-2.0] * 3, *np.linspace(-1, 0.99, 193)],  # several times
+        [*[2.0] * 12, *np.linspace(0, 1, 88)],  # more often than asked for
+        [5.0, -4.0, *[0.0] * 98],  # of rank two
+        [0.0] * 50,
+        [*np.linspace(1, 2, 9)],  # fewer than a basis
+    ],
+)
+def test_leading_eigenpairs_of_awkward_matrices(values):
+    values = np.array(values)
+    matrix, product = symmetric(values)
+    k = min(8, len(values) - 1)
+    found = leading(product, k, len(values), seed=0)
+    expected = values[np.argsort(-np.abs(values), kind="stable")][:k]
+    scale = np.abs(values).max()
+    np.testing.assert_allclose(np.sort(found.values), np.sort(expected), atol=TOLERANCE * scale)
+    np.testing.assert_allclose(found.vectors @ found.vectors.T, np.eye(k), atol=1e-10)
+    residual = (found.vectors @ matrix - found.values[:, None] * found.vectors).norm(dim=1)
+    assert (residual <= TOLERANCE * scale).all()
+
+
+def test_a_product_that_is_not_finite_is_an_error():
+    with pytest.raises(ArithmeticError, match="curvature: a product is not finite"):
+        leading(lambda v: v * np.nan, 2, 30, seed=0)
+
+
+def test_shares_and_overlaps_follow_chance_and_geometry():
+    generator = np.random.default_rng(0)
+    P, k = 200, 6
+
+    def subspace():
+        return np.linalg.qr(generator.standard_normal((P, k)))[0].T
+
+    U = subspace()
+    shares = shares_along(U, generator.standard_normal((4000, P))).sum(axis=0)
+    # Beta((P-k)/2, k/2): variance 2 k (P-k) / P² (P+2)
+    error = np.sqrt(2 * k * (P - k) / P**2 / (P + 2) / 4000)
+    assert abs(shares.mean() - k / P) < 4 * error
+    inside = generator.standard_normal((3, k)) @ U
+    np.testing.assert_allclose(shares_along(U, inside).sum(axis=0), 1, rtol=1e-12)
+    assert np.isnan(shares_along(U, np.zeros((1, P)))).all()
+    rotated = np.linalg.qr(generator.standard_normal((k, k)))[0] @ U  # the same span
+    np.testing.assert_allclose(
+        overlaps(np.stack([U, rotated])[:, None].repeat(2, 1)), 1, rtol=1e-12
+    )
+    random = np.stack([subspace() for _ in range(100)]).reshape(50, 2, k, P)
+    found = overlaps(random)
+    assert abs(found.mean() - k / P) < 0.1 * k / P  # 1275 pairs of each four: an error of 0.5 %
+    np.testing.assert_allclose(found, found.T, rtol=1e-12)
+    # a moment with itself: one half with the other, never a half with itself
+    np.testing.assert_allclose(np.diagonal(found).mean(), k / P, rtol=0.3)
+
+
+def test_noise_is_removed_from_the_share_of_the_true_gradient():
+    """A share of 0.3, in noise of a quarter of its square (cosine 0.8) of which 0.8 is inside."""
+    generator = np.random.default_rng(1)
+    P, k, repeats = 200, 5, 4000
+    U = np.eye(P)[:k]
+    g = np.concatenate([np.full(k, np.sqrt(0.3 / k)), np.full(P - k, np.sqrt(0.7 / (P - k)))])
+    scale = np.concatenate([np.full(k, np.sqrt(0.2 / k)), np.full(P - k, np.sqrt(0.05 / (P - k)))])
+    halves = g + scale * generator.standard_normal((repeats, 2, P))
+    naive = np.median([shares_along(U, h.mean(axis=0)[None]).sum() for h in halves])
+    assert naive > 0.33
+    assert np.mean([true_cosine(h) for h in halves]) == pytest.approx(0.8, abs=0.02)
+    each = np.array([true_shares_along(U, h).sum() for h in halves])
+    # a ratio is skewed: its median is 0.29 here; errors of the median are 0.003
+    assert np.median(each) == pytest.approx(0.3, abs=0.02)
+    exact = np.stack([g, g])
+    np.testing.assert_allclose(true_shares_along(U, exact).sum(), 0.3, rtol=1e-12)
+    assert true_cosine(exact) == pytest.approx(1)
+    assert np.isnan(true_shares_along(U, np.stack([g, -g]))).all()
+
+
+def test_the_study_is_what_its_parts_say(measured):
+    """Shares, overlaps and intervals of the dataset from its stored vectors, by their formulas."""
+    data, folder = measured[0].sel(agent="ppo"), measured[1]
+    vectors = open_study(folder / "dataset.zarr")["eigenvector"].sel(agent="ppo").squeeze("n")
+    others = open_study(folder / "gradients.zarr").sel(agent="ppo")
+    at = {"iteration": 2, "trial": 1, "matrix": "hessian"}
+    U = vectors.sel(at).transpose("half", "vector", "parameter").values
+    for name in ("gradient", "step"):
+        x = others[name].sel(iteration=2, trial=1).transpose("update", "parameter").values
+        expected = [[((u @ v) ** 2).sum() / (v @ v) for v in x] for u in U]
+        got = data[f"{name}_shares"].sel(at).squeeze().values
+        np.testing.assert_allclose(got, np.mean(expected, axis=0), rtol=1e-10)
+        share = data[f"{name}_share"].sel(at).item()
+        assert share == pytest.approx(np.mean(expected))
+        trials = data[f"{name}_share"].sel(iteration=2, matrix="hessian").squeeze()
+        width = 12.706 * trials.values.std(ddof=1) / np.sqrt(2)  # Student's t, one degree
+        low = data[f"{name}_share_over_trials_low"].sel(iteration=2, matrix="hessian").item()
+        assert low == pytest.approx(trials.mean().item() - width, rel=1e-4)
+    before = vectors.sel({**at, "iteration": 0}).transpose("half", "vector", "parameter").values
+
+    def overlap(a, b):
+        return ((a @ b.T) ** 2).sum() / 3
+
+    mean = np.mean([overlap(a, b) for a in U for b in before])
+    for name, iteration in (("overlap_with_next", 0), ("overlap_with_first", 2)):
+        got = data[name].sel({**at, "iteration": iteration}).item()
+        assert got == pytest.approx(mean, rel=1e-10)
+    assert data["overlap_with_next"].sel(iteration=2).isnull().all()
+    assert data["split_half"].sel(at).item() == pytest.approx(overlap(*U), rel=1e-10)
+    assert (data["random_level"] == 3 / 198).all()
+
+
+def test_no_stream_gives_eigenvectors_and_gradients(tmp_path, monkeypatch):
+    """Nor two halves, nor two updates: every stream is sampled once."""
+    seen = []
+    collect = pair_sampling.collect
+
+    def recorded(*args, **options):
+        seen.extend((options["seed"], int(i)) for i in options["stream_ids"])
+        return collect(*args, **options)
+
+    monkeypatch.setattr(pair_sampling, "collect", recorded)
+    curvature_subspaces(small_agent(), tmp_path, **{**SMALL, "iterations": None})
+    assert len(seen) == len(set(seen)) == 2 + 2 + 2  # updates, true halves, halves
+
+
+def test_equal_bits_for_threads_extension_and_a_lost_cell(runs, measured, tmp_path):
+    """1 and 3 threads; agents, iterations and trials that come later; a cell that was lost."""
+    begun = {**SMALL, "iterations": (0,), "trials": 1}
+    curvature_subspaces(runs[0], tmp_path, num_threads=3, **begun)
+    chunk = tmp_path / "dataset.zarr" / "finished" / "c" / "0" / "0" / "0" / "0"
+    assert chunk.is_file()
+    chunk.unlink()  # as a kill before the last write of a cell leaves it
+    shutil.rmtree(tmp_path / "dataset.zarr" / "trace" / "c" / "0" / "0" / "0")
+    grown = curvature_subspaces(runs, tmp_path, num_threads=3, **SMALL)
+    whole, folder = measured
+    assert_same_dataset(whole, grown)
+    for store in ("dataset.zarr", "gradients.zarr"):
+        assert_same_dataset(open_study(folder / store), open_study(tmp_path / store))
+    assert whole["gradient_share"].notnull().all()
+
+
+def test_more_pairs_come_to_what_is_there_and_another_seed_changes_all(tmp_path):
+    agent, options = small_agent(), {**SMALL, "iterations": None}
+    first = curvature_subspaces(agent, tmp_path / "a", **{**options, "pairs": (64,)})
+    grown = curvature_subspaces(agent, tmp_path / "a", **{**options, "pairs": (64, 128)})
+    whole = curvature_subspaces(agent, tmp_path / "b", **{**options, "pairs": (64, 128)})
+    assert_same_dataset(whole, grown)
+    assert (first["split_half"] == whole["split_half"].sel(n=[64])).all()
+    assert (whole["split_half"].sel(n=64) != whole["split_half"].sel(n=128)).all()
+    other = curvature_subspaces(agent, tmp_path / "c", seed=1, **{**options, "pairs": (64,)})
+    for name in ("split_half", "gradient_share", "true_cosine"):
+        assert (other[name] != first[name]).all(), name
+
+
+def test_on_a_cluster_to_the_same_bits(runs, tmp_path):
+    pytest.importorskip("distributed")
+    options = {**SMALL, "iterations": (2,), "trials": 1}
+    here = curvature_subspaces(runs[0], tmp_path / "a", **options)
+    there = curvature_subspaces(runs[0], tmp_path / "b", cluster="local:2", **options)
+    assert_same_dataset(here, there)
+
+
+@pytest.mark.parametrize("head", ["softplus", "clamp, tanh"])
+def test_other_heads_algorithms_and_sizes_stand_side_by_side(tmp_path, head):
+    agents = {
+        "a2c": small_agent("a2c", **HEADS[head]),
+        "linear": small_agent("trpo", hidden=()),
+    }
+    options = {**SMALL, "iterations": None}
+    data = curvature_subspaces(agents, tmp_path, **options)
+    assert data["gradient_share"].notnull().all() and data["split_half"].notnull().all()
+    small = {n: a.policy.flat.shape[1] for n, a in agents.items()}
+    for name, size in small.items():
+        assert (data["random_level"].sel(agent=name) == 3 / size).all()
+    assert "linear - a2c" in figures.curvature_table(data)
+
+
+def test_table_and_figures(measured, tmp_path):
+    data, _ = measured
+    table = figures.curvature_table(data)
+    assert table.count("\nppo  ") == 2 * 2 * 2  # blocks, iterations, matrices
+    assert "independent of those that gave the eigenvectors" in table
+    assert "[95 % interval over them], paired" in table
+    assert "fewer than 6: what is said about agents is a description" in table
+    assert "refused" not in table
+    figure = figures.curvature_figure(data, "hessian", 128)
+    assert [ax.get_title() for ax in figure.axes] == ["PPO", "TRPO", *[""] * 4]
+    title = " ".join(figure._suptitle.get_text().split())
+    assert title.startswith("Hopper-v2: PPO, TRPO; leading eigenvectors of the surrogate's Hessian")
+    level = figure.axes[2].get_lines()[-1].get_ydata()
+    np.testing.assert_allclose(level, 3 / 198)
+    STUDIES["curvature"].report(data, tmp_path)
+    names = {p.name for p in tmp_path.iterdir()}
+    assert {"curvature-fisher-128.png", "curvature-hessian-128.pdf", "summary.txt"} <= names
+    assert (tmp_path / "summary.txt").read_text() == table
+
+
+def test_steps_that_are_refused_have_no_share_and_are_counted(tmp_path):
+    agent = dataclasses.replace(small_agent("trpo"), settings=TrpoSettings(accept_ratio=1e6))
+    data = curvature_subspaces(agent, tmp_path, **{**SMALL, "iterations": None})
+    assert data["step_shares"].isnull().all() and data["gradient_shares"].notnull().all()
+    table = figures.curvature_table(data)
+    assert "2 steps were refused" in table
+    figures.curvature_figure(data, "fisher", 128)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"pairs": (8,)}, "pairs"),
+        ({"vectors": 0}, "vectors"),
+        ({"updates": 0}, "updates"),
+        ({"update_pairs": 1}, "update_pairs"),
+        ({"true_pairs": 2}, "true_pairs"),
+        ({"sampling": Sampling(advantages="normalized")}, "advantages"),
+    ],
+)
+def test_bad_settings_say_their_name(change, name):
+    with pytest.raises(ValueError, match=name):
+        CurvatureStudy(**change)
+
+
+def test_agents_that_cannot_be_studied_are_refused_by_name(tmp_path):
+    known = ALGORITHMS["a2c"]
+
+    def objective(ratio, advantages, settings):
+        return torch.from_numpy((ratio.detach() * advantages).numpy()).mean(-1)
+
+    mine = dataclasses.replace(known, name="mine", objective=objective)
+    agent = dataclasses.replace(small_agent("a2c"), algorithm=mine)
+    with pytest.raises(ValueError, match=r"agents: .* differentiates twice, got mine of own"):
+        curvature_subspaces({"own": agent}, tmp_path / "s")
+    none = dataclasses.replace(agent, algorithm=None, settings=None)
+    with pytest.raises(ValueError, match="needs the algorithm"):
+        curvature_subspaces(none, tmp_path / "s")
+    with pytest.raises(ValueError, match="vectors: expected an integer from 1 to 11, got 12"):
+        curvature_subspaces(small_agent(hidden=()), tmp_path / "s", vectors=12)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_description_says_where_the_pairs_are(tmp_path):
+    text = STUDIES["curvature"].describe(small_agent(), tmp_path, num_threads=1)
+    assert "1 of 1 cells" in text and "held in memory" in text
+    many = STUDIES["curvature"].describe(small_agent(), tmp_path, num_threads=1, pairs=(10**7,))
+    assert "temporary files of 0.28 GB" in many
