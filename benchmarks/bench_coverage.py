@@ -1,4 +1,4 @@
-"""Do the 95 % intervals of cosine, noise scale, return, surfaces and differences cover the truth?
+"""Do the 95 % intervals of studies cover the truth: cosines, returns, surfaces, spreads, trials?
 
 On the linear-quadratic task, where estimates are cheap and the return is known in closed form. The
 truth of cosine and noise scale is their value over all estimates together. The measures of surfaces
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from coverage_over_trials import spreads_and_trials
 from scipy import stats
 from timing import header
 
@@ -192,6 +193,7 @@ def main() -> None:
             differences(kind, trials, 0.8)
         for part, wanted in ((4, 12), (4, 40), (20, 40)):
             stopping(kind, part, wanted)
+    spreads_and_trials(line)
 
 
 if __name__ == "__main__":

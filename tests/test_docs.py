@@ -85,7 +85,7 @@ def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
     studies = pgcore.studies
     opened = {
         "gradient": studies.gradient_quality(
-            runs, tmp_path / "g", pairs=(64,), estimates=3, true_pairs=128, true_step_pairs=64,
+            runs, tmp_path / "g", pairs=(64,), estimates=3, true_pairs=128, true_step_pairs=128,
             **few,
         ),
         "value": studies.value_prediction(

@@ -132,7 +132,7 @@ def slow(self, at, num_threads):
     time.sleep(120)
     return original(self, at, num_threads)
 GradientEstimates.__call__ = slow
-few = dict(iterations=(2,), trials=1, pairs=(64,), estimates=2, true_pairs=64, true_step_pairs=64)
+few = dict(iterations=(2,), trials=1, pairs=(64,), estimates=2, true_pairs=64, true_step_pairs=128)
 pgcore.studies.gradient_quality(sys.argv[1], sys.argv[2], cluster=sys.argv[3] or None, **few)
 """
 
@@ -142,7 +142,7 @@ pgcore.studies.gradient_quality(sys.argv[1], sys.argv[2], cluster=sys.argv[3] or
 def test_a_second_study_is_refused_until_its_owner_is_killed(runs, tmp_path, cluster):
     out = tmp_path / "study"
     few = {"iterations": (2,), "trials": 1, "pairs": (64,), "estimates": 2, "true_pairs": 64}
-    few["true_step_pairs"] = 64
+    few["true_step_pairs"] = 128
     first = subprocess.Popen([sys.executable, "-c", SLOW_STUDY, str(runs[0]), str(out), cluster])
     try:
         wait_for(out / "dataset.zarr")  # of its second store; the first is finished
@@ -219,7 +219,7 @@ def test_a_study_without_a_finished_cell_gives_way_to_the_corrected_command(
     runs, tmp_path, monkeypatch
 ):
     few = {"iterations": (2,), "trials": 1, "pairs": (64,), "estimates": 2, "true_pairs": 64}
-    few["true_step_pairs"] = 64
+    few["true_step_pairs"] = 128
     gradient = pgcore.studies.gradient_quality
 
     def broken(self, at, num_threads):

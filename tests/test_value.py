@@ -7,20 +7,24 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import xarray as xr
+import zarr
 
 import pgcore
-from conftest import assert_same_dataset, small_config
+from conftest import ROOT, assert_same_dataset, small_config
 from pgcore.learning.advantages import batch_values
 from pgcore.rollout.returns import successor_values
 from pgcore.studies import figures
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_study
-from pgcore.studies.measures.value import error_measures
+from pgcore.studies.engine.store import missing_cells, open_study
+from pgcore.studies.measures.differences import few_trials
+from pgcore.studies.measures.over_trials import geometric_over_trials
+from pgcore.studies.measures.value import MEASURES, error_measures
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.value.errors import ValueErrors
-from pgcore.studies.value.opening import STORES
+from pgcore.studies.value.opening import STORES, value_dataset
 from pgcore.studies.value.study import ValueStudy
 from pgcore.training.records import read_metrics
 from pgcore.training.run import Run
@@ -211,6 +215,80 @@ def test_figures_and_table(studied, tmp_path):
     figures.save_figure(figures.variance_figure(data), tmp_path / "variance")
     table = figures.value_table(data)
     assert "true value" in table and "Monte Carlo" in table and "companion" in table
+    counts = re.findall(r"in \d+ of (\d+) checkpoints of (\d+) agents, more in \d+", table)
+    assert counts == [("4", "4")] * 2  # two trials of two algorithms at one iteration
+    assert table.count(few_trials(2)[0]) == 1
+    assert len(re.findall(r"^(?:ppo|trpo) +2 +all ", table, re.MULTILINE)) == 2 * 2
+    assert "in each trial the square of the first is the sum of those of the others" in table
+
+
+def test_checkpoints_and_agents_are_counted_where_they_are(studied):
+    """Ratios put in by hand: a trial at two iterations is one agent and two checkpoints."""
+    data = studied[1].copy()
+    n = int(data["n"].max())
+    more = xr.concat([data.sel(iteration=[2]), data.sel(iteration=[2])], "iteration")
+    data = more.assign_coords(iteration=[150, 450])
+    for name, value in {"": 0.5, "_low": 0.2, "_high": 0.9}.items():
+        ratio = 0 * data["variance_ratio"].load() + value
+        gone = (ratio["agent"] == "trpo") & (ratio["trial"] == 1)
+        late = (ratio["agent"] == "trpo") & (ratio["iteration"] == 450)
+        data[f"variance_ratio{name}"] = ratio.where(~gone & ~late)
+    line = next(x for x in figures.value_table(data).splitlines() if x.startswith("true value: l"))
+    assert line.endswith("in 5 of 5 checkpoints of 3 agents, more in 0 (95 %)"), (n, line)
+
+
+def test_what_is_said_over_trials_is_the_geometric_mean_of_the_trials(studied):
+    own = studied[1].sel(agent="ppo", iteration=2)
+    ratio = own["variance_ratio"].sel(baseline="zero", n=128)
+    expected = geometric_over_trials(ratio.values)
+    names = [f"variance_ratio_over_trials{end}" for end in ("", "_low", "_high")]
+    got = [float(own[name].sel(baseline="zero", n=128)) for name in names]
+    np.testing.assert_array_equal(got, expected)
+    misfit = own["value_net_misfit"].values
+    np.testing.assert_array_equal(
+        float(own["value_net_misfit_over_trials"]), geometric_over_trials(misfit)[0]
+    )
+
+
+def older_store(path, folder):
+    """A store of an older pgcore, which had fewer error measures."""
+    data = xr.open_zarr(path, consolidated=False).load()
+    data = data.isel(measure=slice(0, MEASURES.index("mean_error")))
+    for variable in data.variables.values():
+        variable.encoding = {}
+    data.to_zarr(folder / path.name, consolidated=False)
+
+
+def test_a_study_of_fewer_measures_opens_and_gains_the_others(runs, studied, tmp_path):
+    out, data = studied
+    for name in STORES:
+        if name in ("errors", "true_value"):
+            older_store(out / f"{name}.zarr", tmp_path)
+        else:
+            shutil.copytree(out / f"{name}.zarr", tmp_path / f"{name}.zarr")
+    older = pgcore.open(tmp_path)
+    assert "mean_error" not in older["measure"] and "mean_error" in data["measure"]
+    table = figures.value_table(older)
+    assert "in each trial the square" not in table and "Monte Carlo" in table
+    plans = STUDIES["value"].plan(runs, tmp_path, None, SMALL)[1]
+    missing = {n: len(missing_cells(tmp_path / n, plan.schema)) for n, plan in plans.items()}
+    assert missing == {
+        "errors.zarr": 8, "true_value.zarr": 4, "monte_carlo.zarr": 0, "variance.zarr": 0,
+    }  # fmt: skip
+    assert_same_dataset(pgcore.studies.value_prediction(runs, tmp_path, **SMALL), data)
+
+
+def test_the_kept_study_opens_and_makes_its_table():
+    stores = {}
+    for name in STORES:
+        path = ROOT / "experiments" / "results" / f"hopper-value-{name}.zarr.zip"
+        with zarr.storage.ZipStore(path, mode="r") as store:
+            stores[name] = xr.open_zarr(store, consolidated=False).load()
+    table = figures.value_table(value_dataset(stores))
+    assert "true value: less than the value net's in 7 of 12 checkpoints of 6 agents" in table
+    line = re.search(r"^ppo +150 +1 +0.920 \[.*?\] = (\S+) \[.*?\] \+ (\S+) ", table, re.MULTILINE)
+    assert float(line[1]) + float(line[2]) == pytest.approx(0.92, abs=0.002)
+    assert float(line[1]) == pytest.approx(0.69, abs=0.01)  # a network that is off by a constant
 
 
 def test_dry_run_and_bad_settings(runs, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pgcore
-from pgcore.studies.measures import statistics
+from pgcore.studies.measures.misfit import misfit, misfit_interval, misfit_parts
 from pgcore.studies.measures.value import MEASURES, error_measures, variance_ratio
 from pgcore.studies.value.returns import resolved_returns
 
@@ -18,7 +18,23 @@ def test_error_measures_of_known_errors():
     assert got["median_re"] == pytest.approx(0.35)
     assert got["squared_re"] == pytest.approx((0.25 + 0.5 + 0 + 0.4) / 4)
     assert got["normalized"] == pytest.approx(np.sqrt(5.25 / 4) / targets.std())
-    assert error_measures(targets, targets)[-1] == 1
+    assert got["mean_error"] == pytest.approx((0.5 + 1 + 0 + 2) / 4 / targets.std())
+    assert error_measures(targets, targets)[MEASURES.index("explained_variance")] == 1
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0, -0.4])
+def test_the_mean_error_and_the_rest_make_up_the_error(shift):
+    """normalized² = mean_error² + rest²; a constant is all mean error, and so is its sign."""
+    generator = np.random.default_rng(0)
+    targets = generator.standard_normal(500)
+    noise = 0.3 * generator.standard_normal(500)
+    got = dict(zip(MEASURES, error_measures(targets + shift + noise, targets), strict=True))
+    assert got["normalized"] ** 2 == pytest.approx(got["mean_error"] ** 2 + got["rest"] ** 2)
+    assert got["explained_variance"] == pytest.approx(1 - got["rest"] ** 2)
+    assert got["mean_error"] == pytest.approx((shift + noise.mean()) / targets.std())
+    alone = dict(zip(MEASURES, error_measures(targets + shift, targets), strict=True))
+    assert alone["rest"] < 1e-12
+    assert alone["normalized"] == pytest.approx(abs(alone["mean_error"]))
 
 
 def test_misfit_takes_the_noise_off():
@@ -26,7 +42,7 @@ def test_misfit_takes_the_noise_off():
     truth = generator.standard_normal(20_000)
     measured = truth + 0.5 * generator.standard_normal(20_000)
     prediction = truth + 0.3 * generator.standard_normal(20_000)
-    error, noise = statistics.misfit(prediction, measured, np.full(20_000, 0.5))
+    error, noise = misfit(prediction, measured, np.full(20_000, 0.5))
     assert error == pytest.approx(0.09, abs=0.02) and noise == pytest.approx(0.25, abs=0.02)
 
 
@@ -78,10 +94,65 @@ def test_the_interval_of_a_misfit_covers_it(draw):
     for _ in range(repeats):
         value, error = sample(), np.full(20, 0.1)
         measured = value + error * generator.standard_normal(20)
-        own = statistics.misfit_interval(value + np.sqrt(0.3) * sample(), measured, error)
+        own = misfit_interval(value + np.sqrt(0.3) * sample(), measured, error)
         assert 0 <= own[1] <= own[0] <= own[2] < (30 if draw == "normal" else np.inf)
         hits += own[1] <= 0.3 <= own[2]
     assert hits >= repeats * (0.93 - 3 * 0.0147)  # heavy tails: 0.935 of 400
+
+
+def states(generator, count, draw="normal", mean=0.5, rest=0.3, noise=0.3):
+    """Prediction, Monte Carlo values and their errors at states: values of variance 1."""
+
+    def sample():
+        if draw == "heavy":
+            return generator.standard_t(4, count) / np.sqrt(2)
+        return generator.standard_normal(count)
+
+    value, errors = sample(), np.full(count, noise)
+    measured = value + noise * generator.standard_normal(count)
+    return value + mean + np.sqrt(rest) * sample(), measured, errors
+
+
+def test_a_misfit_is_squared_mean_error_and_rest():
+    """Noise is taken off both, unbiased: of few states, too."""
+    generator = np.random.default_rng(1)
+    mean, square, rest = misfit_parts(*states(generator, 2000))[::3]
+    assert (mean, square, rest) == pytest.approx((0.5, 0.25, 0.3), abs=0.07)
+    assert misfit_parts(*states(generator, 2000, mean=-0.5))[0] == pytest.approx(-0.5, abs=0.07)
+    squares = []
+    for _ in range(1000):
+        prediction, measured, errors = states(generator, 12, mean=1.0, rest=3.0)
+        parts = misfit_parts(prediction, measured, errors)
+        variance = measured.var(ddof=1) - 0.3**2
+        squares.append(parts[3] * variance)
+        if parts[3] > 0 and parts[6] > 0:
+            whole = misfit(prediction, measured, errors)[0]
+            assert parts[3] + parts[6] == pytest.approx(whole)
+    tolerance = 4 * np.std(squares) / np.sqrt(1000)
+    assert np.mean(squares) == pytest.approx(1.0, abs=tolerance)
+    assert tolerance < (3 + 0.09) / 12  # what the errors' variance adds to the square of their mean
+    exact = misfit_parts(np.arange(10.0) + 3, np.arange(10.0), np.zeros(10))
+    assert exact[3] == pytest.approx(9 / np.arange(10.0).var(ddof=1)) and exact[6] < 1e-12
+
+
+@pytest.mark.parametrize(("draw", "mean"), [("normal", 0.5), ("normal", 0.0), ("heavy", 0.5)])
+def test_the_intervals_of_the_parts_of_a_misfit_cover_them(draw, mean):
+    """20 states; with a mean error of 0 the square's interval holds 0 where the mean's does."""
+    generator = np.random.default_rng(3)
+    hits, repeats = np.zeros(3), 600
+    for _ in range(repeats):
+        parts = misfit_parts(*states(generator, 20, draw, mean, noise=0.1))
+        for i, truth in enumerate((mean, mean**2, 0.3)):
+            middle, low, high = parts[3 * i : 3 * i + 3]
+            assert low <= middle <= high
+            hits[i] += low <= truth <= high
+    assert (hits >= repeats * (0.93 - 3 * 0.0104)).all(), hits  # heavy tails cover 93 %
+
+
+def test_no_part_of_a_misfit_is_known_of_values_that_differ_by_noise_alone():
+    generator = np.random.default_rng(0)
+    noise = generator.standard_normal(30)
+    assert np.isnan(misfit_parts(noise, noise, np.full(30, 2.0))).all()
 
 
 def test_returns_that_are_known_are_not_selected_by_what_happens_later():

@@ -36,11 +36,13 @@ def difference_table(columns: Mapping[str, xr.Dataset]) -> list[str]:
         there = [c for c in own if np.isfinite(c["difference"])]
         if not there:
             continue
-        trials = min(int(c["trials"]) for c in there)
-        fewest = min(fewest, trials)
+        counts = [int(c["trials"]) for c in there]
+        trials, fewest = max(counts), min(fewest, *counts)
         kind = f"{trials} {'paired' if bool(there[0]['paired']) else 'unpaired'}"
         name = f"{a} - {b}"
-        lines.append(f"{name:<{wide}}{iteration:>5}{kind:>12}" + "".join(map(_cell, own)))
+        lines.append(
+            f"{name:<{wide}}{iteration:>5}{kind:>12}" + "".join(_cell(c, trials) for c in own)
+        )
     if len(lines) == 3:
         return [*lines[:-1], "none: no two agents are there at the same iteration"]
     return lines + difference_remarks(fewest)
@@ -56,12 +58,14 @@ def difference_remarks(trials: float) -> list[str]:
     return lines
 
 
-def _cell(own: xr.Dataset) -> str:
+def _cell(own: xr.Dataset, trials: int) -> str:
+    """A difference; of fewer trials than others of its line it says so."""
     middle, low, high = (float(own[name]) for name in ("difference", "low", "high"))
     if not np.isfinite(middle):
         return f"{'-':>28}"
     ends = f" [{_number(low)}, {_number(high)}]" if np.isfinite(low) else ""
-    return f"{_number(middle, '+')}{ends}".rjust(28)
+    few = "" if int(own["trials"]) == trials else f" of {int(own['trials'])}"
+    return f"{_number(middle, '+')}{ends}{few}".rjust(28)
 
 
 def _number(x: float, sign: str = "") -> str:

@@ -13,6 +13,7 @@ import xarray as xr
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from pgcore.base.arrays import F64
+from pgcore.studies.measures.own_pairs import AGENT_PAIRS as AGENT_PAIRS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,6 @@ _LOOKS = (
     ("#9aa53a", (0, (3, 1, 1, 1)), "P"),
 )
 _FIRST = {"ppo": 0, "trpo": 1, "a2c": 2}  # the same in every figure
-AGENT_PAIRS = 2048
 # of figures that can be turned: no button sends their data to a server
 PLOTLY: Any = {
     "displaylogo": False,

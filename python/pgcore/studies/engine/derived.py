@@ -62,7 +62,7 @@ class _Cells:
         own = [
             a.isel({d: i for d, i in at.items() if d in a.dims}).to_numpy() for a in self.arguments
         ]
-        if np.isfinite(own[0]).any():  # else the cell is not there
+        if not np.isnan(own[0]).all():  # else the cell is not there
             self.values[cell] = self.measure(*own)
         self.known[cell] = True
 
@@ -104,8 +104,8 @@ def derive(
     Args:
         data: gets a variable for each number.
         measure: of arrays, those of one cell; as many numbers as there are ``variables``. Pure; a
-            function of a module, so that the dataset can be pickled. Where the first argument has
-            nothing that is finite, the numbers are NaN.
+            function of a module, so that the dataset can be pickled. Where the first argument is
+            NaN everywhere, so are the numbers.
         arguments: of the measure, variables of ``data`` or parts of them.
         inner: the dimensions that the measure sees, in the order in which it wants them; all others
             of the arguments are those of the cells.

@@ -17,7 +17,7 @@ import torch
 from pgcore.base.threads import stoppable
 
 THREADS_PER_CELL = 2
-MOST_CELLS = 8  # one holds up to 0.4 GB of transitions, a value study's up to 0.9 GB
+MOST_CELLS = 8  # one holds up to 0.4 GB of transitions, with a step's pairs or a fit up to 0.9 GB
 Keep = Callable[[Any, Any], None]  # a cell, and its values or its error
 
 

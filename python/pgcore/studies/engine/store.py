@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class Schema:
         spec: the settings that make the numbers; a store with others is refused.
         moments: digest of each agent at each iteration, by ``label/iteration``; a store that holds
             another agent of that name is refused.
+        needed: the variables that a cell must have by now: where one of them holds nothing, the
+            cell was finished for less, and is computed again.
     """
 
     cell_dims: Mapping[str, Sequence[Any]]
@@ -42,6 +44,7 @@ class Schema:
     spec: Mapping[str, Any] = field(default_factory=dict)
     moments: Mapping[str, str] = field(default_factory=dict)
     growing: frozenset[str] = frozenset()
+    needed: Callable[[dict[str, Any]], Sequence[str]] = lambda at: ()
 
     def cells(self) -> list[tuple[int, ...]]:
         """Indices of all cells, in the order of the dimensions."""
@@ -50,6 +53,16 @@ class Schema:
     def coordinates(self, cell: tuple[int, ...]) -> dict[str, Any]:
         """The coordinates of a cell by dimension."""
         return {d: c[i] for (d, c), i in zip(self.cell_dims.items(), cell, strict=True)}
+
+    def is_finished(self, group: zarr.Group, place: tuple[int, ...], at: dict[str, Any]) -> bool:
+        """Whether a store's cell at some place, and coordinates, needs no more work."""
+
+        def held(name: str) -> NDArray[Any]:
+            array: Any = group[name]
+            return np.asarray(array[place])
+
+        there = bool(held(FINISHED) == 1)
+        return there and all(bool(np.isfinite(held(name)).any()) for name in self.needed(at))
 
     def spec_text(self) -> str:
         """The settings as they are stored and compared."""
@@ -135,20 +148,25 @@ class Store:
 
     def is_finished(self, cell: tuple[int, ...]) -> bool:
         """Whether a cell needs no more work."""
-        marker: Any = self.group[FINISHED]
-        return bool(marker[self._place(cell)] == 1)
+        at = self.schema.coordinates(cell)
+        return self.schema.is_finished(self.group, self._place(cell), at)
 
     def write(self, cell: tuple[int, ...], values: Mapping[str, NDArray[Any] | float]) -> None:
-        """Write a finished cell."""
+        """Write a finished cell; one that is there is unfinished until it is whole again."""
         if set(values) != set(self.schema.variables):
             raise ValueError(
                 f"cell: expected {sorted(self.schema.variables)}, got {sorted(values)}"
             )
-        for name in (*self.schema.variables, FINISHED):
-            variable: Any = self.group.get(name)
-            if variable is not None:  # a store that an older pgcore began has fewer
-                with file_named(self.path):
-                    variable[self._place(cell)] = 1.0 if name == FINISHED else values[name]
+        place = self._place(cell)
+        marks: Any = self.group[FINISHED]
+        with file_named(self.path):
+            if marks[place] == 1:
+                marks[place] = np.nan
+            for name in self.schema.variables:
+                variable: Any = self.group.get(name)
+                if variable is not None:  # a store that an older pgcore began has fewer
+                    variable[place] = values[name]
+            marks[place] = 1.0
 
     def add_seconds(self, seconds: float) -> None:
         """Add to the wall time that the study took."""
@@ -170,12 +188,12 @@ def missing_cells(path: Path, schema: Schema) -> list[tuple[int, ...]]:
         if there.shape[0] < len(values):
             return schema.cells()
     held = read_coordinates(group, list(schema.cell_dims))
-    marks: Any = np.asarray(group[FINISHED][...])  # type: ignore[index]
     missing = []
     for cell in schema.cells():
         at = schema.coordinates(cell)
         known = all(at[d] in held[d] for d in at)
-        if not known or marks[tuple(held[d].index(at[d]) for d in at)] != 1:
+        place = tuple(held[d].index(at[d]) for d in at) if known else ()
+        if not known or not schema.is_finished(group, place, at):
             missing.append(cell)
     return missing
 

@@ -9,6 +9,11 @@ import xarray as xr
 
 from pgcore.studies.engine.derived import annotate, derive, describe, with_bounds
 from pgcore.studies.engine.store import open_study
+from pgcore.studies.measures.over_trials import (
+    cosine_over_trials,
+    geometric_over_trials,
+    noise_scale_over_trials,
+)
 from pgcore.studies.measures.statistics import (
     cosines_to,
     mean_interval,
@@ -25,8 +30,12 @@ _OF_TRUE = {
     "half_dot": ("1", "inner product of the halves of the true gradient: unbiased of |g|²"),
     "half_squares": ("1", "product of the squared norms of the two halves"),
     "step_square": ("1", "squared norm of the true step"),
+    "step_half_dot": ("1", "inner product of the halves of the true step"),
+    "step_half_squares": ("1", "product of the squared norms of the two halves of the true step"),
     "true_norm": ("1", "norm of the true gradient"),
     "split_half_cosine": ("1", "cosine between the two halves of the true gradient"),
+    "step_split_half_cosine": ("1", "cosine between the two halves of the true step"),
+    "step_norm": ("1", "length of a computed step, mean over estimates"),
     "true_noise_scale": ("pairs", "noise scale B = tr Σ / |g|², from the true gradient's streams"),
     "predicted_pairwise_cosine": ("1", "1 / (1 + B/n), with B of the true gradient"),
     "predicted_cosine_to_true": (
@@ -35,6 +44,14 @@ _OF_TRUE = {
     ),
     "mean_trajectories": ("trajectories", "trajectories of an estimate, mean over estimates"),
 }
+# over trials, beside the cosines of estimates: measure, its name, variables
+_OVER_TRIALS = (
+    (cosine_over_trials, "mean of Fisher's z over trials, turned back", ("split_half_cosine",
+     "step_split_half_cosine")),
+    (geometric_over_trials, "geometric mean over trials", ("true_norm", "mean_trajectories",
+     "step_norm")),
+    (noise_scale_over_trials, "geometric mean over trials", ("true_noise_scale", "noise_scale")),
+)  # fmt: skip
 # names of a kind of estimate: Gram matrix, product with the true one, its square; prefix, words
 _KINDS = (
     ("gram", "dot_true", "true_square", "", "gradient estimates", "true gradient"),
@@ -58,7 +75,13 @@ def open_gradient(out: str | Path) -> xr.Dataset:
     data["true_square"] = square(((first + second) / 2) ** 2)
     data["half_dot"] = square(first * second)
     data["half_squares"] = square(first**2) * square(second**2)
-    data["step_square"] = square(true["step"] ** 2)
+    if "half" in true["step"].dims:
+        one, other = true["step"].sel(half=0), true["step"].sel(half=1)
+        data["step_square"] = square(((one + other) / 2) ** 2)
+        data["step_half_dot"] = square(one * other)
+        data["step_half_squares"] = square(one**2) * square(other**2)
+    else:  # of an older pgcore: one step from all the pairs
+        data["step_square"] = square(true["step"] ** 2)
     for name in ("stream_square", "streams", "stream_pairs", "true_trajectories"):
         data[name] = true[name]
     return gradient_quantities(data)
@@ -67,7 +90,10 @@ def open_gradient(out: str | Path) -> xr.Dataset:
 def gradient_quantities(data: xr.Dataset) -> xr.Dataset:
     """A gradient study's dataset with its cosines, noise scales and predictions."""
     data["true_norm"] = np.sqrt(data["true_square"])
-    data["split_half_cosine"] = data["half_dot"] / np.sqrt(data["half_squares"])
+    for kind in ("", "step_"):
+        if f"{kind}half_dot" in data:  # steps of an older pgcore have no halves
+            products = data[f"{kind}half_dot"], data[f"{kind}half_squares"]
+            data[f"{kind}split_half_cosine"] = products[0] / np.sqrt(products[1])
     names = ("stream_square", "true_square", "streams", "stream_pairs")
     B = xr.apply_ufunc(true_noise_scale, *(data[name] for name in names))
     data["true_noise_scale"] = B
@@ -80,6 +106,13 @@ def gradient_quantities(data: xr.Dataset) -> xr.Dataset:
     for name, law in laws.items():
         data[name] = law.transpose(..., "n")
     data["mean_trajectories"] = data["trajectories"].mean("estimate", skipna=False)
+    norms = xr.apply_ufunc(
+        lambda gram: np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1)),
+        data["step_gram"],
+        input_core_dims=[["estimate", "other"]],
+        output_core_dims=[["estimate"]],
+    )
+    data["step_norm"] = norms.mean("estimate", skipna=False)
     describe(data, _OF_TRUE)
     for gram, dot, square, prefix, items, true in _KINDS:
         _add_cosines(data, (gram, dot, square), prefix, items, true)
@@ -87,7 +120,21 @@ def gradient_quantities(data: xr.Dataset) -> xr.Dataset:
         "noise_scale", "pairs", "noise scale B = tr Σ / |g|², from the estimates", "estimates"
     )
     derive(data, noise_scale_interval, [data["gram"], data["n"]], ["estimate", "other"], variables)
+    _add_means(data)
     return annotate(data)
+
+
+def _add_means(data: xr.Dataset) -> None:
+    """Over trials, but for those of the estimates' cosines."""
+    for measure, kind, names in _OVER_TRIALS:
+        for name in (n for n in names if n in data):
+            known = data[name].attrs
+            text = f"{known['description']}, {kind}"
+            variables = with_bounds(f"{name}_over_trials", str(known["units"]), text, "trials")
+            if measure is noise_scale_over_trials:
+                unseen = "trials whose B is infinite, since |g| is not seen in its noise"
+                variables = {**variables, f"{name}_unseen_trials": ("trials", unseen)}
+            derive(data, measure, [data[name]], ["trial"], variables)
 
 
 def _add_cosines(

@@ -190,55 +190,6 @@ def iqm_over_trials(values: F64) -> tuple[float, float, float]:
     return float(middle), float(low), float(high)
 
 
-def noise_share(values: F64, errors: F64) -> float:
-    """Mean squared standard error of Monte Carlo values [B] over the variance of value.
-
-    The variance is freed of the noise; NaN where the values do not differ by more than their noise.
-    """
-    noise = float(np.square(errors).mean())
-    variance = float(values.var(ddof=1)) - noise
-    return noise / variance if variance > 0 else math.nan
-
-
-def misfit(prediction: F64, values: F64, errors: F64) -> tuple[float, float]:
-    """Shares of the variance of value over states that a prediction misses.
-
-    Args:
-        prediction, values, errors: [B], of states; Monte Carlo values and their standard errors.
-
-    Returns:
-        The mean squared error with the noise of the Monte Carlo values taken off, and that noise,
-        each over the variance of value (itself freed of the noise).
-    """
-    share, noise = noise_share(values, errors), float(np.square(errors).mean())
-    if math.isnan(share):
-        return math.nan, math.nan
-    variance = float(values.var(ddof=1)) - noise
-    return (float(np.square(prediction - values).mean()) - noise) / variance, share
-
-
-def misfit_interval(
-    prediction: F64, values: F64, errors: F64, level: float = 0.95
-) -> tuple[float, float, float]:
-    """The first number of :func:`misfit`, 0 at least, and its interval over states, likewise.
-
-    A jackknife interval of log(mean squared error / variance), as measured; the noise is taken off
-    its ends. NaN where the values do not differ by more than their noise.
-    """
-    noise, variance = float(np.square(errors).mean()), float(values.var(ddof=1))
-    if not variance > noise:
-        return math.nan, math.nan, math.nan
-
-    def log_ratio(i: I64) -> float:
-        return math.log(np.square(prediction[i] - values[i]).mean() / values[i].var(ddof=1))
-
-    _, low, high = jackknife_interval(log_ratio, len(values), level)
-    low, high = (
-        max((math.exp(x) * variance - noise) / (variance - noise), 0.0) for x in (low, high)
-    )
-    return max(misfit(prediction, values, errors)[0], 0.0), low, high
-
-
 def iqm_ratio_interval(
     one: F64, other: F64, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float, float]:

@@ -60,13 +60,9 @@ class Steps:
         return measures.over_trials(self.change.mean(axis=1))
 
     def spread(self, t: int | None = None) -> Interval:
-        """Standard deviation between steps; over trials the root mean square, without ends."""
-        pairs = zip(self.change[_chosen(t)], self.apart_error[_chosen(t)], strict=True)
-        found = [measures.spread(a, b) for a, b in pairs]
-        if t is not None:
-            return found[0]
-        middle = math.sqrt(np.mean([s.estimate**2 for s in found]))
-        return Interval(middle, math.nan, math.nan)
+        """Standard deviation between steps; over trials the root mean square."""
+        of = (self.change[_chosen(t)], self.apart_error[_chosen(t)])
+        return measures.spread_over_trials(*of)
 
     def lowers(self, t: int | None = None) -> Interval:
         """Share of the measured changes that are below 0."""

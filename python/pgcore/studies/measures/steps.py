@@ -6,6 +6,7 @@ A step's change is measured with noise of its own, and with the centre's, which 
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 from scipy import stats
@@ -40,21 +41,72 @@ def mean_change(changes: F64, centre_error: float = 0.0, level: float = 0.95) ->
 def spread(values: F64, errors: F64, level: float = 0.95) -> Interval:
     """Standard deviation between steps with the noise of their evaluation removed.
 
-    sqrt(max(0, s² - mean eₖ²)); the interval is that of a normal's variance (χ², K-1 degrees),
-    whose ends have the noise taken off and are 0 at least.
+    sqrt(max(0, s² - mean eₖ²)). The interval is Bonett's of log s² (2006, Computational Statistics
+    & Data Analysis 50, p. 775): with c = K / (K - z), z = 1.96, and the kurtosis γ about a trimmed
+    mean, log c s² has the standard error c sqrt((γ - (K - 3) / K) / (K - 1)). The noise is taken
+    off its ends, which are 0 at least. They lie 1.7 standard errors below and 3.4 above: what a
+    sample of skewed steps has missed is their long tail, so that it is the true spread above the
+    interval that plain ends miss. With 8 to 20 steps, whether normal, heavy-tailed or of skewness
+    2.3, it covers 93 to 98 % (benchmarks/bench_coverage.py); a χ² interval covers 69 to 80 % of the
+    skewed.
 
     Args:
         values: [K], returns or changes (a centre that all share moves none apart).
         errors: [K], each one's own standard error.
         level: coverage.
+
+    Returns:
+        The interval; below five steps its ends are NaN.
     """
     K = len(values)
     if K < 2 or not np.isfinite(values).all() or not np.isfinite(errors).all():
         return _UNKNOWN
     noise, square = float(np.square(errors).mean()), float(values.var(ddof=1))
-    tails = stats.chi2.ppf([0.5 + level / 2, 0.5 - level / 2], K - 1)
-    low, high = ((K - 1) * square / tails).tolist()
-    return Interval(*(math.sqrt(max(0.0, x - noise)) for x in (square, low, high)))
+    middle = math.sqrt(max(0.0, square - noise))
+    if K < 5 or not square > 0:
+        return Interval(middle, *((math.nan, math.nan) if K < 5 else (middle, middle)))
+    cut = int(K / (2 * math.sqrt(K - 4)))  # values that the trimmed mean leaves out on each side
+    centre = np.sort(values)[cut : K - cut].mean()
+    kurtosis = K * float(((values - centre) ** 4).sum()) / ((K - 1) * square) ** 2
+    c = K / (K - NormalDist().inv_cdf(0.975))
+    error = c * math.sqrt(max(kurtosis - (K - 3) / K, 0.0) / (K - 1))
+    return _spread_of(square, noise, math.log(c), error * NormalDist().inv_cdf(_lower(level)))
+
+
+def spread_over_trials(values: F64, errors: F64, level: float = 0.95) -> Interval:
+    """Root mean square over trials of :func:`spread`'s standard deviations, and its interval.
+
+    With the variances s² and noises v of the trials: sqrt(max(0, mean s² - mean v)). The interval
+    is a jackknife over trials of log(mean s²), the noise taken off its ends. Student's quantile (T
+    - 1 degrees) is taken once below and twice above, as there: with 3 to 24 trials it covers 93 to
+    98 %, where the trials' own spreads differ by half of themselves, too.
+
+    Args:
+        values, errors: [T, K].
+        level: coverage.
+    """
+    if len(values) == 1:
+        return spread(values[0], errors[0], level)
+    squares, noise = values.var(axis=1, ddof=1), float(np.square(errors).mean())
+    T, total = len(squares), float(squares.sum())
+    if not total > 0 or not math.isfinite(total + noise):
+        return Interval(0.0, 0.0, 0.0) if total == 0 else _UNKNOWN
+    without = np.log((total - squares) / (T - 1))
+    error = math.sqrt((T - 1) / T * np.square(without - without.mean()).sum())
+    below = float(stats.t.ppf(_lower(level), T - 1))
+    return _spread_of(total / T, noise, 0.0, error * below)
+
+
+def _lower(level: float) -> float:
+    """Quantile of a spread's lower end: nearly all of what is missed is given to it."""
+    return 1 - 0.9 * (1 - level)
+
+
+def _spread_of(square: float, noise: float, shift: float, below: float) -> Interval:
+    """From a variance, the noise in it, and how far the lower end of its logarithm is."""
+    ends = square * np.exp(np.array([shift - below, shift + 2 * below]))
+    middle, low, high = np.sqrt(np.maximum(0.0, np.array([square, *ends]) - noise)).tolist()
+    return Interval(middle, min(low, middle), high)
 
 
 def without_noise(values: F64, errors: F64) -> F64:

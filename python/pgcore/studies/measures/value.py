@@ -7,7 +7,10 @@ import numpy as np
 from pgcore.base.arrays import F64, I64
 from pgcore.studies.measures.statistics import jackknife_interval, mean_pairwise
 
-MEASURES = ("mre", "median_re", "squared_re", "normalized", "explained_variance")
+MEASURES = (
+    *("mre", "median_re", "squared_re", "normalized", "explained_variance"),
+    *("mean_error", "rest"),
+)
 
 
 def error_measures(values: F64, targets: F64) -> F64:
@@ -15,7 +18,8 @@ def error_measures(values: F64, targets: F64) -> F64:
 
     mre: mean(|V - t| / |t|). median_re: its median. squared_re: mean((V - t)² / |t|), what the
     companion code calls MRE for the GAE target. normalized: root mean square error by the std of
-    the targets. explained_variance: 1 - Var(t - V) / Var(t).
+    the targets. explained_variance: 1 - Var(t - V) / Var(t). mean_error: mean(V - t) by the std of
+    the targets; rest: std(V - t) by the same, so that normalized² = mean_error² + rest².
     """
     if len(targets) < 2:
         return np.full(len(MEASURES), np.nan)
@@ -28,6 +32,8 @@ def error_measures(values: F64, targets: F64) -> F64:
             np.mean(error**2 / size),
             np.sqrt(np.mean(error**2)) / spread,
             1 - np.var(targets - values) / spread**2,
+            np.mean(values - targets) / spread,
+            np.std(values - targets) / spread,
         ]
     )
 

@@ -40,7 +40,13 @@ Judge = Callable[[RolloutBatch], F64]  # advantages [S, T] of a batch
 
 
 def sum_gradients(
-    agent: Agent, n: int, groups: I64, seed: int, sampling: Sampling, num_threads: int
+    agent: Agent,
+    n: int,
+    groups: I64,
+    seed: int,
+    sampling: Sampling,
+    num_threads: int,
+    keep: Callable[[RolloutBatch], None] | None = None,
 ) -> GradientSums:
     """Gradient estimates of groups of streams, streamed in blocks: memory does not grow with n.
 
@@ -49,12 +55,13 @@ def sum_gradients(
         n: pairs per group.
         groups: [G], the first stream id of each group, far enough from each other.
         seed, sampling, num_threads: of the rollouts.
+        keep: gets every block, group after group.
     """
 
     def judge(batch: RolloutBatch) -> F64:
         return sampling.judge(agent, batch)
 
-    return compare_judges(agent, n, groups, seed, sampling, [judge], num_threads)[0]
+    return compare_judges(agent, n, groups, seed, sampling, [judge], num_threads, keep)[0]
 
 
 def compare_judges(
@@ -65,6 +72,7 @@ def compare_judges(
     sampling: Sampling,
     judges: Sequence[Judge],
     num_threads: int,
+    keep: Callable[[RolloutBatch], None] | None = None,
 ) -> list[GradientSums]:
     """:func:`sum_gradients` with several definitions of the advantages, on the same pairs."""
     count, steps = sampling.streams(n)
@@ -85,6 +93,8 @@ def compare_judges(
         with one_torch_thread():
             for judge, total in zip(judges, totals, strict=True):
                 total.add(agent, batch, judge(batch), owner[part])
+        if keep is not None:
+            keep(batch)
     pairs = count * steps
     return [
         GradientSums(

@@ -82,12 +82,19 @@ class Sampling:
         return rule.advantages(rewards, batch, values, bootstrap)[0]
 
 
+def block_streams(agent: Agent, steps: int) -> int:
+    """Streams of a block, from the task and their steps alone, so that bits are, too."""
+    pair = 8 * agent.task.obs_dim + 4 * agent.task.obs_dim + 4 * agent.task.act_dim + 30
+    size = max(1, int(_BLOCK_BYTES / (steps * pair)))
+    return min(size, max(GRADIENT_STREAMS, int(200_000 / steps)))
+
+
 def sample_blocks(
     agent: Agent, steps: int, stream_ids: I64, seed: int, num_threads: int
 ) -> Iterator[tuple[slice, RolloutBatch]]:
     """Streams of an agent, in blocks; the next block is simulated while the caller uses one.
 
-    The size of a block depends on the task and on ``steps`` alone, and so do the bits.
+    The size of a block is that of :func:`block_streams`.
 
     Args:
         agent: who acts.
@@ -99,9 +106,7 @@ def sample_blocks(
     Yields:
         The block's slice of the streams, and its transitions.
     """
-    pair = 8 * agent.task.obs_dim + 4 * agent.task.obs_dim + 4 * agent.task.act_dim + 30
-    size = max(1, int(_BLOCK_BYTES / (steps * pair)))
-    size = min(size, max(GRADIENT_STREAMS, int(200_000 / steps)))
+    size = block_streams(agent, steps)
     parts = [slice(i, i + size) for i in range(0, len(stream_ids), size)]
 
     def simulate(part: slice) -> RolloutBatch:

@@ -36,7 +36,7 @@ def update_table(data: xr.Dataset) -> str:
         f"{'gain':>9}{'fresh':>9}{'rest':>28}{'unclip':>9}{'fresh':>9}{'KL':>9}{'clip':>6}"
         f"{'|step|':>9}",
     ]
-    lines = [f"{data.sizes['update']} updates of each agent.", _LEGEND]
+    lines = [f"{data.sizes['update']} updates of each checkpoint.", _LEGEND]
     for top, block in zip(tops, (_reward_lines, _surrogate_lines), strict=True):
         lines.append(head + top)
         for agent, iteration, n, along, discounted in groups(data):

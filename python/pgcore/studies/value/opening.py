@@ -9,12 +9,13 @@ from typing import Any
 
 import xarray as xr
 
-from pgcore.studies.engine.derived import annotate, derive, with_bounds
+from pgcore.studies.engine.derived import Measure, annotate, derive, with_bounds
 from pgcore.studies.engine.store import open_study
+from pgcore.studies.measures.misfit import misfit_interval, misfit_parts, noise_share
+from pgcore.studies.measures.over_trials import geometric_over_trials
 from pgcore.studies.measures.statistics import (
     iqm_over_trials,
-    misfit_interval,
-    noise_share,
+    mean_over_trials,
     pairwise_cosine_interval,
 )
 from pgcore.studies.measures.value import total_variance, variance_ratio, variance_removed
@@ -79,6 +80,17 @@ def _add_variances(data: xr.Dataset) -> None:
     text = "mean pairwise cosine of gradient estimates with a baseline"
     variables = with_bounds("pairwise_cosine", "1", text, "estimates")
     derive(data, pairwise_cosine_interval, [gram], vectors, variables)
+    _over_trials(data, mean_over_trials, "pairwise_cosine", "mean")
+    for name in ("total_variance", "variance_ratio"):
+        _over_trials(data, geometric_over_trials, name, "geometric mean")
+
+
+def _over_trials(data: xr.Dataset, measure: Measure, name: str, kind: str) -> None:
+    """What a measure says of a variable's trials."""
+    text = f"{data[name].attrs['description']}, {kind} over trials"
+    unit = str(data[name].attrs["units"])
+    variables = with_bounds(f"{name}_over_trials", unit, text, "trials")
+    derive(data, measure, [data[name]], ["trial"], variables)
 
 
 def _add_misfits(data: xr.Dataset) -> None:
@@ -86,4 +98,14 @@ def _add_misfits(data: xr.Dataset) -> None:
     for name, text in (("value_net", "value network's"), ("fitted", "fitted true value's")):
         variables = with_bounds(f"{name}_misfit", "1", f"the {text} {_MISFIT}", "states")
         derive(data, misfit_interval, [data[name], *values], ["state"], variables)
+        _over_trials(data, geometric_over_trials, f"{name}_misfit", "geometric mean")
+        parts = {
+            f"{name}_mean_error": f"the {text} mean error against Monte Carlo values, in standard "
+            "deviations of value",
+            f"{name}_squared_mean_error": f"part of {name}_misfit that is squared mean error",
+            f"{name}_misfit_rest": f"rest of {name}_misfit: variance of the error",
+        }
+        every = [with_bounds(n, "1", meaning, "states") for n, meaning in parts.items()]
+        variables = {n: v for some in every for n, v in some.items()}
+        derive(data, misfit_parts, [data[name], *values], ["state"], variables)
     derive(data, noise_share, values, ["state"], _NOISE)

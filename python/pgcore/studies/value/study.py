@@ -163,7 +163,7 @@ class ValueStudy:
         spec = self._spec(agents, "held_out_pairs", "returns")
         return Plan(
             title=f"value errors {agents.task_id}",
-            schema=Schema(agents.dims, inner, _ERRORS, spec, agents.identities()),
+            schema=Schema(agents.dims, inner, _ERRORS, spec, agents.identities(), _GROWING),
             function=ValueErrors(
                 agents, self.held_out_pairs, self.returns, self.seed, self.sampling
             ),
@@ -181,6 +181,7 @@ class ValueStudy:
                 TRUE_VALUE,
                 self._spec(agents, "true_value_pairs", read=["gamma"]),
                 agents.identities(),
+                _GROWING,
             ),
             function=TrueValue(agents, self.true_value_pairs, self.seed, self.sampling, P),
             cost=lambda at: self.true_value_pairs * 11 // 10,
@@ -226,6 +227,7 @@ class ValueStudy:
         return self.states * (self.sampling.stream_steps // 2 + tails)
 
 
+_GROWING = frozenset({"measure"})  # an older pgcore has fewer
 _Variables = dict[str, tuple[tuple[str, ...], str, str]]
 _ERRORS: _Variables = {
     "error": (("set", "target", "measure"), "1", "errors of the value network"),

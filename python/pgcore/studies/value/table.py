@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.differences_table import difference_table
-from pgcore.studies.measures.differences import differences_of
+from pgcore.studies.measures.differences import differences_of, few_trials
 from pgcore.studies.measures.divergence import divergence_note
-from pgcore.studies.style import AGENT_PAIRS, spec_of
+from pgcore.studies.measures.own_pairs import nearest_to_agents
+from pgcore.studies.style import spec_of
 
 _SETS = ("train", "held-out")
 _TARGETS = ("gae", "returns")
@@ -36,7 +37,7 @@ def value_table(data: xr.Dataset) -> str:
         data: of :func:`pgcore.studies.value.opening.open_value`.
     """
     trials = data.sizes["trial"]
-    bounds = "95 % interval" if trials > 5 else "range"
+    bounds = _bounds(data)
     lines = [
         f"errors of the value network, IQM over {trials} trial(s): mean relative error "
         f"[{bounds}] | root mean square error / std of the target",
@@ -54,16 +55,18 @@ def value_table(data: xr.Dataset) -> str:
             cells.append(f"{middle:.2f}{between} | {spread:.2f}".rjust(30))
         lines.append(_place(at) + "".join(cells))
     lines += ["", *_other_lines(data)]
+    if "mean_error" in data["measure"].values:  # an older pgcore has not measured it
+        lines += ["", *_split_lines(data)]
     if "gram" in data:
         part = with_estimates(data)
         lines += ["", *_variance_lines(part)]
         lines += [blown] if (blown := divergence_note(part, "estimates_diverged")) else []
         lines += ["", *_monte_carlo_lines(part)]
-    return "\n".join([*lines, *_difference_lines(data)]) + "\n"
+    return "\n".join([*lines, "", *few_trials(trials), *_difference_lines(data)]) + "\n"
 
 
 def _place(at: dict[str, Any]) -> str:
-    trial = f"{at['trial']:>6}" if "trial" in at else ""
+    trial = f"{at['trial']!s:>6}" if "trial" in at else ""
     return f"{at['agent']!s:<14}{at['iteration']:>5}{trial}"
 
 
@@ -88,57 +91,127 @@ def _other_lines(data: xr.Dataset) -> list[str]:
     return lines
 
 
+def _split_lines(data: xr.Dataset) -> list[str]:
+    """How much of the error on held-out pairs a constant would mend."""
+    lines = [
+        "errors on held-out pairs in standard deviations of the target, IQM over trials "
+        f"[{_bounds(data)}]: root mean square |\nmean error (positive: values are too high) | std "
+        "of the error; in each trial the square of the first is the sum of those of the others",
+        f"{'':<14}{'iter':>5}" + "".join(f"{target:>66}" for target in _TARGETS),
+    ]
+    measures = ("normalized", "mean_error", "rest")
+    for at in _moments(data, "agent", "iteration"):
+        own, cells = data.sel(at).sel(set="held-out"), []
+        for target in _TARGETS:
+            part = own.sel(target=target)
+            texts = [_interval(part.sel(measure=m), "error_iqm", ".2f") for m in measures]
+            cells.append(" | ".join(texts).rjust(66))
+        lines.append(_place(at) + "".join(cells))
+    return lines
+
+
+def _bounds(data: xr.Dataset) -> str:
+    return "95 % interval" if data.sizes["trial"] > 5 else "range"
+
+
+def _interval(own: xr.Dataset, name: str, kind: str = ".3g") -> str:
+    """A number with its interval, where that is known."""
+    middle, low, high = (float(own[n]) for n in (name, f"{name}_low", f"{name}_high"))
+    ends = f" [{low:{kind}}, {high:{kind}}]" if np.isfinite(low) else ""
+    return f"{middle:{kind}}{ends}"
+
+
+def _checkpoints(data: xr.Dataset) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Each agent at an iteration, and the trials of it that were measured."""
+    for at in _moments(data, "agent", "iteration"):
+        known = data["gram"].sel(at).notnull().any(["n", "baseline", "estimate", "other"])
+        trials = data["trial"].values[known.values]
+        if len(trials):
+            yield at, [{**at, "trial": t} for t in trials]
+
+
 def _variance_lines(data: xr.Dataset) -> list[str]:
-    n = int(data["n"].values[np.argmin(np.abs(np.log(data["n"].values / AGENT_PAIRS)))])
-    largest = int(data["n"].values.max())
+    n, largest = nearest_to_agents(data["n"].values), int(data["n"].values.max())
     baselines = [str(b) for b in data["baseline"].values]
-    others = [b for b in baselines if b != "value net"]
     lines = [
         f"total variance tr Σ per pair with the value net, and that of the others over it [95 % "
-        f"interval over estimates, n = {largest}];\npairwise cosine at n = {n}; zero: returns, so "
-        "lambda = 1; fit: explained variance of the fitted true value on held-out pairs",
-        f"{'':<14}{'iter':>5}{'trial':>6}" + "".join(f"{b:>38}" for b in baselines) + "   fit",
+        f"interval over estimates, n = {largest}];\npairwise cosine at n = {n}; all: over trials, "
+        "geometric mean of variances and ratios, mean of the cosine [95 % intervals over "
+        "trials];\nzero: returns, so lambda = 1; fit: explained variance of the fitted true value "
+        "on held-out pairs",
+        f"{'':<14}{'iter':>5}{'trial':>6}" + "".join(f"{b:>48}" for b in baselines) + "   fit",
     ]
-    below, above = dict.fromkeys(others, 0), dict.fromkeys(others, 0)
-    for at in _moments(data, "agent", "iteration", "trial"):
-        own, cells = data.sel(at), []
-        for baseline in baselines:
-            one = own.sel(baseline=baseline)
-            most = one.sel(n=largest)
-            text = f"{float(most['total_variance']):.3g}"
-            if baseline != "value net":
-                names = ("variance_ratio", "variance_ratio_low", "variance_ratio_high")
-                middle, low, high = (float(most[name]) for name in names)
-                text = f"{middle:.3g} [{low:.3g}, {high:.3g}]"
-                below[baseline] += high < 1
-                above[baseline] += low > 1
-            cells.append(f"{text} {float(one['pairwise_cosine'].sel(n=n)):+.2f}".rjust(38))
-        fit = float(own["fit_error"].sel(measure="explained_variance"))
-        lines.append(_place(at) + "".join(cells) + f"{fit:>6.2f}")
-    total = data.sizes["agent"] * data.sizes["iteration"] * data.sizes["trial"]
-    lines += [
-        f"{b}: less than the value net's in {below[b]} of {total} agents, more in {above[b]} (95 %)"
-        for b in others
-    ]
-    return lines
+    for at, trials in _checkpoints(data):
+        for one in trials:
+            own = data.sel(one)
+            cells = [f"{_variance_cell(own, b, n, largest):>48}" for b in baselines]
+            fit = float(own["fit_error"].sel(measure="explained_variance"))
+            lines.append(_place(one) + "".join(cells) + f"{fit:>6.2f}")
+        if len(trials) > 1:
+            own = data.sel(at)
+            cells = [f"{_variance_cell(own, b, n, largest, '_over_trials'):>48}" for b in baselines]
+            lines.append(_place({**at, "trial": "all"}) + "".join(cells))
+    return lines + [_count_line(data, b, largest) for b in baselines if b != "value net"]
+
+
+def _variance_cell(own: xr.Dataset, baseline: str, n: int, largest: int, suffix: str = "") -> str:
+    """Variance, or its ratio to the value network's, and the cosine."""
+    part = own.sel(baseline=baseline)
+    most, few = part.sel(n=largest), part.sel(n=n)
+    if baseline != "value net":
+        text = _interval(most, f"variance_ratio{suffix}")
+    elif suffix:
+        text = _interval(most, f"total_variance{suffix}")
+    else:
+        text = f"{float(most['total_variance']):.3g}"
+    if suffix:
+        return f"{text} {_interval(few, f'pairwise_cosine{suffix}', '+.2f')}"
+    return f"{text} {float(few['pairwise_cosine']):+.2f}"
+
+
+def _count_line(data: xr.Dataset, baseline: str, n: int) -> str:
+    """In how many checkpoints a baseline's variance is clearly below and above the value net's."""
+    own = data.sel(baseline=baseline, n=n)
+    known = own["variance_ratio"].notnull()
+    below, above = own["variance_ratio_high"] < 1, own["variance_ratio_low"] > 1
+    agents, total = int(known.any("iteration").sum()), int(known.sum())
+    return (
+        f"{baseline}: less than the value net's in {int(below.sum())} of {total} checkpoints of "
+        f"{agents} agents, more in {int(above.sum())} (95 %)"
+    )
 
 
 def _monte_carlo_lines(data: xr.Dataset) -> list[str]:
     lines = [
         f"error against Monte Carlo values of {data.sizes['state']} states, from "
         f"{spec_of(data).get('continuations')} continuations each, as a share of the variance of "
-        "value over states\n[about 95 % interval over states; > 10: unknown], with "
-        "the noise of the Monte Carlo values taken off; and that noise",
-        f"{'':<14}{'iter':>5}{'trial':>6}{'value net':>26}{'fitted':>26}{'noise':>8}",
+        "value over states\n= squared mean error + rest [about 95 % intervals over states; > 10: "
+        "unknown], with the noise of the Monte Carlo values taken\noff; and that noise; all: "
+        "geometric mean over trials [95 % interval over trials]",
+        f"{'':<14}{'iter':>5}{'trial':>6}{'value net':>72}{'fitted':>72}{'noise':>8}",
     ]
-    for at in _moments(data, "agent", "iteration", "trial"):
-        own, cells = data.sel(at), []
-        for name in ("value_net_misfit", "fitted_misfit"):
-            middle, low, high = (float(own[n]) for n in (name, f"{name}_low", f"{name}_high"))
-            most = f"{high:.3f}" if high < 10 else "> 10"
-            cells.append(f"{middle:.3f} [{low:.3f}, {most}]".rjust(26))
-        lines.append(_place(at) + "".join(cells) + f"{float(own['monte_carlo_noise']):>8.3f}")
+    for at, trials in _checkpoints(data):
+        for one in trials:
+            own = data.sel(one)
+            cells = [f"{_misfit_cell(own, name):>72}" for name in ("value_net", "fitted")]
+            lines.append(_place(one) + "".join(cells) + f"{float(own['monte_carlo_noise']):>8.3f}")
+        if len(trials) > 1:
+            names = ("value_net_misfit_over_trials", "fitted_misfit_over_trials")
+            cells = [f"{_share(data.sel(at), name):<46}".rjust(72) for name in names]
+            lines.append(_place({**at, "trial": "all"}) + "".join(cells).rstrip())
     return lines
+
+
+def _misfit_cell(own: xr.Dataset, name: str) -> str:
+    parts = ("misfit", "squared_mean_error", "misfit_rest")
+    whole, mean, rest = (_share(own, f"{name}_{part}") for part in parts)
+    return f"{whole} = {mean} + {rest}"
+
+
+def _share(own: xr.Dataset, name: str) -> str:
+    middle, low, high = (float(own[n]) for n in (name, f"{name}_low", f"{name}_high"))
+    most = f"{high:.3f}" if high < 10 else "> 10"
+    return f"{middle:.3f} [{low:.3f}, {most}]"
 
 
 def _difference_lines(data: xr.Dataset) -> list[str]:
