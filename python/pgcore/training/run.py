@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgcore.base.errors import CheckpointError, check_path, check_type
+from pgcore.base.errors import check_path, check_type
 from pgcore.base.files import write_atomically
 from pgcore.base.folders import FolderLock
 from pgcore.base.threads import chosen_threads
@@ -31,7 +31,13 @@ from pgcore.training.divergence import (
 )
 from pgcore.training.pipeline import outcomes
 from pgcore.training.records import Records
-from pgcore.training.start import check_size, check_start, clear_start
+from pgcore.training.start import (
+    changed_settings,
+    check_size,
+    check_start,
+    clear_start,
+    stored_config,
+)
 
 MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 
@@ -263,28 +269,6 @@ class Run:
             self.records.close()
         finally:
             self._lock.release()
-
-
-def stored_config(run: Path) -> TrainConfig:
-    """The settings of a run; CheckpointError where its file does not say them."""
-    file = run / "config.json"
-    try:
-        return TrainConfig.from_dict(json.loads(file.read_text()))
-    except ValueError as error:
-        raise CheckpointError(f"run: {file} is corrupt ({error})") from error
-
-
-def changed_settings(
-    run: Path, config: TrainConfig, stored: TrainConfig, may_change: Sequence[str]
-) -> list[str]:
-    """The settings that differ from those of a run; ValueError where one of them may not change."""
-    mine, theirs = config.to_dict(), stored.to_dict()
-    names = [k for k in mine if mine[k] != theirs[k]]
-    fixed = [k for k in names if k not in may_change]
-    if fixed:
-        shown = ", ".join(f"{k}: {theirs[k]} there, {mine[k]} here" for k in fixed)
-        raise ValueError(f"out: {run} holds a run with other settings ({shown})")
-    return names
 
 
 def kept_iterations(run: Path) -> list[int]:

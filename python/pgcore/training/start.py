@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from pgcore.base.errors import CheckpointError
@@ -45,6 +46,28 @@ def check_size(config: TrainConfig, task: AnyTask) -> None:
     sampled = min(config.trials, 8 * config.block)  # the others' pairs are not held meanwhile
     needed = sampled * config.pairs * pair + config.trials * weights
     check_memory("trials", config.trials, needed, "choose fewer, or fewer pairs")
+
+
+def stored_config(run: Path) -> TrainConfig:
+    """The settings of a run; CheckpointError where its file does not say them."""
+    file = run / "config.json"
+    try:
+        return TrainConfig.from_dict(json.loads(file.read_text()))
+    except ValueError as error:
+        raise CheckpointError(f"run: {file} is corrupt ({error})") from error
+
+
+def changed_settings(
+    run: Path, config: TrainConfig, stored: TrainConfig, may_change: Sequence[str]
+) -> list[str]:
+    """The settings that differ from those of a run; ValueError where one of them may not change."""
+    mine, theirs = config.to_dict(), stored.to_dict()
+    names = [k for k in mine if mine[k] != theirs[k]]
+    fixed = [k for k in names if k not in may_change]
+    if fixed:
+        shown = ", ".join(f"{k}: {theirs[k]} there, {mine[k]} here" for k in fixed)
+        raise ValueError(f"out: {run} holds a run with other settings ({shown})")
+    return names
 
 
 def clear_start(run: Path) -> None:

@@ -19,8 +19,14 @@ from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.config import TrainConfig
 from pgcore.training.divergence import NONE
 from pgcore.training.presets import default_preset, preset_config
-from pgcore.training.run import changed_settings, kept_iterations, stored_config
-from pgcore.training.start import check_size, check_start, has_iterations
+from pgcore.training.run import kept_iterations
+from pgcore.training.start import (
+    changed_settings,
+    check_size,
+    check_start,
+    has_iterations,
+    stored_config,
+)
 
 _TENTHS = tuple(tenth / 10 for tenth in range(10))  # of training, whose checkpoints are kept, too
 # set by the study, or no reason for other numbers
