@@ -4,7 +4,8 @@
 
 Also prints a table: each trial's mean return over the last 50 iterations, and their interquartile
 mean with its 95 % bootstrap interval over trials; and what agents trained without a baseline
-(`--baseline zero`) reach, as a share of those with one.
+(`--baseline zero`) reach, as a share of those with one. The curves are kept in FIGURE.zarr.zip,
+from which `redraw.py` draws them again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Annotated
 
 import numpy as np
 import tyro
+import xarray as xr
+from pack import keep
 
 from pgcore.studies.figures import learning_figure, save_figure
 from pgcore.studies.measures.statistics import iqm_interval, iqm_ratio_interval
@@ -31,43 +34,78 @@ class Command:
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Folders of training runs on one task, one per algorithm and baseline."""
     out: Path
-    """Figure, without suffix; .png, .pdf and .txt (the table) are written."""
+    """Figure, without suffix; .png, .pdf, .txt (a table) and .zarr.zip (the curves) are written."""
 
 
-def main(command: Command) -> None:
-    curves, lines, scores, tasks = {}, [], {}, set()
-    for run in command.runs:
+def gathered(runs: tuple[Path, ...]) -> xr.Dataset:
+    """The curves of runs on one task: ``return_mean`` [agent, iteration, trial].
+
+    NaN where no trajectory ended, where a run has fewer trials, and of trials that diverged.
+    """
+    curves, remarks, tasks, pairs = {}, [], set(), set()
+    for run in runs:
         if not (run / "config.json").is_file():
             raise SystemExit(f"learning_curves: {run} is no training run (no config.json)")
         config = json.loads((run / "config.json").read_text())
         task, name = config["task"], config["algorithm"]
         tasks.add(task)
-        if len(tasks) > 1:
-            raise SystemExit(f"learning_curves: expected one task, got {' and '.join(tasks)}")
+        pairs.add(config["pairs"])
+        for what, found in (("task", tasks), ("number of pairs", pairs)):
+            if len(found) > 1:
+                words = " and ".join(sorted(map(str, found)))
+                raise SystemExit(f"learning_curves: expected one {what}, got {words}")
         name += ", no baseline" if config["baseline"] == "zero" else ""
         if name in curves:
             raise SystemExit(f"learning_curves: several runs of {name}; give one of each kind")
-        curves[name] = read_metrics(run)["return_mean"]
+        returns = read_metrics(run)["return_mean"]
         if lost := read_diverged(run):
-            curves[name] = np.delete(curves[name], [d.trial for d in lost], axis=1)
-            lines.append(f"{task} {name}: left out: {'; '.join(map(str, lost))}")
-        if not curves[name].shape[1]:
+            returns = np.delete(returns, [d.trial for d in lost], axis=1)
+            remarks.append(f"{task} {name}: left out: {'; '.join(map(str, lost))}")
+        if not returns.shape[1]:
             raise SystemExit(f"learning_curves: no trial of {run} is left; all diverged")
-        finals = scores[name] = np.nanmean(curves[name][-LAST:], axis=0)
+        places = {"iteration": np.arange(len(returns)), "trial": np.arange(returns.shape[1])}
+        curves[name] = xr.DataArray(returns, places)
+    data = xr.concat(list(curves.values()), "agent", join="outer").assign_coords(
+        agent=np.array([*curves], dtype=object)
+    )
+    data.attrs = {"units": "return", "long_name": "mean return of the trajectories of an iteration"}
+    spec = {"study": "learning", "task": tasks.pop(), "pairs": pairs.pop()}
+    return xr.Dataset({"return_mean": data}, attrs={"spec": json.dumps(spec), "remarks": remarks})
+
+
+def report(data: xr.Dataset, out: Path) -> str:
+    """Write figure and table of such a dataset beside each other; the table."""
+    spec = json.loads(data.attrs["spec"])
+    curves = {}
+    for agent in data["agent"].values:
+        returns = data["return_mean"].sel(agent=agent).transpose("iteration", "trial").values
+        known = np.isfinite(returns)
+        last = np.flatnonzero(known.any(axis=1)).max() + 1
+        curves[str(agent)] = returns[:last, known.any(axis=0)]
+    lines, scores = list(data.attrs["remarks"]), {}
+    for name, returns in curves.items():
+        finals = scores[name] = np.nanmean(returns[-LAST:], axis=0)
         iqm, low, high = iqm_interval(finals)
         lines.append(
-            f"{task} {name}: IQM {iqm:.0f} [{low:.0f}, {high:.0f}] over {len(finals)} trials, "
-            f"mean {finals.mean():.0f}; trials " + " ".join(f"{x:.0f}" for x in finals)
+            f"{spec['task']} {name}: IQM {iqm:.0f} [{low:.0f}, {high:.0f}] over {len(finals)} "
+            f"trials, mean {finals.mean():.0f}; trials " + " ".join(f"{x:.0f}" for x in finals)
         )
     for name in scores:
-        if f"{name}, no baseline" in scores:
-            share, low, high = iqm_ratio_interval(scores[f"{name}, no baseline"], scores[name])
-            lines.append(f"{task} {name}: no baseline / one {share:.2f} [{low:.2f}, {high:.2f}]")
-    save_figure(learning_figure(curves, task), command.out)
-    text = f"mean return over the last {LAST} of {len(curves[name])} iterations\n"
+        if (none := f"{name}, no baseline") in scores:
+            share, low, high = iqm_ratio_interval(scores[none], scores[name])
+            ends = f"{share:.2f} [{low:.2f}, {high:.2f}]"
+            lines.append(f"{spec['task']} {name}: no baseline / one {ends}")
+    save_figure(learning_figure(curves, spec["task"], spec["pairs"]), out)
+    text = f"mean return over the last {LAST} of {len(returns)} iterations\n"
     text += "\n".join(lines) + "\n"
-    command.out.with_suffix(".txt").write_text(text)
-    print(text, end="")
+    out.with_suffix(".txt").write_text(text)
+    return text
+
+
+def main(command: Command) -> None:
+    data = gathered(command.runs)
+    print(report(data, command.out), end="")
+    keep(data, command.out.with_name(f"{command.out.name}.zarr.zip"))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python experiments/pack.py --name NAME --study STUDY     # from a study's folder
     python experiments/pack.py --name NAME --study A B.zip   # landscapes of the same agents in one
-    python experiments/pack.py --name NAME                   # draw again what is kept
+    python experiments/pack.py --name NAME                   # draw again what is kept of it
 
-Files NAME*.zarr.zip open with `xarray.open_zarr(zarr.storage.ZipStore(path, mode="r"))`.
+All that is kept is drawn again by `redraw.py`. Files NAME*.zarr.zip open with
+`xarray.open_zarr(zarr.storage.ZipStore(path, mode="r"))`.
 """
 
 from __future__ import annotations
@@ -18,30 +19,18 @@ from pathlib import Path
 import tyro
 import xarray as xr
 import zarr
+from PIL import Image
 
 import pgcore
+from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.study import Study
 from pgcore.studies.gradient.opening import gradient_quantities
-from pgcore.studies.gradient.report import report_gradient
 from pgcore.studies.landscape.opening import landscape_quantities
-from pgcore.studies.landscape.report import report_landscape
-from pgcore.studies.step.report import report_step
-from pgcore.studies.update.report import report_update
 from pgcore.studies.value.opening import STORES as VALUE_STORES
 from pgcore.studies.value.opening import value_dataset
-from pgcore.studies.value.report import report_value
 
-
-def _report_gradient(data: xr.Dataset, out: Path) -> None:
-    report_gradient(gradient_quantities(data), out)
-
-
-def _report_landscape(data: xr.Dataset, out: Path) -> None:
-    report_landscape(landscape_quantities(data), out)
-
-
-# by a dimension that only one study has
-REPORTS = {"step_scale": _report_landscape, "fraction": report_step, "point": report_update}
+COLOURS = 256  # of a kept picture
 
 
 @dataclass(frozen=True)
@@ -108,6 +97,22 @@ def kept(name: str, out: Path) -> dict[str, xr.Dataset]:
     return found
 
 
+def kind(data: xr.Dataset) -> Study:
+    """Which study a kept dataset is of."""
+    name = json.loads(data.attrs["spec"])["study"]
+    return next(study for study in STUDIES.values() if name.startswith(study.name))
+
+
+def study(name: str, out: Path) -> xr.Dataset:
+    """The dataset of a kept study, with all that follows from it, as `pgcore.open` gives it."""
+    found = kept(name, out)
+    if "" not in found:
+        return value_dataset({n[1:]: data for n, data in found.items()})
+    data = found[""]
+    quantities = {"gradient": gradient_quantities, "landscape": landscape_quantities}
+    return quantities.get(kind(data).name, lambda own: own)(data)
+
+
 def keep(data: xr.Dataset, path: Path) -> None:
     """Write a dataset into one file."""
     path.unlink(missing_ok=True)
@@ -118,26 +123,34 @@ def keep(data: xr.Dataset, path: Path) -> None:
         shutil.make_archive(str(path.with_suffix("")), "zip", folder)
 
 
+def keep_pictures(folder: Path, out: Path, name: str = "") -> None:
+    """Copy the tables and pictures of a folder; pictures with few colours, which is a third."""
+    for file in sorted(folder.iterdir()):
+        target = out / f"{name}{file.name}"
+        if file.suffix == ".txt":
+            shutil.copy(file, target)
+        elif file.suffix == ".png":
+            with Image.open(file) as image:
+                few = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+                few.save(target, optimize=True, dpi=image.info["dpi"])
+
+
+def draw(name: str, out: Path) -> None:
+    """The tables and pictures of a kept study."""
+    data = study(name, out)
+    with tempfile.TemporaryDirectory() as folder:
+        kind(data).report(data, Path(folder))
+        keep_pictures(Path(folder), out, f"{name}-")
+
+
 def main(command: Command) -> None:
     command.out.mkdir(parents=True, exist_ok=True)
-    if not command.study:
-        found = kept(command.name, command.out)
-    else:
+    if command.study:
         one = len(command.study) == 1
         found = datasets(command.study[0]) if one else {"": together(command.study)}
         for suffix, data in found.items():
             keep(data, command.out / f"{command.name}{suffix}.zarr.zip")
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        if "" not in found:
-            report_value(value_dataset({n[1:]: data for n, data in found.items()}), out)
-        else:
-            data = found[""]
-            reports = [report for dim, report in REPORTS.items() if dim in data.dims]
-            (reports or [_report_gradient])[0](data, out)
-        for file in sorted(out.iterdir()):
-            if file.suffix in (".png", ".txt"):
-                shutil.copy(file, command.out / f"{command.name}-{file.name}")
+    draw(command.name, command.out)
 
 
 if __name__ == "__main__":

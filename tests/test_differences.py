@@ -142,7 +142,7 @@ def test_the_table_says_how_trials_were_compared(studied):
         assert line in words, table
     assert "nan nan nan" not in words  # an agent that is not there has no line
     figure = figures.gradient_figure(pgcore.open(studied))
-    labels = figure.axes[5].get_legend_handles_labels()[1]
+    labels = figure.axes[-1].get_legend_handles_labels()[1]
     assert labels == ["TRPO - PPO", "other seed - PPO", "second - PPO"]
 
 

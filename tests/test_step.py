@@ -165,8 +165,11 @@ def test_table_claims_and_figure(runs, tmp_path):
     text = figures.claims(data)
     assert "ppo, iteration 2, n 2048:" in text and "needs ppo and trpo" in text
     figure = figures.step_figure(data)
-    assert [ax.get_title() for ax in figure.axes] == ["PPO", "TRPO"]
-    assert figure._suptitle.get_text().startswith("Hopper-v2: PPO, TRPO: 2 independent steps")
+    titles = [ax.get_title().partition(":") for ax in figure.axes]
+    assert [agent for agent, _, _ in titles] == ["PPO", "TRPO"]
+    assert all(text.endswith(" trajectories after a step") for _, _, text in titles)
+    assert figure.get_suptitle().startswith("Hopper-v2: PPO, TRPO; ")
+    assert figure.get_supxlabel().startswith("2 independent steps of each of 2 trials.")
     STUDIES["step"].report(data, tmp_path)
     names = {p.name for p in tmp_path.iterdir()}
     assert {"steps.png", "steps.pdf", "steps_discounted.png", "summary.txt"} <= names

@@ -227,11 +227,14 @@ def test_table_and_figures(runs, tmp_path):
     assert "\nppo, iteration 2, n 128 (2 trials: description, not a decision):" in table
     assert "fewer than 6: what is said about agents is a description" in table
     figure = figures.update_figure(data, 2, 128)
-    assert [ax.get_title() for ax in figure.axes] == ["PPO", "TRPO", "", ""]
+    titles = [ax.get_title().partition(":") for ax in figure.axes]
+    assert [agent for agent, _, _ in titles] == ["PPO", "TRPO", "", ""]
+    assert all(text.endswith(" trajectories at a point") for _, _, text in titles[:2])
     assert figure.axes[2].get_xlabel() == "passes over the pairs"
     assert figure.axes[3].get_xlabel() == "fraction of the step that is tried"
-    text = figure._suptitle.get_text()
-    assert text.startswith("Hopper-v2: PPO, TRPO, iteration 2: 2 updates from 128 pairs")
+    title = "Hopper-v2: PPO, TRPO; updates at iteration 2, from 128 pairs each"
+    assert figure.get_suptitle() == title
+    assert figure.get_supxlabel().startswith("2 independent updates of each of 2 trials.")
     STUDIES["update"].report(data, tmp_path)
     names = {p.name for p in tmp_path.iterdir()}
     assert {"update-2-128.png", "update-2-128.pdf", "update-2-128-discounted.png"} <= names

@@ -1,14 +1,15 @@
-"""What all figures share: panels, colours that differ in grey, too, and how they are saved."""
+"""What all figures share: panels, looks that differ in grey, titles, and how they are saved."""
 
 from __future__ import annotations
 
 import json
 import textwrap
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
@@ -18,17 +19,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# dark and light by turns, so that neighbours can be told apart in grey, too
+# Of agents. No two are nearer than 10 in lightness, so that they differ in grey, nor than 20 in
+# CIELAB as people without green or red cones see them (tests/test_figures.py); lines and markers
+# differ, too.
 _LOOKS = (
-    ("#1f4e9c", "-", "o"),
-    ("#d98200", "-.", "s"),
-    ("#5b2a86", "--", "^"),
-    ("#3aa6a0", ":", "D"),
-    ("#7a1f1f", (0, (5, 1)), "v"),
-    ("#9aa53a", (0, (3, 1, 1, 1)), "P"),
+    ("#1c4796", "-", "o"),
+    ("#e38d00", "-.", "s"),
+    ("#2a0d3b", "--", "^"),
+    ("#7ad0c2", ":", "D"),
+    ("#bb3657", (0, (5, 1)), "v"),
+    ("#9079cb", (0, (3, 1, 1, 1)), "P"),
 )
+# Of three things that are compared within an agent; by the same rule.
+THREE_LOOKS = (("#2a0d3b", "-", "^"), ("#bb3657", "-.", "o"), ("#45b5a6", ":", "s"))
 _FIRST = {"ppo": 0, "trpo": 1, "a2c": 2}  # the same in every figure
 AGENT_PAIRS = 2048
+FEW = 4  # trials that are drawn with an interval each; of more, the mean has one
 STYLE: Any = {
     "font.size": 8,
     "axes.spines.top": False,
@@ -68,6 +74,146 @@ def shown(label: Any) -> str:
     return str(label).upper() if label in _FIRST else str(label)
 
 
+def headline(data: xr.Dataset, what: str = "", agents: Iterable[Any] | None = None) -> str:
+    """What a figure is titled: the task, whose figure it is, and what else is to be said.
+
+    Args:
+        data: of a study.
+        what: follows the agents.
+        agents: labels; all of the dataset's without.
+    """
+    names = ", ".join(shown(a) for a in (data["agent"].values if agents is None else agents))
+    return f"{spec_of(data).get('task', '')}: {names}{what and f'; {what}'}"
+
+
+def caption(figure: Figure, title: str, text: str, handles: Sequence[Any] = ()) -> None:
+    """A title above, and below in small print what is drawn; the figure grows by what they take.
+
+    Args:
+        figure: of panels.
+        title: of :func:`headline`.
+        text: of the caption.
+        handles: of a legend below the title, for all panels.
+    """
+    title, text = wrapped(title, figure, 9), wrapped(text, figure, 6.5)
+    lines = len(title.splitlines())
+    figure.suptitle(title + "\n " * bool(handles), fontsize=9)  # an empty line for the legend
+    figure.supxlabel(text, fontsize=6.5, x=0.01, ha="left")
+    taken = 0.16 * (lines + bool(handles)) + 0.12 * len(text.splitlines())
+    height = figure.get_figheight() + taken
+    figure.set_figheight(height)
+    if handles:
+        below = 1 - (0.16 * lines + 0.05) / height
+        figure.legend(
+            handles=list(handles), loc="upper center", bbox_to_anchor=(0.5, below),
+            ncols=len(handles), fontsize=7, borderpad=0.3, borderaxespad=0, handlelength=2.5,
+        )  # fmt: skip
+
+
+def rows_of(data: xr.Dataset, name: str) -> F64:
+    """A variable of one dimension with its interval: rows (middle, low, high)."""
+    return np.stack([data[f"{name}{end}"].values for end in ("", "_low", "_high")], axis=-1)
+
+
+def bars(
+    ax: Axes, x: F64, rows: F64, *, color: Any, line: Any, marker: str, label: str | None = None,
+    shift: float = 0.0, width: float = 1.0,
+) -> None:  # fmt: skip
+    """A line whose points have thin interval bars; rows are (middle, low, high).
+
+    Args:
+        ax: where to draw.
+        x, rows: [X], [X, 3].
+        color, line, marker, label: of the line.
+        shift: in points to the right, so that the bars of several lines stand side by side.
+        width: of the line.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    ax.errorbar(
+        x, rows[:, 0], np.abs(rows[:, 1:] - rows[:, :1]).T, color=color, linestyle=line,
+        marker=marker, label=label, linewidth=width, markersize=2.2 * width, elinewidth=0.6,
+        capsize=1.2, capthick=0.6,
+        transform=ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans),
+    )  # fmt: skip
+    places = np.column_stack([np.repeat(x, 3), rows.ravel()])
+    ax.update_datalim(places[np.isfinite(places).all(axis=1)])  # shifted lines do not count
+    ax.autoscale_view()
+
+
+def band(
+    ax: Axes, x: F64, rows: F64, *, color: Any, line: Any, marker: str | None, label: str | None
+) -> None:
+    """A line and its band, light with thin edges; rows are (middle, low, high)."""
+    ax.plot(
+        x, rows[:, 0], color=color, linestyle=line, marker=marker, label=label, linewidth=1.2,
+        markersize=2.5,
+    )  # fmt: skip
+    ax.fill_between(x, rows[:, 1], rows[:, 2], color=color, alpha=0.1, linewidth=0)
+    for end in rows.T[1:]:
+        ax.plot(x, end, color=color, linewidth=0.4, alpha=0.7)
+
+
+def trials_panel(
+    ax: Axes, x: F64, trials: F64, over: F64, *, color: Any, line: Any, marker: str,
+    label: str | None = None, shift: float = 0.0, gap: float = 2.2,
+) -> None:  # fmt: skip
+    """A line per trial: :data:`FEW` and fewer with bars, side by side; more pale, with their mean.
+
+    Args:
+        ax: where to draw.
+        x, trials: [X], [trials, X, 3], each row (middle, low, high).
+        over: [X, 3], mean over trials and its interval; drawn where there are many.
+        color, line, marker, label: of the lines.
+        shift, gap: of the middle one, and between two, in points.
+    """
+    count = len(trials)
+    if count > FEW:
+        for rows in trials:
+            ax.plot(x, rows[:, 0], color=color, linewidth=0.4, alpha=0.45)
+        bars(
+            ax, x, over, color=color, line=line, marker=marker, label=label, shift=shift, width=1.4
+        )
+        return
+    for place, rows in enumerate(trials):
+        bars(
+            ax, x, rows, color=color, line=line, marker=marker, label=None if place else label,
+            shift=shift + gap * (place - (count - 1) / 2),
+        )  # fmt: skip
+
+
+def not_computed(ax: Axes, text: str = "not computed") -> None:
+    """Say in a panel why there is nothing."""
+    ax.text(0.5, 0.5, text, ha="center", transform=ax.transAxes)
+
+
+def trials_text(trials: int, over: str) -> str:
+    """What :func:`trials_panel` draws, for a caption; ``over``: what a trial's bar is over."""
+    if trials > FEW:
+        return f"pale: {trials} trials; bold: their mean, bars: its 95 % intervals over trials"
+    many = f"a line for each of {trials} trials, side by side" if trials > 1 else "one trial"
+    return f"{many}; bars: 95 % intervals over {over}"
+
+
+def trajectories_axis(panel: Axes, n: F64, trajectories: F64) -> None:
+    """Above a panel: how many trajectories n pairs are, at some n.
+
+    Args:
+        panel: with n as its x axis.
+        n: [X].
+        trajectories: [X], of one agent; NaN where nothing was measured.
+    """
+    known = np.isfinite(trajectories)
+    n, trajectories = n[known], trajectories[known]
+    top = panel.secondary_xaxis("top")
+    chosen = slice(0, None, max(1, len(n) // 4))
+    texts = [f"{m:.0f}" if m >= 10 else f"{m:.1f}" for m in trajectories[chosen]]
+    top.set_xticks(n[chosen], texts)
+    top.minorticks_off()
+    top.tick_params(labelsize=6, length=2, pad=1)
+    top.set_xlabel("trajectories", fontsize=6, labelpad=1)
+
+
 def pairs_axis(ax: Axes, n: F64) -> None:
     """A logarithmic axis of pairs, with labels that do not overlap."""
     ax.set_xscale("log")
@@ -92,7 +238,7 @@ def new_figure(
 
 def wrapped(text: str, figure: Figure, size: float) -> str:
     """Lines of a text of some font size, broken where the figure ends."""
-    width = int(figure.get_figwidth() * 72 / (0.53 * size))
+    width = int(figure.get_figwidth() * 72 / (0.57 * size))
     return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
 
 

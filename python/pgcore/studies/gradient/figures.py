@@ -8,19 +8,24 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 
-from pgcore.base.arrays import F64
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, differences_of
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.statistics import predicted_pairwise, predicted_to_true
 from pgcore.studies.style import (
     AGENT_PAIRS,
     STYLE,
+    bars,
+    caption,
+    headline,
     look_of,
     new_figure,
+    not_computed,
     pairs_axis,
+    rows_of,
     shown,
-    spec_of,
-    wrapped,
+    trajectories_axis,
+    trials_panel,
+    trials_text,
 )
 
 if TYPE_CHECKING:
@@ -32,42 +37,37 @@ KINDS = {
     "gradient": ("pairwise_cosine", "cosine_to_true"),
     "step": ("step_pairwise_cosine", "step_cosine_to_true"),
 }
+_WORDS = {"gradient": "gradient estimates", "step": "computed steps"}
+_LEAST_SPAN = 0.2  # of an axis of cosines, so that noise around 0 does not look like much
 
 
-def band(
-    ax: Axes, x: F64, rows: F64, *, color: str, line: str, marker: str, label: str | None
-) -> None:
-    """A line and its band; rows are (middle, low, high)."""
-    ax.plot(
-        x, rows[:, 0], color=color, linestyle=line, marker=marker, label=label, linewidth=1.0,
-        markersize=2.5,
-    )  # fmt: skip
-    ax.fill_between(x, rows[:, 1], rows[:, 2], color=color, alpha=0.15, linewidth=0)
-
-
-def rows_of(data: xr.Dataset, name: str) -> F64:
-    """A variable of one dimension with its interval: rows (middle, low, high)."""
-    return np.stack([data[f"{name}{end}"].values for end in ("", "_low", "_high")], axis=-1)
-
-
-def cosine_panel(ax: Axes, data: xr.Dataset, label: str, name: str = "pairwise_cosine") -> Axes:
-    """A mean cosine against n, a line and its 95 % band per trial (figures 1, 2, 9 and 10).
+def cosine_panel(
+    ax: Axes, data: xr.Dataset, label: str, name: str = "pairwise_cosine", shift: float = 0.0
+) -> Axes:
+    """A mean cosine against n, a line per trial with 95 % intervals (figures 1, 2, 9 and 10).
 
     Args:
         ax: where to draw.
         data: of one iteration.
         label: agent.
         name: of the variable [agent, trial, n].
+        shift: in points to the right.
     """
-    style = look_of(label, data["agent"].values)
-    for index, trial in enumerate(data["trial"].values):
-        rows = rows_of(data.sel(agent=label, trial=trial), name)
-        band(ax, data["n"].values, rows, **style, label=None if index else shown(label))
+    own = data.sel(agent=label)
+    own = own.isel(trial=np.flatnonzero(own[name].notnull().any("n")))
+    if not own.sizes["trial"]:
+        not_computed(ax)
+        return ax
+    trials = [rows_of(own.isel(trial=t), name) for t in range(own.sizes["trial"])]
+    trials_panel(
+        ax, data["n"].values, np.array(trials), rows_of(own, f"{name}_over_trials"),
+        **look_of(label, data["agent"].values), label=shown(label), shift=shift,
+    )  # fmt: skip
     return ax
 
 
 def difference_panel(ax: Axes, data: xr.Dataset, name: str = "pairwise_cosine") -> Axes:
-    """A variable of the other agents less the first's, against n, with bands over trials.
+    """A variable of the other agents less the first's, against n, with intervals over trials.
 
     Args:
         ax: where to draw.
@@ -76,11 +76,12 @@ def difference_panel(ax: Axes, data: xr.Dataset, name: str = "pairwise_cosine") 
     """
     first, *others = (str(a) for a in data["agent"].values)
     found = differences_of(data, name)
-    for agent in others:
+    for place, agent in enumerate(others):
         own = found.sel(agent=agent, other=first)
         rows = np.stack([own[n].values for n in ("difference", "low", "high")], axis=-1)
-        label = f"{shown(agent)} - {shown(first)}"
-        band(ax, data["n"].values, rows, **look_of(agent, data["agent"].values), label=label)
+        look, shift = look_of(agent, data["agent"].values), 2.2 * (place - (len(others) - 1) / 2)
+        bars(ax, data["n"].values, rows, **look, label=f"{shown(agent)} - {shown(first)}",
+             shift=shift)  # fmt: skip
     return ax
 
 
@@ -90,7 +91,7 @@ def _predictions(top: Axes, bottom: Axes, data: xr.Dataset, label: str) -> None:
     The true gradient of N pairs is an estimate, too: cosines to it are lower by (1 + B/N)^(-1/2).
     """
     n = np.geomspace(data["n"].values.min(), data["n"].values.max(), 50)
-    look, data = look_of(label, data["agent"].values), data.sel(agent=label)
+    data = data.sel(agent=label)
     known = (data["streams"] * data["stream_pairs"]).values
     curves = [
         (ax, law)
@@ -101,75 +102,79 @@ def _predictions(top: Axes, bottom: Axes, data: xr.Dataset, label: str) -> None:
         )
     ]
     for ax, curve in curves:
-        ax.plot(n, curve, color=look["color"], linewidth=0.7, linestyle="--", alpha=0.8)
+        ax.plot(n, curve, color="0.45", linewidth=0.6, linestyle="--", zorder=1)
 
 
 @mpl.rc_context(STYLE)
 def gradient_figure(data: xr.Dataset, kind: str = "gradient") -> Figure:
-    """Figures 1 and 2 (9 and 10): a column per iteration, each agent in its colour.
+    """Figures 1 and 2 (9 and 10): a column per iteration, two rows per agent.
 
-    Of several agents a third row shows the differences of the pairwise cosine between them.
+    Of several agents a last row shows the differences of the pairwise cosine between them.
 
     Args:
         data: of :func:`pgcore.studies.gradient.opening.open_gradient`.
         kind: "gradient", or "step" for the computed steps.
     """
-    iterations, several = data["iteration"].values, data.sizes["agent"] > 1
-    figure, axes = new_figure(len(iterations), 2 + several, height=1.9)
+    iterations, agents = data["iteration"].values, [str(a) for a in data["agent"].values]
+    several = len(agents) > 1
+    figure, axes = new_figure(len(iterations), 2 * len(agents) + several, height=1.6)
     for column, iteration in enumerate(iterations):
-        top, bottom = axes[:2, column]
-        for agent in (str(a) for a in data["agent"].values):
-            part = data.sel(iteration=iteration)
+        part = data.sel(iteration=iteration)
+        for row, agent in enumerate(agents):
+            top, bottom = axes[2 * row : 2 * row + 2, column]
             for panel, name in zip((top, bottom), KINDS[kind], strict=True):
                 cosine_panel(panel, part, agent, name)
             if kind == "gradient":
                 _predictions(top, bottom, part, agent)
+            own = part.sel(agent=agent)
+            known = own[KINDS[kind][0]].notnull().any("trial").values
+            counts = own["trajectories"].mean(["trial", "estimate"]).values
+            pairs_axis(top, part["n"].values)
+            trajectories_axis(top, part["n"].values[known], counts[known])
+            top.set_title(f"{shown(agent)}, iteration {iteration}", fontsize=8)
         if several:
-            difference_panel(axes[2, column], data.sel(iteration=iteration), KINDS[kind][0])
+            difference_panel(axes[-1, column], part, KINDS[kind][0])
+            axes[-1, column].set_title(f"differences, iteration {iteration}", fontsize=8)
         for panel in axes[:, column]:
             panel.axvline(AGENT_PAIRS, color="black", linewidth=0.8, linestyle=":")
             panel.axhline(0, color="black", linewidth=0.5)
             pairs_axis(panel, data["n"].values)
-        for panel in (top, bottom):
-            panel.set_ylim(-0.3, 1.04)
-        top.set_title(f"iteration {iteration}", fontsize=8)
-        _trajectory_axis(top, data.sel(iteration=iteration))
-    axes[0, 0].set_ylabel("mean pairwise cosine")
-    axes[1, 0].set_ylabel(f"cosine to true {kind}")
-    figure.supxlabel("state-action pairs n (above the panels: trajectories)", fontsize=8)
-    axes[0, -1].legend(loc="upper left", handlelength=2.5)
+        axes[-1, column].set_xlabel("state-action pairs n")
+    for row in range(len(agents)):
+        axes[2 * row, 0].set_ylabel("mean pairwise\ncosine")
+        axes[2 * row + 1, 0].set_ylabel(f"mean cosine to\nthe true {kind}")
     if several:
-        axes[2, 0].set_ylabel("difference of the\nmean pairwise cosine")
-        axes[2, -1].legend(loc="upper left", handlelength=2.5)
-        widest = max(abs(y) for panel in axes[2] for y in panel.get_ylim())
-        for panel in axes[2]:
-            panel.set_ylim(-widest, widest)
-    note = f"{spec_of(data).get('task', '')}: {', '.join(shown(a) for a in data['agent'].values)}"
-    note += (
-        f"\n{data.sizes['estimate']} estimates, a line per trial; bands: 95 % intervals over them"
-    )
-    note += f"\n{_trials_text(data)}" if several else ""
-    note += f"\ndotted: n = {AGENT_PAIRS}"
-    if kind == "gradient":
-        note += "; dashed: predicted from the noise scale B"
-    note += f"\n{blown}" if (blown := divergence_note(data)) else ""
-    figure.suptitle(wrapped(note, figure, 6.5), fontsize=6.5)
+        axes[-1, 0].set_ylabel("difference of the\npairwise cosine")
+        axes[-1, -1].legend(loc="upper left", handlelength=2.5, fontsize=6)
+        _same_limits(axes[-1:])
+    _same_limits(axes[: 2 * len(agents)])
+    caption(figure, headline(data, f"how well {_WORDS[kind]} agree"), _note(data, kind))
     return figure
 
 
-def _trajectory_axis(panel: Axes, data: xr.Dataset) -> None:
-    """Mean trajectories per estimate at some n, above the panel."""
-    mean = data["trajectories"].mean(["agent", "trial", "estimate"]).values
-    n = data["n"].values
-    top = panel.secondary_xaxis("top")
-    chosen = slice(0, None, max(1, len(n) // 4))
-    top.set_xticks(n[chosen], [f"{m:.0f}" if m >= 10 else f"{m:.1f}" for m in mean[chosen]])
-    top.minorticks_off()
-    top.tick_params(labelsize=6, length=2)
+def _same_limits(panels: np.ndarray) -> None:
+    """One range of y for all, which holds 0 and is not too small."""
+    ends = np.array([ax.get_ylim() for ax in panels.ravel()])
+    low, high = max(min(ends[:, 0].min(), 0.0), -1.05), min(max(ends[:, 1].max(), 0.0), 1.05)
+    short = max(0.0, _LEAST_SPAN - (high - low)) / 2
+    for ax in panels.ravel():
+        ax.set_ylim(low - short, high + short)
 
 
-def _trials_text(data: xr.Dataset) -> str:
+def _note(data: xr.Dataset, kind: str) -> str:
     trials = data.sizes["trial"]
+    note = f"{data.sizes['estimate']} independent estimates at each n. "
+    note += f"{trials_text(trials, 'estimates').capitalize()}."
+    note += f" Dotted: n = {AGENT_PAIRS}, an iteration of the agents of the paper."
+    if kind == "gradient":
+        note += " Dashed: predicted from the noise scale B of the true gradient, per trial."
+    note += " Trajectories: mean of an estimate of that agent."
+    if data.sizes["agent"] > 1:
+        note += f" {_trials_text(trials).capitalize()}."
+    return note + (f"\n{blown}" if (blown := divergence_note(data)) else "")
+
+
+def _trials_text(trials: int) -> str:
     text = f"differences: mean of {trials} trial{'s' * (trials > 1)}"
     text += " with 95 % intervals over them, paired where they share seeds" * (trials > 1)
     few = trials < TRIALS_TO_DECIDE

@@ -11,7 +11,7 @@ import xarray as xr
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.step_summary import Steps, groups
 from pgcore.studies.measures.surfaces import Interval
-from pgcore.studies.style import STYLE, look_of, new_figure, shown, spec_of
+from pgcore.studies.style import STYLE, caption, headline, look_of, new_figure, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ _GREY = "0.35"  # of random steps
 
 
 def changes_panel(ax: Axes, x: float, width: float, steps: Steps, color: str, shape: str) -> Axes:
-    """The steps of all trials, from left to right, each with its 95 % interval.
+    """The steps of all trials, trial after trial, each with its 95 % interval.
 
     Args:
         ax: where to draw.
@@ -31,10 +31,11 @@ def changes_panel(ax: Axes, x: float, width: float, steps: Steps, color: str, sh
         color, shape: of the points.
     """
     change = steps.change.ravel()
-    at = x + width * (np.arange(len(change)) / max(1, len(change) - 1) - 0.5)
+    places = np.arange(len(change)) + 1.5 * (np.arange(len(change)) // steps.change.shape[-1])
+    at = x + width * (places / max(1, places[-1]) - 0.5)
     error = steps.width.ravel()
     ax.errorbar(
-        at, change, error, fmt=shape, color=color, markersize=2, elinewidth=0.5, alpha=0.45,
+        at, change, error, fmt=shape, color=color, markersize=2, elinewidth=0.5, alpha=0.5,
         linewidth=0,
     )  # fmt: skip
     return ax
@@ -61,20 +62,24 @@ def _panel(ax: Axes, data: xr.Dataset, agent: str, fraction: float, measure: str
         x = iterations.index(iteration) + slot * (place - (len(ns) - 1) / 2)
         steps = Steps.of(own.sel(kind="step"), measure)
         color = look_of(name, data["agent"].values)["color"]
-        changes_panel(ax, x, 0.55 * slot, steps, color, shape)
+        changes_panel(ax, x - 0.14 * slot, 0.55 * slot, steps, color, shape)
         whole = 0 if len(steps.trials) == 1 else None
         label = None if f"n = {n}" in named else f"n = {n}"
-        _mean(ax, x + 0.36 * slot, steps.mean(whole), color, shape, label)
+        _mean(ax, x + 0.24 * slot, steps.mean(whole), color, shape, label)
         named.add(f"n = {n}")
         random = Steps.of(own.sel(kind="random"), measure)
         if random.trials == steps.trials:
             label = "random, equal KL" if "random" not in named else None
-            _mean(ax, x + 0.45 * slot, random.mean(whole), _GREY, "x", label)
+            _mean(ax, x + 0.38 * slot, random.mean(whole), _GREY, "x", label)
             named.add("random")
     ax.axhline(0, color="black", linewidth=0.6)
     ax.set_xticks(range(len(iterations)), [str(i) for i in iterations])
     ax.set_xlim(-0.6, len(iterations) - 0.4)
-    ax.set_title(shown(agent), fontsize=8)
+    counts = data["trajectories"].sel(agent=agent, kind="step", fraction=fraction)
+    each = counts.mean([d for d in counts.dims if d not in ("iteration", "n")]).values
+    few, many = (f"{x:.0f}" for x in (np.nanmin(each), np.nanmax(each)))
+    between = few if few == many else f"{few} to {many}"
+    ax.set_title(f"{shown(agent)}: {between} trajectories after a step", fontsize=8)
     ax.set_xlabel("iteration")
     ax.legend(fontsize=6, loc="best")
 
@@ -95,15 +100,18 @@ def step_figure(data: xr.Dataset, measure: str = "return") -> Figure:
     for ax, agent in zip(axes[0], agents, strict=True):
         _panel(ax, data, agent, fraction, measure)
     what = "discounted return" if measure == "discounted" else "return"
-    axes[0, 0].set_ylabel(f"change of the mean {what}")
-    task = spec_of(data).get("task", "")
-    figure.suptitle(
-        f"{task}: {', '.join(shown(a) for a in agents)}: {data.sizes['step']} independent steps "
-        f"of each of {data.sizes['trial']} trial(s)"
-        + (f", {fraction:g} of a step" if fraction != 1 else "")
-        + "\npale: steps with 95 % intervals; bold: mean and 95 % interval over "
-        + ("trials" if data.sizes["trial"] > 1 else "steps")
+    axes[0, 0].set_ylabel(f"change of the mean\n{what} [reward]")
+    trials = data.sizes["trial"]
+    part = f", {fraction:g} of a step" if fraction != 1 else ""
+    caption(
+        figure,
+        headline(data, f"what single updates do to the reward{part}"),
+        f"{data.sizes['step']} independent steps of each of {trials} trial{'s' * (trials > 1)}. "
+        "Pale: steps with 95 % intervals over trajectories, "
+        + ("trial after trial; " if trials > 1 else "")
+        + "bold: mean and 95 % interval over "
+        + ("trials" if trials > 1 else "steps")
+        + (". Crosses: random steps of equal KL." if "random" in data["kind"].values else ".")
         + (f"\n{blown}" if (blown := divergence_note(data)) else ""),
-        fontsize=7,
     )
     return figure

@@ -11,19 +11,20 @@ import xarray as xr
 from pgcore.base.arrays import F64
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.updates import Along, over_units
-from pgcore.studies.style import STYLE, look_of, new_figure, shown, spec_of
+from pgcore.studies.style import STYLE, band, bars, caption, headline, look_of, new_figure, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_GREY = "0.35"
+_GREY = "0.5"
 _GAINS = {  # name: what it is, line, marker, whether on fresh pairs
     "surrogate": ("objective, own pairs", "-", "o", False),
     "fresh": ("objective, fresh pairs", "--", "s", True),
     "unclipped": ("unclipped, own pairs", ":", "^", False),
     "unclipped_fresh": ("unclipped, fresh pairs", "-.", "v", True),
 }
+_OBJECTIVE = ("surrogate", "fresh")
 
 
 def _means(values: F64) -> tuple[F64, F64]:
@@ -33,19 +34,28 @@ def _means(values: F64) -> tuple[F64, F64]:
     return np.array([x.estimate for x in each]), ends
 
 
-def _along_passes(ax: Axes, along: Along, name: str, label: str, line: str, color: str) -> None:
+def _along_passes(
+    ax: Axes, along: Along, name: str, label: str, line: str, marker: str, color: str
+) -> None:
     """A line from the start on, with a band; units pale behind that of the change."""
     values = along.values[name]
     units = values[0] if len(values) == 1 else values.mean(axis=1)
     at = np.concatenate([[0.0], along.at])
     middle, ends = (np.insert(x, 0, 0.0, axis=-1) for x in _means(values))
+    points = marker if len(at) <= 21 else None
+    rows = np.stack([middle, *ends], axis=-1)
     if name == "change":
         for one in units:
             ax.plot(at, np.insert(one, 0, 0.0), color=color, linewidth=0.6, alpha=0.5)
-    marker = "." if len(at) <= 21 and line == "-" else None
-    ax.plot(at, middle, line, color=color, marker=marker, linewidth=1.4, label=label)
-    if name in ("change", "surrogate", "fresh"):
-        ax.fill_between(at, *ends, color=color, alpha=0.2, linewidth=0)
+    if name == "change" and points:
+        bars(ax, at, rows, color=color, line=line, marker=marker, label=label, width=1.3)
+    elif name in ("change", *_OBJECTIVE):
+        band(ax, at, rows, color=color, line=line, marker=points, label=label)
+    else:
+        ax.plot(
+            at, middle, color=color, linestyle=line, marker=points, linewidth=1.0, markersize=2.5,
+            label=label,
+        )  # fmt: skip
 
 
 def _along_tries(
@@ -83,10 +93,10 @@ def _panels(reward: Axes, gain: Axes, along: Along, agent: str) -> None:
     single = len(along.trials) == 1
     if along.search:
         _along_tries(reward, along, "change", "", "o", color, 0.0)
-        for place, (name, (label, _, marker, fresh)) in enumerate(_GAINS.items()):
-            if name in ("surrogate", "fresh"):  # a line search clips nothing
-                own = _GREY if fresh else color
-                _along_tries(gain, along, name, label, marker, own, 0.3 * (0.5 - place))
+        for place, name in enumerate(_OBJECTIVE):  # a line search clips nothing
+            label, _, marker, fresh = _GAINS[name]
+            own = _GREY if fresh else color
+            _along_tries(gain, along, name, label, marker, own, 0.3 * (0.5 - place))
         for ax in (reward, gain):
             ax.set_xscale("log", base=2)
             ax.set_xlim(2.0, along.at.min() / 2)
@@ -94,17 +104,25 @@ def _panels(reward: Axes, gain: Axes, along: Along, agent: str) -> None:
         gain.set_xlabel("fraction of the step that is tried")
     else:
         unit = "updates" if single else "trials"
-        _along_passes(reward, along, "change", f"mean, 95 % over {unit}", "-", color)
-        for name, (label, line, _, fresh) in _GAINS.items():
-            _along_passes(gain, along, name, label, line, _GREY if fresh else color)
+        _along_passes(reward, along, "change", f"mean, 95 % over {unit}", "-", "o", color)
+        gains, others = (along.values[name] for name in ("surrogate", "unclipped"))
+        apart = np.nanmax(np.abs(gains - others)) > 0.02 * np.nanmax(np.abs(gains))
+        for name, (label, line, marker, fresh) in _GAINS.items():
+            if apart or name in _OBJECTIVE:
+                own = _GREY if fresh else color
+                _along_passes(gain, along, name, label, line, marker, own)
         gain.set_xlabel("passes over the pairs")
+        for ax in (reward, gain):
+            ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True))
     for ax in (reward, gain):
         ax.axhline(0, color="black", linewidth=0.6)
         low, high = ax.get_ylim()
         entries = len(ax.get_legend_handles_labels()[1])
         ax.set_ylim(low, high + 0.1 * entries * (high - low))  # room for the legend
         ax.legend(fontsize=6, loc="upper left", handlelength=3)
-    reward.set_title(shown(agent), fontsize=8)
+    counts = along.values["trajectories"]
+    each = f"{counts[np.isfinite(counts)].mean():.0f}"
+    reward.set_title(f"{shown(agent)}: {each} trajectories at a point", fontsize=8)
 
 
 @mpl.rc_context(STYLE)
@@ -126,17 +144,20 @@ def update_figure(data: xr.Dataset, iteration: int, n: int, measure: str = "retu
         else:
             axes[0, column].set_title(f"{shown(agent)}: not computed", fontsize=8)
     what = "discounted return" if measure == "discounted" else "return"
-    axes[0, 0].set_ylabel(f"change of the mean {what}")
-    axes[1, 0].set_ylabel("gain of the surrogate")
+    axes[0, 0].set_ylabel(f"change of the mean\n{what} [reward]")
+    axes[1, 0].set_ylabel("gain of the surrogate\n[std of the advantage]")
+    for above, below in axes.T:
+        above.set_xlabel(below.get_xlabel())
     trials = data.sizes["trial"]
-    figure.suptitle(
-        f"{spec_of(data).get('task', '')}: {', '.join(shown(a) for a in agents)}, iteration "
-        f"{iteration}: {data.sizes['update']} updates from {n} pairs of each of {trials} trial(s)"
-        "\npale: "
+    many = "s" * (trials > 1)
+    caption(
+        figure,
+        headline(data, f"updates at iteration {iteration}, from {n} pairs each"),
+        f"{data.sizes['update']} independent updates of each of {trials} trial{many}. Pale: "
         + ("means of trials" if trials > 1 else "updates")
-        + "; bands and bars: 95 % over "
+        + "; bold: their mean; bands and bars: 95 % intervals over "
         + ("trials" if trials > 1 else "updates")
+        + ". Fresh pairs: as many others, of the same policy."
         + (f"\n{blown}" if (blown := divergence_note(data)) else ""),
-        fontsize=7,
     )
     return figure

@@ -115,9 +115,10 @@ def _variance_lines(data: xr.Dataset) -> list[str]:
             cells.append(f"{text} {float(one['pairwise_cosine'].sel(n=n)):+.2f}".rjust(38))
         fit = float(own["fit_error"].sel(measure="explained_variance"))
         lines.append(_place(at) + "".join(cells) + f"{fit:>6.2f}")
-    total = data.sizes["agent"] * data.sizes["iteration"] * data.sizes["trial"]
+    agents = data.sizes["agent"] * data.sizes["trial"]
+    total = f"{agents * data.sizes['iteration']} checkpoints of {agents} agents"
     lines += [
-        f"{b}: less than the value net's in {below[b]} of {total} agents, more in {above[b]} (95 %)"
+        f"{b}: less than the value net's in {below[b]} of {total}, more in {above[b]} (95 %)"
         for b in others
     ]
     return lines
