@@ -2,8 +2,8 @@
 
 The method is that of ARPACK (and SciPy's ``eigsh``), which a test compares: Lanczos with full
 orthogonalisation, restarted with the best Ritz vectors. It is here because ``eigsh`` works on the
-threads of BLAS, whose number changes the order of its sums: with 29,410 parameters other bits on
-one and two of them.
+threads of BLAS, whose number changes the order of its sums: with 29,000 parameters it has given
+other bits on two of them than on one.
 """
 
 from __future__ import annotations
