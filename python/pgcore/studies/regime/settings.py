@@ -15,6 +15,7 @@ from pgcore.base.errors import (
     check_seed,
 )
 from pgcore.learning.algorithms import ALGORITHMS
+from pgcore.studies.gradient.cells import LEAST_STEP_PAIRS
 from pgcore.studies.gradient.study import GradientStudy
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.step.study import StepStudy
@@ -124,7 +125,7 @@ class RegimeStudy:
             pairs=(pairs,),
             estimates=self.estimates,
             true_pairs=self.true_pairs,
-            true_step_pairs=pairs,
+            true_step_pairs=max(pairs, 2 * LEAST_STEP_PAIRS),
             largest_step=0,
             seed=self.seed,
             sampling=sampling,
