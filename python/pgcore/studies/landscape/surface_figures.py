@@ -192,7 +192,7 @@ def _figure(rows: Sequence[Sequence[Panel]], data: xr.Dataset, title: str) -> Fi
             surface_panel(figure.add_axes(place, projection="3d"), panel, names)
     if not rows:
         figure.text(0.5, 0.3, "no map is computed", ha="center", fontsize=8)
-    figure.text(0.5, 1 - 0.1 / height, title, ha="center", va="top", fontsize=7)
+    figure.suptitle(title, y=1 - 0.1 / height, va="top", fontsize=7)
     return figure
 
 
