@@ -61,7 +61,8 @@ def draw_overview(folder: Path) -> None:
 
 def main(command: Command) -> None:
     names = names_in(command.out)
-    pictures = {p.name for p in command.out.glob("*.png")}
+    found = command.out.glob("*.png")  # beside a .json they are of a script of their own
+    pictures = {p.name for p in found if not p.with_suffix(".json").exists()}
     for name in names:
         if name.startswith(command.names):
             draw_one(name, command.out)
