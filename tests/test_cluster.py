@@ -53,7 +53,10 @@ def elsewhere(runs, tmp_path_factory):
 def scheduler(request):
     """The address of a running scheduler with some workers."""
     with LocalCluster(
-        n_workers=request.param, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=request.param,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",
     ) as cluster:
         yield cluster.scheduler_address
 

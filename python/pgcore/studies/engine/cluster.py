@@ -86,7 +86,7 @@ def shared_cluster(address: str | None) -> Iterator[str | None]:
         n_workers=count,
         threads_per_worker=max(1, default_threads() // count),
         processes=True,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any free port, so that two clusters may be there
     ) as workers:
         yield workers.scheduler_address
 
