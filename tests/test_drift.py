@@ -226,7 +226,7 @@ def test_an_interruption_leaves_whole_cells_and_no_worker(measured, monkeypatch,
     with pytest.raises(KeyboardInterrupt):
         drift.main(more)
     left = list((tmp_path / "cells").iterdir())
-    assert 1 <= len(left) < 14
+    assert 1 <= len(left) < 8  # two workers of four cells, had they gone on
     for file in left:
         assert file.name.startswith(".") or len(json.loads(file.read_text())["returns"]) == 100
     assert not more.out.with_suffix(".json").exists()
