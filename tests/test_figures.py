@@ -26,11 +26,8 @@ from pgcore.studies.learning_figure import running_mean
 from pgcore.studies.style import _LOOKS, FEW, THREE_LOOKS, bars, look_of, new_figure, trials_panel
 
 sys.path.append(str(ROOT / "experiments"))
-import learning_curves
 import overview
-import redraw
 from pack import study
-from PIL import Image
 
 KEPT = ROOT / "experiments" / "results"
 
@@ -310,35 +307,3 @@ def test_colours_differ_in_grey_and_without_green_or_red_cones():
     red, green = "#e04040", "#48803c"  # clear to most, and known not to be to some
     assert np.linalg.norm(lab(red) - lab(green)) > 80
     assert np.linalg.norm(lab(red, "deuteranopia") - lab(green, "deuteranopia")) < 35
-
-
-def test_what_is_kept_is_drawn_again_by_one_command(runs, tmp_path, capsys):
-    """A study and learning curves; a picture without a dataset is named and left alone."""
-    (tmp_path / "kept").mkdir()
-    for path in KEPT.glob("hopper-value-cut-*.zarr.zip"):
-        (tmp_path / "kept" / path.name).write_bytes(path.read_bytes())
-    out = tmp_path / "kept" / "hopper-learning"
-    learning_curves.main(learning_curves.Command(tuple(runs), out))
-    table = out.with_suffix(".txt").read_text()
-    for path in (tmp_path / "kept").iterdir():
-        if path.suffix != ".zip":
-            path.unlink()
-    (tmp_path / "kept" / "other.png").write_bytes(b"a picture")
-    redraw.main(redraw.Command(out=tmp_path / "kept"))
-    names = {p.name for p in (tmp_path / "kept").iterdir() if p.suffix != ".zip"}
-    assert names == {
-        *("other.png", "hopper-learning.png", "hopper-learning.txt"),
-        *("hopper-value-cut-summary.txt", "hopper-value-cut-value_errors.png"),
-    }
-    assert out.with_suffix(".txt").read_text() == table
-    said = capsys.readouterr().out
-    assert said.endswith("no dataset is kept, so that these stay as they are:\n  other.png\n")
-    with Image.open(out.with_suffix(".png")) as image:
-        assert image.mode == "P" and image.width > 600
-
-
-def test_every_kept_picture_but_the_oldest_has_its_dataset():
-    sources = (*(f"{name}-" for name in redraw.names_in(KEPT)), "overview")
-    drawn = (p for p in KEPT.glob("*.png") if not p.with_suffix(".json").exists())
-    without = {p.name for p in drawn if not p.name.startswith(sources)}
-    assert without <= {f"{task}-learning.png" for task in ("hopper", "humanoid", "walker")}

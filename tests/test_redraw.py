@@ -1,0 +1,45 @@
+"""What is kept of results is drawn again from its datasets."""
+
+import sys
+
+from PIL import Image
+
+from conftest import ROOT
+
+sys.path.append(str(ROOT / "experiments"))
+import learning_curves
+import redraw
+
+KEPT = ROOT / "experiments" / "results"
+
+
+def test_what_is_kept_is_drawn_again_by_one_command(runs, tmp_path, capsys):
+    """A study and learning curves; a picture without a dataset is named and left alone."""
+    (tmp_path / "kept").mkdir()
+    for path in KEPT.glob("hopper-value-cut-*.zarr.zip"):
+        (tmp_path / "kept" / path.name).write_bytes(path.read_bytes())
+    out = tmp_path / "kept" / "hopper-learning"
+    learning_curves.main(learning_curves.Command(tuple(runs), out))
+    table = out.with_suffix(".txt").read_text()
+    for path in (tmp_path / "kept").iterdir():
+        if path.suffix != ".zip":
+            path.unlink()
+    (tmp_path / "kept" / "other.png").write_bytes(b"a picture")
+    redraw.main(redraw.Command(out=tmp_path / "kept"))
+    names = {p.name for p in (tmp_path / "kept").iterdir() if p.suffix != ".zip"}
+    assert names == {
+        *("other.png", "hopper-learning.png", "hopper-learning.txt"),
+        *("hopper-value-cut-summary.txt", "hopper-value-cut-value_errors.png"),
+    }
+    assert out.with_suffix(".txt").read_text() == table
+    said = capsys.readouterr().out
+    assert said.endswith("no dataset is kept, so that these stay as they are:\n  other.png\n")
+    with Image.open(out.with_suffix(".png")) as image:
+        assert image.mode == "P" and image.width > 600
+
+
+def test_every_kept_picture_but_the_oldest_has_its_dataset():
+    sources = (*(f"{name}-" for name in redraw.names_in(KEPT)), "overview")
+    drawn = (p for p in KEPT.glob("*.png") if not p.with_suffix(".json").exists())
+    without = {p.name for p in drawn if not p.name.startswith(sources)}
+    assert without <= {f"{task}-learning.png" for task in ("hopper", "humanoid", "walker")}
