@@ -198,15 +198,34 @@ def test_a_true_step_of_an_older_pgcore_opens(swept, tmp_path):
     assert re.search(r"\]\s+-\s+\d", line)  # a dash where the split of the true step is
 
 
-def test_the_kept_study_opens_and_makes_its_table():
-    path = ROOT / "experiments" / "results" / "hopper-gradient.zarr.zip"
+def kept(task):
+    """A kept study, with what follows from it."""
+    path = ROOT / "experiments" / "results" / f"{task}-gradient.zarr.zip"
     with zarr.storage.ZipStore(path, mode="r") as store:
-        data = gradient_quantities(xr.open_zarr(store, consolidated=False).load())
+        return gradient_quantities(xr.open_zarr(store, consolidated=False).load())
+
+
+@pytest.mark.parametrize(
+    ("task", "trials", "lines"),
+    [
+        (
+            "hopper",
+            3,
+            [r"ppo +0 +all +0.79 \[0.72, 0.87\] ", "ppo +300 .* inf \\[0, inf\\] 2 unseen "],
+        ),
+        ("humanoid", 2, ["trpo +0 +all .* inf \\[0, inf\\] 2 unseen "]),  # in no trial
+    ],
+)
+def test_kept_studies_open_and_make_their_tables(task, trials, lines):
+    data = kept(task)
     table = figures.gradient_table(data)
-    agents = table.split("\nsteps ")[0]
-    assert re.search(r"^ppo +300 +all .* inf \[\S+, inf\] 2 unseen +", agents, re.MULTILINE)
-    assert re.search(r"^ppo +0 +all +0.79 \[0.72, 0.87\] ", agents, re.MULTILINE)
-    assert "median" not in table and few_trials(3)[0] in table
+    for line in lines:
+        assert re.search(f"^{line}", table.split("\nsteps ")[0], re.MULTILINE), line
+    assert "median" not in table and few_trials(trials)[0] in table
+    own = data.sel(agent="ppo", iteration=0)
+    expected = np.exp(np.log(own["true_norm"].values).mean())
+    assert float(own["true_norm_over_trials"]) == pytest.approx(expected)
+    assert own["true_norm_over_trials_low"] < expected < own["true_norm_over_trials_high"]
 
 
 def test_the_table_says_of_how_many_trials_it_speaks(swept, whole):

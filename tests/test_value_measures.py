@@ -141,7 +141,7 @@ def test_the_intervals_of_the_parts_of_a_misfit_cover_them(draw, mean):
     generator = np.random.default_rng(3)
     hits, repeats = np.zeros(3), 600
     for _ in range(repeats):
-        parts = misfit_parts(*states(generator, 20, draw, mean, noise=0.1))
+        parts = misfit_parts(*states(generator, 20, draw, mean))
         for i, truth in enumerate((mean, mean**2, 0.3)):
             middle, low, high = parts[3 * i : 3 * i + 3]
             assert low <= middle <= high
