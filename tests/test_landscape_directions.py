@@ -170,7 +170,7 @@ def test_a_line_leads_to_another_checkpoint_with_its_statistics(runs, tmp_path):
     ]
     torch.testing.assert_close(*means, rtol=1e-4, atol=1e-5)  # float32 networks
     title = figures.contour_figure(data, "ppo", 0, 128).get_suptitle()
-    assert "the way to 2" in title
+    assert "the way to iteration 2" in title
 
 
 def test_a_way_that_cannot_be_taken_is_refused(runs, linear, tmp_path):

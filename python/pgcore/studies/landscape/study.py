@@ -70,7 +70,8 @@ class LandscapeStudy(LandscapeSettings):
 
     def _said(self) -> dict[str, Any]:
         """What tables and figures say of the axes beside the settings."""
-        towards = {"towards": Path(self.towards).name} if self.towards else {}
+        other = f"iteration {self.towards}" if self.towards.isdigit() else Path(self.towards).name
+        towards = {"towards": other} if self.towards else {}
         return towards | ({"scouted": "twice the distance of the fall"} if self.scouted else {})
 
     def _identities(self, agents: Agents) -> dict[str, str]:

@@ -56,7 +56,7 @@ def axis_names(data: xr.Dataset) -> tuple[str, str]:
 def range_text(data: xr.Dataset) -> str:
     """How far the axes go, and who chose that."""
     axes = (data[name].values for name in ("step_scale", "random_scale"))
-    ends = " and ".join(f"{axis[0]:g} to {axis[-1]:g}" for axis in axes)
+    ends = " and ".join(f"{axis[0]:g} to {axis[-1]:g}" for axis in axes if len(axis) > 1)
     said = data.attrs.get("scouted")
     chosen = f", the second chosen from a scout line ({said} of the reward)" if said else ""
     return f"axes {ends}{chosen}"
@@ -113,5 +113,6 @@ def title_of(data: xr.Dataset, agent: str, trial: int, source: int | None = None
     task = spec_of(data).get("task", "")
     first = f"{task}, {shown(agent)}, trial {trial}{step}; {noise_text(data)}"
     note = f"\n{blown}" if (blown := divergence_note(data)) else ""
-    units = "; ".join(names_of(data))
+    long = [len(data[name]) > 1 for name in ("step_scale", "random_scale")]
+    units = "; ".join(name for name, drawn in zip(names_of(data), long, strict=True) if drawn)
     return f"{first}\nunits: {units}; {range_text(data)}{note}"
