@@ -400,10 +400,9 @@ def test_on_a_cluster_to_the_same_bits(runs, tmp_path):
     assert_same_dataset(here, there)
 
 
-@pytest.mark.parametrize("head", ["softplus", "clamp, tanh"])
-def test_other_heads_algorithms_and_sizes_stand_side_by_side(tmp_path, head):
+def test_other_heads_algorithms_and_sizes_stand_side_by_side(tmp_path):
     agents = {
-        "a2c": small_agent("a2c", **HEADS[head]),
+        "a2c": small_agent("a2c", **HEADS["softplus, tanh"]),
         "linear": small_agent("trpo", hidden=()),
     }
     options = {**SMALL, "iterations": None}
