@@ -13,7 +13,6 @@ sys.path.append(str(ROOT / "experiments"))
 import numbers_in_docs
 from pack import keep, opened
 from quoted.landscapes import pooled_change
-from quoted.studies import misfit_parts
 from quoted.writing import effect, number, significant, span
 
 EARLY = "updates.a2c.change"
@@ -83,21 +82,6 @@ def test_how_numbers_are_written():
     assert significant(0.0123) == "0.012" and span([0.031, np.nan, 0.184]) == "0.03 to 0.18"
     assert effect((-3.0, -5.0, -1.0)).startswith("lowers it (-3 [-5, -1])")
     assert effect((3.0, -5.0, 11.0)).startswith("does not clearly change it")
-
-
-def test_the_parts_of_a_misfit_are_those_that_were_put_in():
-    """A network that is off by a constant, and one by plus and minus, against exact values."""
-    values = np.random.default_rng(0).normal(0, 2, 400)
-    variance, exact = values.var(ddof=1), np.zeros(400)
-    whole, mean, rest = misfit_parts(values + 1.5, values, exact)
-    np.testing.assert_allclose(
-        [whole, mean, rest], [2.25 / variance, 2.25 / variance, 0], atol=1e-12
-    )
-    errors = np.tile([0.5, -0.5], 200)
-    whole, mean, rest = misfit_parts(values + errors, values, exact)
-    np.testing.assert_allclose(
-        [whole, mean, rest], [0.25 / variance, 0, 0.25 / variance], atol=1e-12
-    )
 
 
 def test_maps_of_one_step_are_pooled_by_trajectories():

@@ -142,16 +142,17 @@ def late_errors(data: xr.Dataset) -> xr.DataArray:
 def _misfits(data: xr.Dataset) -> dict[str, str]:
     """Errors against Monte Carlo values, in mean and rest, as percents of the variance of value."""
     data = data.sel(iteration=data["value"].notnull().any(["agent", "trial", "state"]))
-    parts = xr.apply_ufunc(
-        misfit_parts, data["value_net"], data["value"], data["value_error"],
-        input_core_dims=[["state"]] * 3, output_core_dims=[["part"]], vectorize=True,
-    )  # fmt: skip
-    found = {}
-    for agent in AGENTS:
-        for place, part in enumerate(("all", "mean", "rest")):
-            values = 100 * parts.sel(agent=agent).isel(part=place)
-            found[f"misfit.{agent}.{part}"] = f"{_percents(values)} %"
-    over_half = int((parts.isel(part=1) > parts.isel(part=2)).sum())
+    parts = {
+        "all": data["value_net_misfit"],
+        "mean": data["value_net_squared_mean_error"],
+        "rest": data["value_net_misfit_rest"],
+    }
+    found = {
+        f"misfit.{agent}.{part}": f"{_percents(100 * values.sel(agent=agent))} %"
+        for agent in AGENTS
+        for part, values in parts.items()
+    }
+    over_half = int((parts["mean"] > parts["rest"]).sum())
     fitted, below = data["fitted_misfit"], "below 20 %"
     counts = {n: int((data[f"{n}_misfit_high"] < 0.2).sum()) for n in ("fitted", "value_net")}
     iterations = data.sizes["iteration"]
@@ -169,22 +170,6 @@ def _percents(values: xr.DataArray) -> str:
     """A range of percents, small ones with a digit more."""
     low, high = float(values.min()), float(values.max())
     return " to ".join(number(x, 1 if abs(x) < 1 else 0) for x in (low, high))
-
-
-def misfit_parts(prediction: np.ndarray, values: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Mean squared error over the variance of value; its part by the mean error; the rest.
-
-    All are freed of the noise of the Monte Carlo values, and the square of the mean error of what
-    so few states add to it; that one is 0 at least.
-
-    Args:
-        prediction, values, errors: [states], Monte Carlo values and their standard errors.
-    """
-    noise, error = np.square(errors).mean(), prediction - values
-    variance = values.var(ddof=1) - noise
-    whole = np.square(error).mean() - noise
-    mean = max(error.mean() ** 2 - error.var(ddof=1) / len(error), 0.0)
-    return np.array([whole, mean, whole - mean]) / variance
 
 
 def _variances(data: dict[str, xr.Dataset], results: Path) -> dict[str, str]:
