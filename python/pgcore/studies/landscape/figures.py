@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,8 @@ def filled_panel(ax: Axes, surface: xr.DataArray, cmap: str, label: str) -> Axes
     colours = ax.contourf(x, y, z, levels=levels, cmap=cmap, norm=norm)
     bar = ax.figure.colorbar(colours, ax=ax, shrink=0.95, spacing="uniform")
     shown = [float(x) for x in levels[:: max(1, len(levels) // 6)]]
-    bar.set_ticks(shown, labels=[f"{x:.0f}" if abs(x) >= 100 else f"{x:.3g}" for x in shown])
+    digits = max(0, 1 - math.floor(math.log10(float(np.ptp(levels)) / len(shown))))
+    bar.set_ticks(shown, labels=[f"{x:.{digits}f}" for x in shown])
     bar.ax.tick_params(labelsize=5.5)
     bar.set_label(label, fontsize=6)
     for axis in (ax.xaxis, ax.yaxis):
