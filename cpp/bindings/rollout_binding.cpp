@@ -16,7 +16,7 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
                  const py::dict& kind, const py::array& member, const py::array& stream_ids,
                  std::uint64_t seed, bool deterministic, const std::string& action_map,
                  int num_threads, const Normalizer& normalizer, py::ssize_t steps, bool watch,
-                 const States& start, bool keep_end) {
+                 const States& start, bool keep_end, bool keep_states) {
   Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
             num_threads);
   use_normalizer(call, normalizer);
@@ -66,7 +66,13 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
                         warnings.mutable_data(),
                         reward_fault.mutable_data(),
                         {},
-                        {}};
+                        {},
+                        nullptr};
+  const py::ssize_t kept = keep_states ? S : 0;
+  const auto state_size =
+      static_cast<py::ssize_t>(mj_stateSize(&task.task.model(), mjSTATE_INTEGRATION));
+  auto states = zeros<double>({kept, steps, state_size});
+  if (keep_states) out.states = states.mutable_data();
   if (watch) {
     out.seen = {seen_count.mutable_data(), seen_mean.mutable_data(), seen_m2.mutable_data()};
   }
@@ -96,6 +102,7 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   result["reward_fault"] = reward_fault;
   result["seen"] = py::make_tuple(seen_count, seen_mean, seen_m2);
   result["end"] = py::make_tuple(end_simulator, end_trajectory, end_step);
+  result["states"] = states;
   result["errors"] = to_python(errors);
   return result;
 }
@@ -225,7 +232,7 @@ void bind_rollout(py::module_& m) {
         py::arg("kind"), py::arg("member"), py::arg("stream_ids"), py::arg("seed"),
         py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
         py::arg("normalizer"), py::arg("steps"), py::arg("watch"), py::arg("start"),
-        py::arg("keep_end"));
+        py::arg("keep_end"), py::arg("keep_states"));
   m.def("evaluate", &evaluate_streams, py::kw_only(), py::arg("task"), py::arg("params"),
         py::arg("sizes"), py::arg("kind"), py::arg("member"), py::arg("stream_ids"),
         py::arg("seed"), py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),

@@ -73,6 +73,7 @@ struct TransitionBuffers {
   std::int64_t* reward_fault = nullptr;  // [S], the first reward term that was not finite; -1: none
   StreamMoments seen;                    // null: not wanted
   StreamStates end;                      // null: not wanted
+  double* states = nullptr;              // [S, T, N], mjSTATE_INTEGRATION at obs; null: not wanted
 };
 
 // Most bootstrap observations that a stream of `steps` can have.

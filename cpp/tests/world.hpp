@@ -105,7 +105,8 @@ struct Batch {
             warnings.data(),
             reward_fault.data(),
             {},
-            {}};
+            {},
+            nullptr};
   }
 
   // Whether the transitions of a stream are the same bits.

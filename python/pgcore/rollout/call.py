@@ -14,6 +14,7 @@ from pgcore.base.threads import chosen_threads
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
+from pgcore.tasks.task import Task
 
 ACTIONS = ("none", "clip")  # maps from the sampled action to what the task gets
 
@@ -96,9 +97,11 @@ def _checked_streams(streams: Any, members: int) -> I64:
     return np.repeat(np.arange(members), count)
 
 
-def check_transitions(task: AnyTask, streams: int, steps: int) -> None:
+def check_transitions(task: AnyTask, streams: int, steps: int, keep_states: bool) -> None:
     """ValueError where the transitions of a call cannot fit into memory."""
     pair = 12 * task.obs_dim + 4 * task.act_dim + 30
+    if keep_states and isinstance(task, Task):
+        pair += 16 * task.native.integration_size
     advice = "ask for fewer, or for fewer streams, in several calls"
     check_memory("steps", steps, float(streams) * steps * pair, advice)
 

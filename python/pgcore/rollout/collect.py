@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pgcore import _core
-from pgcore.base.arrays import I64
+from pgcore.base.arrays import F64, I64
 from pgcore.base.errors import (
     SimulationError,
     check_choice,
@@ -58,6 +58,7 @@ def _native_batch(
     steps: int,
     start: StreamStates | None,
     keep_end: bool,
+    keep_states: bool,
 ) -> RolloutBatch:
     raw = _core.collect(
         **arguments,
@@ -65,6 +66,7 @@ def _native_batch(
         watch=call.watched,
         start=None if start is None else (start.simulator, start.trajectory, start.step),
         keep_end=keep_end,
+        keep_states=keep_states,
     )
     used = np.arange(raw["bootstrap_step"].shape[1]) < raw["bootstrap_count"][:, None]
     stream = np.nonzero(used)[0]
@@ -79,6 +81,7 @@ def _native_batch(
         stream_ids=call.stream_ids,
         normalizer=call.normalizer,
         end=StreamStates(*raw["end"]) if keep_end else None,
+        **(_kept_states(arguments["task"], raw["states"]) if keep_states else {}),
         **{
             name: raw[name]
             for name in ("obs", "inputs", "actions", "log_probs", "rewards", "terminated")
@@ -90,6 +93,17 @@ def _native_batch(
     if errors:
         raise SimulationError([s for s, _ in errors], [text for _, text in errors], batch)
     return batch
+
+
+def _kept_states(native: _core.Task, states: F64) -> dict[str, F64]:
+    """Integration states [S, T, D], which begin with the time, and what of them has a name."""
+    qpos = states[..., 1 : 1 + native.nq]
+    qvel = states[..., 1 + native.nq : 1 + native.nq + native.nv]
+    return {
+        "states": states,
+        "qpos": np.ascontiguousarray(qpos),
+        "qvel": np.ascontiguousarray(qvel),
+    }
 
 
 def collect(
@@ -108,6 +122,7 @@ def collect(
     actions: str | None = None,
     start: StreamStates | LiveStreams | None = None,
     keep_end: bool = False,
+    keep_states: bool = False,
 ) -> RolloutBatch:
     """Run a policy stack and keep every transition.
 
@@ -140,6 +155,8 @@ def collect(
             task; None: at a reset. With equal seeds the two calls give what one would.
         keep_end: whether ``batch.end`` is wanted. Of a Gymnasium task it is the environments, open
             in this process, which then runs them all; no file can hold that.
+        keep_states: whether ``batch.states`` is wanted, the simulator's state at every observation.
+            Of native runs only.
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
@@ -153,12 +170,19 @@ def collect(
     steps = check_count("steps", steps)
     check_flag("deterministic", deterministic)
     call = check_call(policy, streams, stream_ids, seed, num_threads, normalizer, update_normalizer)
-    check_transitions(known, len(call.member), steps)
+    if check_flag("keep_states", keep_states) and (
+        backend == "python" or not isinstance(known, Task)
+    ):
+        raise ValueError(
+            "keep_states: expected a native run, got one in Python; leave it out, or take a native "
+            "task without backend='python'"
+        )
+    check_transitions(known, len(call.member), steps, keep_states)
     if backend != "python" and isinstance(known, Task):
         arguments = native_arguments(known, policy, call, call.live, deterministic, control)
         _check_course(known, backend, start, keep_end)
         states = start if isinstance(start, StreamStates) else None
-        return _native_batch(arguments, call, steps, states, keep_end)
+        return _native_batch(arguments, call, steps, states, keep_end, keep_states)
     _check_course(known, backend, start, keep_end)
     from pgcore.rollout import live, parallel, twin
 
