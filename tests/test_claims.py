@@ -131,3 +131,9 @@ def test_nothing_measured_is_untested(tmp_path, capsys):
 
 def test_a_rise_is_a_rise():
     assert RISES.says((3.0, 1.0, 5.0)) == "holds" and RISES.text() == "above 0"
+
+
+def test_the_kept_verdicts_are_those_of_the_kept_studies():
+    kept = json.loads((RESULTS / "claims.json").read_text())
+    assert claims.judged(RESULTS) == kept
+    assert {row["claim"] for row in kept} == {f"C{i}" for i in range(1, 15)}

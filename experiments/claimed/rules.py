@@ -111,9 +111,10 @@ class Part:
         return math.exp(distance) if self.rule.by_factors else distance
 
     def plain(self) -> dict[str, Any]:
-        """For JSON, where what is not finite is a text."""
-        value, low, high = (x if math.isfinite(x) else str(x) for x in self.ends)
-        far = self.resolves
+        """For JSON: six digits, which a sum in another order leaves; what is not finite a text."""
+        value, low, high, far = (
+            float(f"{x:.6g}") if math.isfinite(x) else str(x) for x in (*self.ends, self.resolves)
+        )
         return {
             "what": self.title,
             "value": value,
@@ -122,7 +123,7 @@ class Part:
             "trials": self.trials,
             "rule": self.rule.text(),
             "says": self.says,
-            "resolves": far if math.isfinite(far) else str(far),
+            "resolves": far,
         }
 
 
