@@ -3,7 +3,6 @@
 import contextlib
 import re
 import shlex
-import subprocess
 import sys
 
 import numpy as np
@@ -137,40 +136,6 @@ def test_the_example_study_runs(runs, tmp_path):
         sys.path.remove(str(tmp_path))
     np.testing.assert_array_equal(first["reward"].values, second["reward"].values)
     assert np.isfinite(first["reward"].values).all()
-
-
-def test_reproduce_prints_every_command():
-    for scale in ("demo", "laptop", "paper"):
-        out = subprocess.run(
-            [sys.executable, ROOT / "experiments" / "reproduce.py", "--scale", scale, "--dry-run"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for word in ("train", "learning_curves", "gradient", "value", "landscape"):
-            assert word in out
-
-
-def test_reproduce_goes_on_after_a_failure_and_stops_when_interrupted(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
-    import reproduce
-
-    def run(*statuses):
-        scripts = [
-            f"open({str(tmp_path / str(i))!r}, 'w'); raise SystemExit({status})"
-            for i, status in enumerate(statuses)
-        ]
-        commands = [[sys.executable, "-c", script] for script in scripts]
-        monkeypatch.setattr(reproduce, "commands", lambda scale, out: commands)
-        status = reproduce.main(reproduce.Command())
-        ran = sorted(int(p.name) for p in tmp_path.iterdir())
-        for path in tmp_path.iterdir():
-            path.unlink()
-        return status, ran
-
-    assert run(0, 1, 0) == (1, [0, 1, 2])
-    assert run(0, 130, 0) == (130, [0, 1])
-    assert run(0, 0) == (0, [0, 1])
 
 
 def test_what_is_kept_of_a_study_can_be_drawn_again(runs, tmp_path, monkeypatch):

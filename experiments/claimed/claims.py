@@ -75,9 +75,9 @@ def _mean(title: str, values: F64, rule: Rule) -> list[Part]:
     return [Part(title, ends, len(values), rule)]
 
 
-def _own(sources: Sources, task: str, kind: str, algorithm: str) -> xr.Dataset | None:
-    """The study of one algorithm."""
-    data = sources.study(task, kind)
+def _own(sources: Sources, task: str, algorithm: str, *kinds: str) -> xr.Dataset | None:
+    """The first study of some kinds that there is, of one algorithm."""
+    data = sources.study(task, *kinds)
     if data is None or algorithm not in data["agent"].values:
         return None
     return data.sel(agent=algorithm)
@@ -85,7 +85,7 @@ def _own(sources: Sources, task: str, kind: str, algorithm: str) -> xr.Dataset |
 
 def _at_own_pairs(sources: Sources, task: str, algorithm: str) -> xr.Dataset | None:
     """The gradient study at the n that is nearest to an iteration's pairs."""
-    data = _own(sources, task, "gradient", algorithm)
+    data = _own(sources, task, algorithm, "trials-gradient", "gradient")
     return None if data is None else data.sel(n=nearest_to_agents(data["n"].values))
 
 
@@ -158,7 +158,7 @@ def _errors(data: xr.Dataset, which: str, target: str) -> F64:
 
 
 def _c6(sources: Sources, task: str, algorithm: str) -> list[Part]:
-    data = _own(sources, task, "value", algorithm)
+    data = _own(sources, task, algorithm, "trials-value", "value")
     if data is None:
         return []
     return [
@@ -171,7 +171,7 @@ def _c6(sources: Sources, task: str, algorithm: str) -> list[Part]:
 
 
 def _c7(sources: Sources, task: str, algorithm: str) -> list[Part]:
-    data = _own(sources, task, "value-cut", algorithm)
+    data = _own(sources, task, algorithm, "trials-value-cut", "value-cut")
     if data is None:
         return []
     held, train = (_errors(data, which, "returns") for which in ("held-out", "train"))
@@ -180,7 +180,7 @@ def _c7(sources: Sources, task: str, algorithm: str) -> list[Part]:
 
 
 def _c8(sources: Sources, task: str, algorithm: str) -> list[Part]:
-    data = _own(sources, task, "value", algorithm)
+    data = _own(sources, task, algorithm, "baselines", "value")
     if data is None or "variance_ratio" not in data:
         return []
     late = _late(data)
@@ -205,7 +205,7 @@ def _c9(sources: Sources, task: str, algorithm: str) -> list[Part]:
 
 
 def _c10(sources: Sources, task: str, algorithm: str) -> list[Part]:
-    data = _own(sources, task, "landscape", algorithm)
+    data = _own(sources, task, algorithm, "landscape")
     if data is None:
         return []
     few = data["pairs"].values.min()
@@ -228,7 +228,7 @@ def _steps(data: xr.Dataset, iteration: int, n: int) -> Steps | None:
 
 
 def _c11(sources: Sources, task: str, algorithm: str) -> list[Part]:
-    data = _own(sources, task, "step", algorithm)
+    data = _own(sources, task, algorithm, "step")
     if data is None:
         return []
     n = nearest_to_agents(data["n"].values)
@@ -246,7 +246,7 @@ def _c11(sources: Sources, task: str, algorithm: str) -> list[Part]:
 
 
 def _c12(sources: Sources, task: str, algorithm: str) -> list[Part]:
-    data = _own(sources, task, "step", algorithm)
+    data = _own(sources, task, algorithm, "step-1000000", "step")
     if data is None or (n := int(data["n"].max())) < MANY_PAIRS:
         return []
     last = int(data["iteration"].max())
