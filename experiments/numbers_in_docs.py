@@ -19,6 +19,7 @@ from pathlib import Path
 
 import tyro
 from quoted.landscapes import maps, overview
+from quoted.steps import steps
 from quoted.studies import gradient, value
 from quoted.training import training, updates
 from quoted.verdicts import claims
@@ -34,6 +35,7 @@ TOPICS: dict[str, Callable[[Path], dict[str, str]]] = {
     "maps": maps,
     "overview": overview,
     "claims": claims,
+    "steps": steps,
 }
 MARK = re.compile(r"<!--n:(\w+)\.([\w.]+)-->(.*?)<!--/n-->", re.DOTALL)
 
