@@ -158,7 +158,7 @@ def _errors(data: xr.Dataset, which: str, target: str) -> F64:
 
 
 def _c6(sources: Sources, task: str, algorithm: str) -> list[Part]:
-    data = _own(sources, task, algorithm, "trials-value", "value")
+    data = _own(sources, task, algorithm, "trials-value", "trials-value-cut", "value")
     if data is None:
         return []
     return [
