@@ -1,5 +1,6 @@
 """Native vector environments: Gymnasium's own checks, parity with it, and with `collect`."""
 
+import dataclasses
 import warnings
 
 import gymnasium
@@ -23,10 +24,13 @@ MODES = list(AutoresetMode)
 
 
 def actions_of(env, steps, seed=0):
-    """Actions beyond the control range at times; float32, as a policy makes them."""
+    """Actions beyond the control range at times; numbers of float32, as a policy makes them.
+
+    As float64, since Gymnasium sums its costs in the dtype of the actions.
+    """
     rng = np.random.default_rng(seed)
     shape = (steps, *env.action_space.shape)
-    return rng.normal(0, 0.7, shape).astype(np.float32)
+    return rng.normal(0, 0.7, shape).astype(np.float32).astype(np.float64)
 
 
 class NativeStart(gymnasium.Wrapper):
@@ -107,9 +111,8 @@ def test_gymnasiums_checks_of_environments(mode):
 
 def test_it_goes_where_the_streams_of_collect_go():
     """Equal actions give equal bits, through resets and time limits, on 1 or 3 threads."""
-    task = pgcore.make_task(
-        pgcore.TaskSpec(**{**pgcore.make_task("Hopper-v4").spec.__dict__, "time_limit": 40})
-    )
+    spec = dataclasses.replace(pgcore.make_task("Hopper-v4").spec, time_limit=14)
+    task = pgcore.make_task(spec)
     batch = pgcore.collect(task, make_policy(task, 1, (8,)), 120, 5, seed=7, keep_states=True)
     assert batch.terminated.any() and batch.truncated.any()
     for threads in (1, 3):
@@ -218,7 +221,7 @@ def test_clipped_actions_are_what_costs_see():
         ({"num_envs": 0}, ValueError, "num_envs: expected an integer >= 1, got 0"),
         ({"num_envs": 10**12}, ValueError, "num_envs: expected what fits"),
         ({"autoreset_mode": "Never"}, ValueError, "autoreset_mode: expected one of NextStep"),
-        ({"actions": "wrap"}, ValueError, "actions: expected one of none, clip"),
+        ({"actions": "wrap"}, ValueError, "actions: expected one of none, clip, scale, tanh"),
         ({"observation_dtype": "int8"}, ValueError, "observation_dtype: expected one of"),
         ({"num_threads": 0}, ValueError, "num_threads"),
     ],

@@ -27,10 +27,10 @@ py::list reset(Environments& e, const py::array& mask, const py::array& obs, int
   return to_python(errors);
 }
 
-py::list step(Environments& e, const py::array& actions, bool clip, const py::array& obs,
-              const py::array& rewards, const py::array& terminated, const py::array& truncated,
-              const py::array& diverged, const std::optional<py::array>& final_obs,
-              int num_threads) {
+py::list step(Environments& e, const py::array& actions, const std::string& action_map,
+              const py::array& obs, const py::array& rewards, const py::array& terminated,
+              const py::array& truncated, const py::array& diverged,
+              const std::optional<py::array>& final_obs, int num_threads) {
   const py::ssize_t N = count(e), O = e.task().obs_dim(), A = e.task().act_dim();
   const auto act = checked<const double>(actions, "actions", "[N, A]", {N, A});
   StepBuffers out{.obs = checked<double>(obs, "obs", "[N, O]", {N, O}).data(),
@@ -40,11 +40,12 @@ py::list step(Environments& e, const py::array& actions, bool clip, const py::ar
                   .diverged = checked<bool>(diverged, "diverged", "[N]", {N}).data(),
                   .final_obs = nullptr};
   if (final_obs) out.final_obs = checked<double>(*final_obs, "final_obs", "[N, O]", {N, O}).data();
+  const ActionMap map = parse_action_map(action_map);
   std::vector<StreamError> errors;
   {
     // as in reset()
     const py::gil_scoped_release release;
-    errors = e.step(act, clip, out, num_threads);
+    errors = e.step(act, map, out, num_threads);
   }
   return to_python(errors);
 }
@@ -67,7 +68,7 @@ void bind_environments(py::module_& m) {
           },
           py::kw_only(), py::arg("mask"), py::arg("seeds"), py::arg("ids"))
       .def("reset", &reset, py::kw_only(), py::arg("mask"), py::arg("obs"), py::arg("num_threads"))
-      .def("step", &step, py::kw_only(), py::arg("actions"), py::arg("clip"), py::arg("obs"),
+      .def("step", &step, py::kw_only(), py::arg("actions"), py::arg("action_map"), py::arg("obs"),
            py::arg("rewards"), py::arg("terminated"), py::arg("truncated"), py::arg("diverged"),
            py::arg("final_obs"), py::arg("num_threads"))
       .def("states", [](Environments& e) {

@@ -58,11 +58,12 @@ void Environments::begin(Environment& e, double* obs) const noexcept {
   e.due = false;
 }
 
-StepResult Environments::advance(Environment& e, const double* action, bool clip) const noexcept {
+StepResult Environments::advance(Environment& e, const double* action,
+                                 ActionMap map) const noexcept {
   ++e.address.step;
   if (e.lost) return StepResult::divergence(1);
   std::copy_n(action, task_->act_dim(), workspace.action.data());
-  if (clip) task_->clip(workspace.action.data());
+  task_->map(map, workspace.action.data());
   return task_->step(*e.data, workspace.action.data(), workspace.task.data());
 }
 
@@ -89,7 +90,7 @@ void Environments::step_one(const mjModel* /*m*/, mjData* /*d*/, int i, void* ar
 
   // the step, and what follows it: nothing after a divergence
   e.due = true;  // as in begin()
-  StepResult result = self.advance(e, job.actions + std::ptrdiff_t{i} * task.act_dim(), job.clip);
+  StepResult result = self.advance(e, job.actions + std::ptrdiff_t{i} * task.act_dim(), job.map);
   const auto limit = static_cast<std::uint32_t>(task.time_limit());
   const bool truncated = limit > 0 && e.address.step >= limit;
   e.lost = result.diverged;
@@ -111,14 +112,14 @@ std::vector<StreamError> Environments::reset(std::span<const bool> mask, double*
                                              int num_threads) {
   const auto held = lock();
   const StepBuffers out{.obs = obs};
-  Job job{this, mask.data(), nullptr, false, &out};
+  Job job{this, mask.data(), nullptr, ActionMap::kNone, &out};
   return run_streams(*pool_, all_.size(), num_threads, reset_one, &job);
 }
 
-std::vector<StreamError> Environments::step(std::span<const double> actions, bool clip,
+std::vector<StreamError> Environments::step(std::span<const double> actions, ActionMap map,
                                             const StepBuffers& out, int num_threads) {
   const auto held = lock();
-  Job job{this, nullptr, actions.data(), clip, &out};
+  Job job{this, nullptr, actions.data(), map, &out};
   return run_streams(*pool_, all_.size(), num_threads, step_one, &job);
 }
 

@@ -47,8 +47,8 @@ class Environments {
 
   // One step of each with its action [N, A]; of one whose trajectory has ended, the first
   // observation of the next one, without a reward. Errors as above.
-  std::vector<StreamError> step(std::span<const double> actions, bool clip, const StepBuffers& out,
-                                int num_threads);
+  std::vector<StreamError> step(std::span<const double> actions, ActionMap map,
+                                const StepBuffers& out, int num_threads);
 
   // Doubles of an integration state, and that of every environment: out [N, size].
   std::size_t state_size() const noexcept;
@@ -69,7 +69,7 @@ class Environments {
     Environments* self;
     const bool* mask;
     const double* actions;
-    bool clip;
+    ActionMap map;
     const StepBuffers* out;
   };
 
@@ -78,7 +78,7 @@ class Environments {
 
   void begin(Environment& e, double* obs) const noexcept;
   void observe(Environment& e, double* obs) const noexcept;
-  StepResult advance(Environment& e, const double* action, bool clip) const noexcept;
+  StepResult advance(Environment& e, const double* action, ActionMap map) const noexcept;
   std::unique_lock<std::mutex> lock();
 
   const Task* task_;

@@ -57,7 +57,7 @@ class Environments:
         self,
         *,
         actions: F64,
-        clip: bool,
+        action_map: str,
         obs: F64,
         rewards: F64,
         terminated: Bool,

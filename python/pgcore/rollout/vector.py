@@ -17,7 +17,7 @@ from pgcore.base.arrays import F64, Bool
 from pgcore.base.errors import SimulationError, check_choice, check_count, check_seed, check_type
 from pgcore.base.memory import check_memory
 from pgcore.base.threads import chosen_threads
-from pgcore.rollout.call import chosen_actions
+from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.gymnasium import GymnasiumTask
 from pgcore.tasks.make import make_task
 from pgcore.tasks.task import Task, TaskSpec
@@ -46,8 +46,8 @@ def vector_env(
             observation in ``info["final_obs"]``; "Disabled", the caller resets by
             ``reset(options={"reset_mask": terminated | truncated})``.
         actions: what the task gets of an action: "none", the action itself (MuJoCo clamps it, but
-            costs see it whole, as in Gymnasium); "clip", clipped to the control range. Default:
-            "none".
+            costs see it whole, as in Gymnasium), "clip", "scale" or "tanh", as :func:`collect` has
+            them. Default: "none".
         num_threads: default: what affinity, cgroup and Slurm allow.
         observation_dtype: "float64", as in Gymnasium, or "float32".
 
@@ -66,10 +66,10 @@ def vector_env(
         modes = [m.value for m in AutoresetMode]
         autoreset_mode = AutoresetMode(check_choice("autoreset_mode", autoreset_mode, modes))
     dtype = check_choice("observation_dtype", observation_dtype, ("float64", "float32"))
-    clip = chosen_actions(task, actions) == "clip"
+    action_map = chosen_actions(task, actions)
     count = check_count("num_envs", num_envs)
     check_memory("num_envs", count, _LEAST_BYTES * count, "ask for fewer")
-    return NativeVectorEnv(task, count, autoreset_mode, clip, chosen_threads(num_threads), dtype)
+    return NativeVectorEnv(task, count, autoreset_mode, action_map, chosen_threads(num_threads), dtype)
 
 
 class NativeVectorEnv(VectorEnv):  # type: ignore[misc,type-arg]
@@ -89,7 +89,7 @@ class NativeVectorEnv(VectorEnv):  # type: ignore[misc,type-arg]
         task: Task,
         num_envs: int,
         autoreset_mode: AutoresetMode,
-        clip: bool,
+        action_map: str,
         num_threads: int,
         dtype: str,
     ) -> None:
@@ -97,7 +97,7 @@ class NativeVectorEnv(VectorEnv):  # type: ignore[misc,type-arg]
         self.metadata = {"autoreset_mode": autoreset_mode, "render_modes": []}
         self._same_step = autoreset_mode is AutoresetMode.SAME_STEP
         self._disabled = autoreset_mode is AutoresetMode.DISABLED
-        self._clip, self._dtype = clip, dtype
+        self._action_map, self._dtype = action_map, dtype
         _, low, high = zip(*task.native.action_table(), strict=True)
         box = gymnasium.spaces.Box
         self.single_action_space = box(np.float32(low), np.float32(high), dtype=np.float32)
@@ -175,7 +175,7 @@ class NativeVectorEnv(VectorEnv):  # type: ignore[misc,type-arg]
         final = np.zeros_like(obs) if self._same_step else None
         errors = self._native.step(
             actions=controls,
-            clip=self._clip,
+            action_map=self._action_map,
             obs=obs,
             rewards=rewards,
             terminated=terminated,
