@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pgcore import _core
-from pgcore.base.arrays import F64, I64
+from pgcore.base.arrays import I64
 from pgcore.base.errors import (
     SimulationError,
     check_choice,
@@ -81,7 +81,7 @@ def _native_batch(
         stream_ids=call.stream_ids,
         normalizer=call.normalizer,
         end=StreamStates(*raw["end"]) if keep_end else None,
-        **(_kept_states(arguments["task"], raw["states"]) if keep_states else {}),
+        states=raw["states"] if keep_states else None,
         **{
             name: raw[name]
             for name in ("obs", "inputs", "actions", "log_probs", "rewards", "terminated")
@@ -93,17 +93,6 @@ def _native_batch(
     if errors:
         raise SimulationError([s for s, _ in errors], [text for _, text in errors], batch)
     return batch
-
-
-def _kept_states(native: _core.Task, states: F64) -> dict[str, F64]:
-    """Integration states [S, T, D], which begin with the time, and what of them has a name."""
-    qpos = states[..., 1 : 1 + native.nq]
-    qvel = states[..., 1 + native.nq : 1 + native.nq + native.nv]
-    return {
-        "states": states,
-        "qpos": np.ascontiguousarray(qpos),
-        "qvel": np.ascontiguousarray(qvel),
-    }
 
 
 def collect(

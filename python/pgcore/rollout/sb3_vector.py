@@ -18,7 +18,7 @@ try:
     from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 except ImportError as error:
     raise ImportError(
-        "sb3_vec_env needs Stable-Baselines3, which is not installed: pip install 'pgcore[sb3]'"
+        "sb3_vec_env needs Stable-Baselines3, which is not installed: pip install stable-baselines3"
     ) from error
 
 

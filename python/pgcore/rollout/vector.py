@@ -69,7 +69,9 @@ def vector_env(
     action_map = chosen_actions(task, actions)
     count = check_count("num_envs", num_envs)
     check_memory("num_envs", count, _LEAST_BYTES * count, "ask for fewer")
-    return NativeVectorEnv(task, count, autoreset_mode, action_map, chosen_threads(num_threads), dtype)
+    return NativeVectorEnv(
+        task, count, autoreset_mode, action_map, chosen_threads(num_threads), dtype
+    )
 
 
 class NativeVectorEnv(VectorEnv):  # type: ignore[misc,type-arg]
