@@ -54,19 +54,18 @@ def vector_env(
     Raises:
         TypeError, ValueError: a bad argument, or a task that runs in Python.
     """
-    if isinstance(task, str | TaskSpec):
-        task = make_task(task)
-    if isinstance(task, GymnasiumTask):
+    known: Any = make_task(task) if isinstance(task, str | TaskSpec) else task
+    if isinstance(known, GymnasiumTask):
         raise ValueError(
-            f"task: expected a native task, got {task.id}, which runs in Python; use "
+            f"task: expected a native task, got {known.id}, which runs in Python; use "
             "gymnasium.make_vec for it"
         )
-    check_type("task", task, Task, "an id, a TaskSpec or what pgcore.make_task gives")
+    check_type("task", known, Task, "an id, a TaskSpec or what pgcore.make_task gives")
     if not isinstance(autoreset_mode, AutoresetMode):
         modes = [m.value for m in AutoresetMode]
         autoreset_mode = AutoresetMode(check_choice("autoreset_mode", autoreset_mode, modes))
     dtype = check_choice("observation_dtype", observation_dtype, ("float64", "float32"))
-    action_map = chosen_actions(task, actions)
+    action_map = chosen_actions(known, actions)
     count = check_count("num_envs", num_envs)
     check_memory("num_envs", count, _LEAST_BYTES * count, "ask for fewer")
     return NativeVectorEnv(
@@ -74,7 +73,7 @@ def vector_env(
     )
 
 
-class NativeVectorEnv(VectorEnv):  # type: ignore[misc,type-arg]
+class NativeVectorEnv(VectorEnv[Any, Any, Any]):
     """N environments of a native task, stepped on threads with Python's lock released.
 
     Made by :func:`vector_env`. Trajectory k of environment i starts where that of stream i of
@@ -102,7 +101,7 @@ class NativeVectorEnv(VectorEnv):  # type: ignore[misc,type-arg]
         self._action_map, self._dtype = action_map, dtype
         _, low, high = zip(*task.native.action_table(), strict=True)
         box = gymnasium.spaces.Box
-        self.single_action_space = box(np.float32(low), np.float32(high), dtype=np.float32)
+        self.single_action_space = box(*np.array([low, high], dtype=np.float32), dtype=np.float32)
         self.single_observation_space = box(-np.inf, np.inf, (task.obs_dim,), np.dtype(dtype).type)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
