@@ -19,7 +19,13 @@ from pgcore.studies.catalog import STUDIES
 from pgcore.studies.measures.variance import JUDGES, budget, restored_parts
 from pgcore.studies.variance.study import VarianceStudy
 
-SMALL = {"iterations": (0, 2), "trajectories": 10, "first_actions": 2, "fit_pairs": 3000}
+SMALL = {
+    "iterations": (0, 2),
+    "trajectories": 10,
+    "first_actions": 3,
+    "rests": 2,
+    "fit_pairs": 3000,
+}
 GAMMA = 0.9
 
 
@@ -139,7 +145,7 @@ def test_estimates_at_a_state_are_unbiased():
     found = restored_parts(eps, returns, np.full(B, 0.3), np.full(B, float(P)))
     # E|eps|² = 2, E[|eps|² q] = 2 and E[|eps|² q²] = 6; b* = 1
     expected = {"state": 1.0, "rest": 2 * 0.25, "pair": 6 - 0.6 * 2 + 0.09 * 2 + 0.5,
-                "excess": 2 * (1.0 - 0.3) ** 2}  # fmt: skip
+                "least": 6 - 2 + 0.5}  # fmt: skip
     for name, value in expected.items():
         x = found[name]
         assert abs(x.mean() - value) < 4 * x.std() / np.sqrt(B), name
@@ -151,7 +157,7 @@ def test_leaving_a_trajectory_out_is_measuring_without_it():
     N = 7
     lengths = draw.integers(1, 9, N).astype(float)
     G, square = draw.standard_normal((4, N, 5)), draw.random((4, N)) + 5
-    states = {name: draw.random(N) + 1 for name in ("rest", "state", "pair", "excess")}
+    states = {name: draw.random(N) + 1 for name in ("rest", "state", "pair", "least")}
 
     def stored(kept):
         own, g = lengths[kept], G[:, kept]
@@ -203,7 +209,7 @@ def test_figure_table_and_report_say_what_was_measured(measured, tmp_path):
     ("change", "name"),
     [
         ({"trajectories": 2}, "trajectories"),
-        ({"first_actions": 1}, "first_actions"),
+        ({"first_actions": 2}, "first_actions"),
         ({"rests": 1}, "rests"),
         ({"fit_pairs": 0}, "fit_pairs"),
     ],

@@ -16,6 +16,7 @@ with b*(s) = E[|∇ log π|² R | s] / E[|∇ log π|² | s] (Greensmith et al. 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,33 +32,39 @@ _FITTED = JUDGES.index("fitted value")
 
 
 def restored_parts(scores: F64, returns: F64, baseline: F64, trace: F64) -> dict[str, F64]:
-    """Unbiased estimates at B states, from J actions each and K returns after each of them.
+    """Unbiased estimates at B states, from J >= 3 actions each and K returns after each of them.
+
+    A square of a mean is a mean of products of different actions; what the other actions return is
+    taken off both, which changes no mean and leaves little of the noise.
 
     Args:
         scores: [B, J, P], ∇ log π(a|s).
         returns: [B, J, K].
-        baseline: [B], any value that does not depend on the above; near b*(s) the noise is least.
+        baseline: [B], the fitted value.
         trace: [B], E[|∇ log π|² | s], exactly.
 
     Returns:
-        By name, [B] each: ``rest``, E[|g - E[g|s,a]|² | s]; ``state``, |E[g|s]|²; ``pair``, E[|g|²
-        | s] with this baseline; ``excess``, by how much that is above what b*(s) would leave.
+        By name, [B] each: ``rest``, E[|g - E[g|s,a]|² | s]; ``state``, |E[g|s]|²; ``pair``,
+        E[|g|² | s] with the fitted value, and ``least`` with b*(s).
     """
-    J, K = returns.shape[1:]
-    size = np.square(scores).sum(-1)
-    centred = returns - baseline[:, None, None]
-    mean = centred.mean(2)
-
-    def squared_mean(x: F64) -> F64:
-        """|E x|² of J independent vectors [B, J, ...], from pairs of different ones."""
-        total = np.square(x.sum(1)).sum(-1) - np.square(x).sum((1, 2))
-        return np.asarray(total / (J * (J - 1)))
-
+    J = scores.shape[1]
+    size, mean = np.square(scores).sum(-1), returns.mean(2)
+    state, least = np.zeros(len(size)), np.zeros(len(size))
+    for j, m in itertools.combinations(range(J), 2):
+        two = [j, m]
+        others = np.delete(mean, two, axis=1).mean(1)[:, None]
+        shifted = mean[:, two] - others
+        product = (scores[:, j] * scores[:, m]).sum(-1)
+        state += product * shifted.prod(1)
+        second = size[:, two] * np.square(returns[:, two] - others[..., None]).mean(2)
+        least += second.mean(1) - (size[:, two] * shifted).prod(1) / trace
+    number = J * (J - 1) / 2
+    away = np.square(returns - baseline[:, None, None]).mean(2)
     return {
-        "rest": (size * returns.var(axis=2, ddof=1)).mean(1) if K > 1 else np.full(len(size), 0.0),
-        "state": squared_mean(scores * mean[..., None]),
-        "pair": (size * np.square(centred).mean(2)).mean(1),
-        "excess": squared_mean((size * mean)[..., None]) / trace,
+        "rest": (size * returns.var(axis=2, ddof=1)).mean(1),
+        "state": state / number,
+        "pair": (size * away).mean(1),
+        "least": least / number,
     }
 
 
@@ -106,7 +113,7 @@ def budget(of: Mapping[str, F64]) -> Budget:
     mean[:_FITTED] = mean[_FITTED]  # the same with every baseline at lambda = 1
     second = sums(of["square"]) / n
     scale = second[_FITTED] / mean_at_states("pair")
-    best = second[_FITTED] - mean[_FITTED] - scale * mean_at_states("excess")
+    best = scale * mean_at_states("least") - mean[_FITTED]
     pairs = np.insert(second - mean, _FITTED + 1, best, axis=0)
     total = np.insert(total, _FITTED + 1, np.nan, axis=0)
     rest = scale * mean_at_states("rest")

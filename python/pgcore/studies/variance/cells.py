@@ -36,7 +36,7 @@ VARIANCE: dict[str, tuple[tuple[str, ...], str, str]] = {
     "rest": (_EACH, "1", "there: E[|g - E[g|s,a]|² | s]"),
     "state": (_EACH, "1", "there: |E[g|s]|²"),
     "pair": (_EACH, "1", "there: E[|g|² | s] with the fitted value"),
-    "excess": (_EACH, "1", "there: by how much that is above what the best baseline leaves"),
+    "least": (_EACH, "1", "there: E[|g|² | s] with the best state baseline"),
     "fit_quality": ((), "1", "explained variance of the fitted value, on other returns"),
     "trajectories": ((), "1", "trajectories, and continuations of states"),
     "diverged": ((), "1", "of these, those that a simulation which blew up has ended"),

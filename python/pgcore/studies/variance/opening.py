@@ -38,7 +38,7 @@ NUMBERS: dict[str, tuple[str, str, Any]] = {
     "total_left": ("1", "tr Σ against that without a baseline", geometric_over_trials),
     "pairs_left": ("1", "the pairs' part against that without a baseline", geometric_over_trials),
 }
-_READ = ("length", "square", "own", "to_sum", "to_weighted", "rest", "state", "pair", "excess")
+_READ = ("length", "square", "own", "to_sum", "to_weighted", "rest", "state", "pair", "least")
 
 
 def open_variance(out: str | Path) -> xr.Dataset:

@@ -42,14 +42,14 @@ class VarianceStudy:
     iterations: tuple[int, ...] | None = None
     trials: int | None = None
     trajectories: int = 400
-    first_actions: int = 4
+    first_actions: int = 6
     rests: int = 2
     fit_pairs: int = 200_000
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_count("trajectories", self.trajectories, 10, _MOST_TRAJECTORIES)
-        check_count("first_actions", self.first_actions, 2, 1000)
+        check_count("first_actions", self.first_actions, 3, 1000)
         check_count("rests", self.rests, 2, 1000)
         check_count("fit_pairs", self.fit_pairs)
         Sampling().check_pairs(fit_pairs=self.fit_pairs)
