@@ -108,7 +108,8 @@ def test_squared_scores_and_their_mean_are_those_of_the_gradients(head):
     got = score_squares(policy, x, a)[0].numpy()
     np.testing.assert_allclose(got, np.square(each).sum(1), rtol=2e-5)  # float32
     state = np.repeat(batch.inputs[:, :1], 40_000, axis=1)
-    there = policy.distribution(torch.from_numpy(state[:, :1]))
+    with torch.no_grad():
+        there = policy.distribution(torch.from_numpy(state[:, :1]))
     noise = np.random.Generator(np.random.Philox(key=1)).standard_normal((1, 40_000, 2))
     drawn = there.sample(torch.from_numpy(noise.astype(np.float32)))
     sizes = score_squares(policy, torch.from_numpy(state), drawn)[0].double().numpy()

@@ -10,6 +10,7 @@ import torch
 
 from pgcore.agent import Agent
 from pgcore.base.arrays import F32, F64, I64
+from pgcore.base.seeds import derive_seed
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning.advantages import batch_values
 from pgcore.policies.fisher import fisher_traces, score_squares
@@ -67,18 +68,25 @@ class Variance:
             agent, self.fit_pairs, seed, sampling, num_threads, limited=True
         )
         seed = self.agents.seed(at, self.seed, "variance trajectories")
+        found = self.measured(agent, fitted, seed, num_threads)
+        return {**found, "fit_quality": errors[MEASURES.index("explained_variance")]}
+
+    def measured(
+        self, agent: Agent, fitted: ValueNet, seed: int, num_threads: int
+    ) -> dict[str, F64 | float]:
+        """All but the fit: of trajectories from a seed, and a state of each."""
+        own = agent.judgement
+        sampling = Sampling(gamma=own.gamma, lam=own.lam)
         found, diverged = _trajectories(
             agent, self.trajectories, seed, sampling, fitted, num_threads
         )
-        bits = np.random.Philox(key=self.agents.seed(at, self.seed, "variance states"))
-        lengths = found["length"].astype(np.int64)
-        steps = np.random.Generator(bits).integers(0, lengths)
+        bits = np.random.Philox(key=derive_seed(seed, "states"))
+        steps = np.random.Generator(bits).integers(0, found["length"].astype(np.int64))
         restored, blown = self._restored(agent, steps, seed, own.gamma, fitted, num_threads)
         return {
             **found,
             **restored,
             "step": steps.astype(np.float64),
-            "fit_quality": errors[MEASURES.index("explained_variance")],
             "trajectories": float(self.trajectories * (1 + self.first_actions * self.rests)),
             "diverged": diverged + blown,
         }
