@@ -36,8 +36,8 @@ struct StreamPlan {
   std::span<const std::int64_t> member;      // [S]
   std::span<const std::int64_t> stream_ids;  // [S], each in [0, 2^32)
   std::uint64_t seed;
-  bool deterministic;  // act by the mean
-  bool clip_actions;   // to the control range, ahead of the task, whose costs see that
+  bool deterministic;    // act by the mean
+  ActionMap action_map;  // ahead of the task, whose costs see what it gives
   int num_threads;
 };
 

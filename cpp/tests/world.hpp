@@ -162,7 +162,7 @@ struct World {
   }
 
   StreamPlan plan(int threads) const {
-    return {task.get(), &policy, {}, member, ids, 5, false, false, threads};
+    return {task.get(), &policy, {}, member, ids, 5, false, ActionMap::kNone, threads};
   }
 
   std::vector<StreamError> run(Batch& batch, int threads) {

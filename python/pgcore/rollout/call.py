@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from pgcore.base.arrays import I64
-from pgcore.base.errors import check_choice, check_count, check_flag, check_seed, check_type
+from pgcore.base.errors import check_count, check_flag, check_seed, check_type
 from pgcore.base.memory import check_memory
 from pgcore.base.threads import chosen_threads
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
-
-ACTIONS = ("none", "clip")  # maps from the sampled action to what the task gets
+from pgcore.tasks.gymnasium import AnyTask
 
 
 @dataclass(frozen=True)
@@ -123,14 +121,3 @@ def check_streams(task: AnyTask, policy: GaussianPolicy, call: Call) -> None:
     for stream_id in ids:
         if not 0 <= stream_id < 2**32:
             raise ValueError(f"stream_ids: expected ids from 0 to 2^32 - 1, got {stream_id}")
-
-
-def chosen_actions(task: AnyTask, actions: str | None) -> str:
-    """The map from sampled actions to the task's: ``actions``, or the task's own for None.
-
-    Raises:
-        ValueError: no such map.
-    """
-    if actions is not None:
-        return check_choice("actions", actions, ACTIONS)
-    return "clip" if isinstance(task, GymnasiumTask) else "none"

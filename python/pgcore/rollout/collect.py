@@ -24,9 +24,9 @@ from pgcore.rollout.call import (
     check_call,
     check_streams,
     check_transitions,
-    chosen_actions,
 )
 from pgcore.rollout.environments import LiveStreams
+from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
 from pgcore.tasks.task import Task
 
@@ -134,8 +134,9 @@ def collect(
         deterministic: act by the mean.
         actions: what the task gets of a sampled action, which is recorded as it is: "none", the
             action itself (MuJoCo clamps it, but costs see it whole); "clip", clipped to the control
-            range or action space, for costs, too. Default: "clip" for a Gymnasium task, "none"
-            for a :class:`Task`.
+            range or action space; "scale", clipped to [-1, 1] and mapped to that range; "tanh", its
+            tanh, mapped likewise. Costs see what the task gets. Default: "clip" for a Gymnasium
+            task, "none" for a :class:`Task`.
         start: where the streams stand, ``batch.end`` of an earlier call of as many streams of this
             task; None: at a reset. With equal seeds the two calls give what one would.
         keep_end: whether ``batch.end`` is wanted. Of a Gymnasium task it is the environments, open
