@@ -17,8 +17,9 @@ from pgcore.base.memory import check_memory
 from pgcore.base.seeds import derive_seed
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.call import check_call, check_policy, chosen_actions
+from pgcore.rollout.call import check_call, check_policy
 from pgcore.rollout.collect import check_task, native_arguments
+from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 
