@@ -59,6 +59,7 @@ def parts_panel(ax: Axes, data: xr.Dataset) -> Axes:
             places.append(x)
             labels.append(_LETTERS[baseline])
     ax.set_xticks(places, labels, fontsize=6)
+    ax.set_xlim(-0.5, data.sizes["iteration"] - 0.5)
     ax.tick_params(axis="x", length=0)
     ax.grid(visible=False, axis="x")
     ax.axhline(0, color="black", linewidth=0.5)
@@ -130,7 +131,6 @@ def budget_figure(data: xr.Dataset) -> Figure:
     ):
         ax.set_ylabel(text)
     top = axes[0, 0]
-    top.set_xlim(-0.5, data.sizes["iteration"] - 0.5)
     handles = [*top.get_legend_handles_labels()[0]]
     axes[2, 0].legend(fontsize=6, handlelength=3)
     caption(
