@@ -127,8 +127,11 @@ def branch(
     normalizer: NormalizerState | None,
     at: NDArray[Any],
     seeds: NDArray[Any],
+    first: NDArray[Any],
     tail: int,
     gamma: float,
+    limited: bool,
+    keep_rewards: bool,
 ) -> dict[str, Any]: ...
 def replay(
     *, task: Task, qpos: F64, qvel: F64, actions: F64, num_threads: int

@@ -111,8 +111,11 @@ def monte_carlo_values(
         **native_arguments(task, policy, call, False, False, chosen_actions(task, actions)),
         at=np.ascontiguousarray(at),
         seeds=branch_seeds.astype(np.uint64),
+        first=branch_seeds.astype(np.uint64),
         tail=_checked_tail(gamma, tail),
         gamma=gamma,
+        limited=False,
+        keep_rewards=False,
     )
     returns = raw["returns"]
     for failed, _ in raw["errors"]:
