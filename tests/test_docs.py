@@ -106,6 +106,9 @@ def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
             rates=(1.0,), total_pairs=4096, trials=2, shares=(0.5,),
             estimates=3, true_pairs=512, steps=2, reward_pairs=100,
         ),
+        "variance": studies.variance_budget(
+            runs, tmp_path / "b", trajectories=10, first_actions=3, fit_pairs=3000, **few
+        ),
         "curvature": studies.curvature_subspaces(
             runs, tmp_path / "c", pairs=(64,), vectors=2, updates=2, update_pairs=64,
             true_pairs=128, **few,

@@ -77,9 +77,10 @@ def test_the_budget_is_the_closed_form(linear, tmp_path):
     }
     assert abs(brute["none"][1] / own - 1) < 0.03  # 50,000 heavy-tailed trajectories
     assert within(data, "pairs", own, {"baseline": "none"}) < 0.15
+    best = {"baseline": "best"}
     assert (
-        within(data, "pairs_left", exact["best"] / own, {"baseline": "best"}) < 0.8
-    )  # heavy tails
+        within(data, "pairs_left", exact["best"] / own, best) < 0.8
+    )  # of a logarithm; heavy tails
     for baseline, (total, pairs) in brute.items():
         assert within(data, "total", total, {"baseline": baseline}) < 0.15
         within(data, "pairs", pairs, {"baseline": baseline})
@@ -93,7 +94,7 @@ def test_the_budget_is_the_closed_form(linear, tmp_path):
     left = data["pairs_left"].squeeze()
     assert float(left.sel(baseline="best")) < float(left.sel(baseline="fitted value")) < 1
     # GAE with lambda 1 takes V at the time limit, too, which changes little here
-    assert float(data["total"].sel(baseline=JUDGES[-1])) > 0
+    assert float(data["total"].sel(baseline=JUDGES[-1]).squeeze()) > 0
     parts = data["share"].isel(baseline=[0, 1, 2]).sum("part")
     np.testing.assert_allclose(parts, 1.0, rtol=1e-9)
 

@@ -69,7 +69,7 @@ def vector_env(
     count = check_count("num_envs", num_envs)
     check_memory("num_envs", count, _LEAST_BYTES * count, "ask for fewer")
     return NativeVectorEnv(
-        task, count, autoreset_mode, action_map, chosen_threads(num_threads), dtype
+        known, count, autoreset_mode, action_map, chosen_threads(num_threads), dtype
     )
 
 

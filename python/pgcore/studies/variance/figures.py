@@ -40,7 +40,8 @@ def parts_panel(ax: Axes, data: xr.Dataset) -> Axes:
     """
     share = _rows(data, "share", "baseline", "part")[..., 0]
     names, parts = list(data["baseline"].values), list(data["part"].values)
-    places, labels = [], []
+    places: list[float] = []
+    labels: list[str] = []
     for i in range(data.sizes["iteration"]):
         for b, baseline in enumerate(_STACKED):
             values = share[i, names.index(baseline)]
