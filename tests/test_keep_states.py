@@ -17,7 +17,7 @@ def test_plain_mujoco_goes_on_from_a_kept_state():
     plain = pgcore.collect(task, policy, 20, 2, seed=1)
     for name, array in plain.arrays().items():
         np.testing.assert_array_equal(getattr(batch, name), array)
-    assert plain.states is None
+    assert plain.states is None and plain.qpos is None and plain.qvel is None
     model = make_env(task).unwrapped.model
     data = mujoco.MjData(model)
     kind = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -25,6 +25,8 @@ def test_plain_mujoco_goes_on_from_a_kept_state():
     for s, t in ((0, 0), (0, 11), (1, 18)):
         mujoco.mj_setState(model, data, batch.states[s, t], kind)
         np.testing.assert_array_equal([*data.qpos[1:], *data.qvel], batch.obs[s, t])
+        np.testing.assert_array_equal(data.qpos, batch.qpos[s, t])
+        np.testing.assert_array_equal(data.qvel, batch.qvel[s, t])
         data.ctrl[:] = batch.actions[s, t]
         mujoco.mj_step(model, data, task.spec.frame_skip)
         np.testing.assert_array_equal([*data.qpos[1:], *data.qvel], batch.obs[s, t + 1])

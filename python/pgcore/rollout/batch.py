@@ -61,6 +61,7 @@ class RolloutBatch:
         states: [S, T, D] float64, MuJoCo's ``mjSTATE_INTEGRATION`` at each observation, or None
             where that was not asked for. ``mujoco.mj_setState`` takes a row; steps from there with
             the same action give the bits of the next one.
+        qpos, qvel: [S, T, nq] and [S, T, nv], the positions and velocities in them, or None.
     """
 
     obs: F64
@@ -81,6 +82,8 @@ class RolloutBatch:
     normalizer: Normalizer | None = None
     end: StreamStates | LiveStreams | None = None
     states: F64 | None = None
+    qpos: F64 | None = None
+    qvel: F64 | None = None
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array by its name."""

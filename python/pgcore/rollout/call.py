@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pgcore.base.arrays import I64
+from pgcore import _core
+from pgcore.base.arrays import F64, I64
 from pgcore.base.errors import check_count, check_flag, check_seed, check_type
 from pgcore.base.memory import check_memory
 from pgcore.base.threads import chosen_threads
@@ -124,3 +125,12 @@ def check_streams(task: AnyTask, policy: GaussianPolicy, call: Call) -> None:
     for stream_id in ids:
         if not 0 <= stream_id < 2**32:
             raise ValueError(f"stream_ids: expected ids from 0 to 2^32 - 1, got {stream_id}")
+
+
+def kept_states(native: _core.Task, states: F64 | None) -> dict[str, Any]:
+    """Fields of a batch: integration states [S, T, D], which begin with the time; their parts."""
+    if states is None:
+        return {}
+    nq, nv = native.nq, native.nv
+    qpos, qvel = states[..., 1 : 1 + nq], states[..., 1 + nq : 1 + nq + nv]
+    return {"states": states, "qpos": qpos.copy(), "qvel": qvel.copy()}

@@ -24,6 +24,7 @@ from pgcore.rollout.call import (
     check_call,
     check_streams,
     check_transitions,
+    kept_states,
 )
 from pgcore.rollout.environments import LiveStreams
 from pgcore.tasks.actions import chosen_actions
@@ -81,7 +82,7 @@ def _native_batch(
         stream_ids=call.stream_ids,
         normalizer=call.normalizer,
         end=StreamStates(*raw["end"]) if keep_end else None,
-        states=raw["states"] if keep_states else None,
+        **kept_states(arguments["task"], raw["states"] if keep_states else None),
         **{
             name: raw[name]
             for name in ("obs", "inputs", "actions", "log_probs", "rewards", "terminated")
