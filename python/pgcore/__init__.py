@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pgcore.rollout.vector import vector_env as vector_env
     from pgcore.studies.catalog import differences as differences
     from pgcore.studies.catalog import open as open
+    from pgcore.studies.export.write import export as export
     from pgcore.studies.report.write import report as report
     from pgcore.tasks.gymnasium_suite.options import gymnasium_task as gymnasium_task
     from pgcore.tasks.make import make_task as make_task
@@ -76,6 +77,7 @@ _HOMES: Final[dict[str, str]] = {
     "open": "pgcore.studies.catalog",
     "differences": "pgcore.studies.catalog",
     "report": "pgcore.studies.report.write",
+    "export": "pgcore.studies.export.write",
 }
 
 
