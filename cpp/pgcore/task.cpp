@@ -102,8 +102,9 @@ void Task::map(ActionMap map, double* action) const noexcept {
   const mjModel& m = model();
   for (int i = 0; i < m.nu; ++i) {
     if (m.actuator_ctrllimited[i] == 0) continue;
-    const mjtNum low = m.actuator_ctrlrange[2 * i];
-    const mjtNum high = m.actuator_ctrlrange[2 * i + 1];
+    const mjtNum* range = m.actuator_ctrlrange + ptrdiff_t{2} * i;
+    const mjtNum low = range[0];
+    const mjtNum high = range[1];
     double u = action[i];
     if (map != ActionMap::kClip) {
       u = map == ActionMap::kTanh ? std::tanh(u) : std::clamp(u, -1.0, 1.0);

@@ -29,7 +29,7 @@ struct TaskConfig {
 };
 
 // What the task gets of a sampled action u, for an actuator of the control range [low, high].
-enum class ActionMap {
+enum class ActionMap : std::uint8_t {
   kNone,   // u, which MuJoCo clamps and costs see whole
   kClip,   // clip(u, low, high)
   kScale,  // clip(u, -1, 1), then [-1, 1] to [low, high]
