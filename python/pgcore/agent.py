@@ -31,7 +31,7 @@ from pgcore.rollout.batch import RolloutBatch, Scores
 from pgcore.rollout.collect import collect, evaluate
 from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
-from pgcore.tasks.make import make_task
+from pgcore.tasks.make import is_built_in, make_task
 from pgcore.tasks.task import Task, TaskSpec
 
 FORMAT = 1
@@ -164,12 +164,15 @@ class Agent:
         return np.asarray(np.clip(raw / (self.reward_std[0] + 1e-8), -bound, bound))
 
     def digest(self) -> str:
-        """SHA-256 of what acts, judges and learns, and of the task's model.
+        """SHA-256 of what acts, judges and learns, and of its task.
 
-        Of settings, those that are not the defaults, so that a setting to come changes no digest.
+        Of settings, those that are not the defaults, so that a setting to come changes no digest;
+        of the task the model, and its rules where they are not those of a built-in task.
         """
         changed = {"judgement": _changed(self.judgement), "settings": _changed(self.settings)}
         rules = {**self._rules(), **changed, "model": self.task.model_hash()}
+        if not is_built_in(self.task):
+            rules["task"] = self.task.definition_hash()
         text = json.dumps(rules, sort_keys=True, default=str)
         return digest_of(self._arrays() | {"rules": np.frombuffer(text.encode(), dtype=np.uint8)})
 

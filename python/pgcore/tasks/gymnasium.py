@@ -159,6 +159,10 @@ class GymnasiumTask:
         text = json.dumps([made_by, self._class, self.time_limit, *versions])
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def definition_hash(self) -> str:
+        """As :meth:`model_hash`, which knows the options and the time limit."""
+        return self.model_hash()
+
     def describe(self) -> str:
         """Spaces, bounds and limits, as `pgcore tasks gym:ID` prints them."""
         seconds = "" if math.isnan(self.dt) else f"; one step is {self.dt:g} s"

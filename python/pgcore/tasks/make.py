@@ -19,6 +19,11 @@ def task_ids() -> list[str]:
     return list(TASKS)
 
 
+def is_built_in(task: AnyTask) -> bool:
+    """Whether a task is what its id alone stands for."""
+    return not isinstance(task, Task) or TASKS.get(task.id) == task.spec
+
+
 @overload
 def make_task(task: TaskSpec, *, lowered: bool = True) -> Task: ...
 @overload

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import json
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -79,6 +80,7 @@ class Term:
 
 _MOST = 2**31 - 1
 ROOMS = ("reset", "observation", "reward", "termination")
+_NAMES = ("id", "xml", "gymnasium_id", "gymnasium_options", "note")  # the model has a hash itself
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,12 @@ class Task:
             version = str(_core.build["mujoco_library"]).encode()
             self._model_hash = hashlib.sha256(version + self.native.model_bytes()).hexdigest()
         return self._model_hash
+
+    def definition_hash(self) -> str:
+        """SHA-256 of all that makes a number: the model and every rule, whatever their names."""
+        values = self.spec.to_dict()
+        rules = {n: v for n, v in values.items() if n not in _NAMES} | {"model": self.model_hash()}
+        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"Task({self.id!r}, obs_dim={self.obs_dim}, act_dim={self.act_dim}, dt={self.dt:g})"

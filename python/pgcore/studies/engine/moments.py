@@ -38,9 +38,9 @@ def cached_checkpoint(path: str, digest: str) -> Checkpoint:
 
 
 @functools.lru_cache(maxsize=8)
-def _cached_agent(path: str, digest: str, run: bool) -> Agent:
+def _cached_agent(path: str, digest: str, run: bool, task: str) -> Agent:
     agent = cached_checkpoint(path, digest).agent() if run else load_agent(path)
-    if not run and agent.digest() != digest:
+    if not run and (agent.digest(), agent.task.definition_hash()) != (digest, task):
         raise CheckpointError(f"agent: {path} changed since the study was planned")
     return agent
 
@@ -55,6 +55,7 @@ class Moment:
         path, digest: of its file.
         run: whether the file is a run's checkpoint.
         lost: trials that have diverged by then, which are not studied.
+        task: the hash of its task's definition, by which equal weights on two tasks are told apart.
         seeds: the seed of the run that made it, and its trials in that run; None: not known.
         inline: the agent itself, where it comes from no file.
         warm: its statistics are those that its first iteration gives it.
@@ -69,6 +70,7 @@ class Moment:
     inline: Agent | None = field(default=None, compare=False)  # its digest says what it is
     lost: tuple[Divergence, ...] = ()
     warm: bool = False
+    task: str = ""
     seeds: tuple[int, tuple[int, ...]] | None = None
 
     @property
@@ -79,7 +81,7 @@ class Moment:
 
     def agent(self) -> Agent:
         """All its trials."""
-        return self.inline or _cached_agent(self.path, self.digest, self.run)
+        return self.inline or _cached_agent(self.path, self.digest, self.run, self.task)
 
 
 @functools.lru_cache(maxsize=256)
@@ -145,8 +147,15 @@ def find_moments(
 
 
 def _moment_of(name: str | None, agent: Agent, path: str) -> Moment:
-    seeds, digest = _seeds_of(agent), agent.digest()
-    return Moment(name or "", agent.iteration, agent.members, path, digest, seeds=seeds)
+    return Moment(
+        name or "",
+        agent.iteration,
+        agent.members,
+        path,
+        agent.digest(),
+        task=agent.task.definition_hash(),
+        seeds=_seeds_of(agent),
+    )
 
 
 def _seeds_of(agent: Agent) -> tuple[int, tuple[int, ...]] | None:
@@ -215,7 +224,11 @@ def _place(moment: Moment) -> str:
 
 
 def check_one_task(found: list[Moment]) -> None:
-    tasks = {(t.id, t.model_hash()) for t in (m.agent().task for m in found)}
+    tasks = {(t.id, t.definition_hash()) for t in (m.agent().task for m in found)}
     if len(tasks) != 1:
         names = ", ".join(sorted({name for name, _ in tasks}))
-        raise ValueError(f"agents: expected agents on one task (and one model), got {names}")
+        several = "" if "," in names else f" in {len(tasks)} definitions"
+        raise ValueError(
+            f"agents: expected agents on one task (with one model and one set of rules), got "
+            f"{names}{several}"
+        )

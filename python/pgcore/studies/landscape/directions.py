@@ -115,7 +115,7 @@ class Target:
         agent, other = agents.agent(at), self.of(agents, at)
         place = f"at iteration {at['iteration']}, trial {at['trial']}"
         who = f"towards: {self.name} and {at['agent']} {place}"
-        if (other.task.id, other.task.model_hash()) != (agent.task.id, agent.task.model_hash()):
+        if other.task.definition_hash() != agent.task.definition_hash():
             raise ValueError(f"{who} act on different tasks, {other.task.id} and {agent.task.id}")
         shapes = [(p.sizes, p.activation, p.flat.shape) for p in (agent.policy, other.policy)]
         if shapes[0] != shapes[1] or type(agent.policy) is not type(other.policy):
