@@ -1,5 +1,5 @@
-#include <memory>
 
+#include "pgcore/model.hpp"
 #include "pgcore/rollout.hpp"
 #include "pgcore/stream.hpp"
 
@@ -11,10 +11,6 @@ struct BranchJob {
   const BranchPlan* branches;
   const BranchBuffers* out;
   const std::atomic<bool>* cancel;
-};
-
-struct DataDeleter {
-  void operator()(mjData* d) const noexcept { mj_deleteData(d); }
 };
 
 // A thread's copy of the state at a branch. All of mjData is kept, not the physics state alone:
@@ -36,7 +32,7 @@ class BranchPoint {
 
  private:
   const mjModel* model_ = nullptr;
-  std::unique_ptr<mjData, DataDeleter> data_;
+  DataPtr data_;
 };
 
 thread_local BranchPoint branch_point;

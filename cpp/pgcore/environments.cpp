@@ -39,32 +39,13 @@ void Environments::seed(std::span<const bool> mask, std::span<const std::uint64_
   }
 }
 
-// Zeros where the state has no observation that is finite as a network input.
-void Environments::observe(Environment& e, double* obs) const noexcept {
-  const auto dim = static_cast<std::size_t>(task_->obs_dim());
-  if (!e.lost) {
-    task_->observe(*e.data, obs);
-    e.lost = !fits_input({obs, dim});
-  }
-  if (e.lost) std::fill_n(obs, dim, 0.0);
-}
-
 void Environments::begin(Environment& e, double* obs) const noexcept {
   e.due = true;  // it stays so where the engine raises an error, which skips the rest
   e.address.trajectory = e.next++;
   e.address.step = 0;
   e.lost = !task_->reset(*e.data, e.address, workspace.task.data());
-  observe(e, obs);
+  observe_or_zero(*task_, *e.data, obs, e.lost);
   e.due = false;
-}
-
-StepResult Environments::advance(Environment& e, const double* action,
-                                 ActionMap map) const noexcept {
-  ++e.address.step;
-  if (e.lost) return StepResult::divergence(1);
-  std::copy_n(action, task_->act_dim(), workspace.action.data());
-  task_->map(map, workspace.action.data());
-  return task_->step(*e.data, workspace.action.data(), workspace.task.data());
 }
 
 void Environments::reset_one(const mjModel* /*m*/, mjData* /*d*/, int i, void* arg) noexcept {
@@ -90,11 +71,14 @@ void Environments::step_one(const mjModel* /*m*/, mjData* /*d*/, int i, void* ar
 
   // the step, and what follows it: nothing after a divergence
   e.due = true;  // as in begin()
-  StepResult result = self.advance(e, job.actions + std::ptrdiff_t{i} * task.act_dim(), job.map);
+  ++e.address.step;
+  const double* action = job.actions + std::ptrdiff_t{i} * task.act_dim();
+  StepResult result =
+      e.lost ? StepResult::divergence(1) : step_with(task, job.map, *e.data, workspace, action);
   const auto limit = static_cast<std::uint32_t>(task.time_limit());
   const bool truncated = limit > 0 && e.address.step >= limit;
   e.lost = result.diverged;
-  self.observe(e, obs);
+  observe_or_zero(task, *e.data, obs, e.lost);
   if (e.lost && truncated && !result.terminated) result = StepResult::divergence(1);
   out.rewards[i] = result.reward;
   out.terminated[i] = result.terminated;

@@ -3,12 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <mutex>
 #include <span>
 #include <vector>
 
 #include "pgcore/batch_pool.hpp"
+#include "pgcore/model.hpp"
 #include "pgcore/rollout.hpp"
 #include "pgcore/task.hpp"
 
@@ -55,11 +55,8 @@ class Environments {
   void states(double* out);
 
  private:
-  struct DataDeleter {
-    void operator()(mjData* d) const noexcept { mj_deleteData(d); }
-  };
   struct Environment {
-    std::unique_ptr<mjData, DataDeleter> data;
+    DataPtr data;
     DrawAddress address;
     std::uint32_t next;  // number of the trajectory that begins next
     bool due;            // its next step begins one
@@ -77,8 +74,6 @@ class Environments {
   static void step_one(const mjModel* m, mjData* d, int i, void* arg) noexcept;
 
   void begin(Environment& e, double* obs) const noexcept;
-  void observe(Environment& e, double* obs) const noexcept;
-  StepResult advance(Environment& e, const double* action, ActionMap map) const noexcept;
   std::unique_lock<std::mutex> lock();
 
   const Task* task_;

@@ -52,6 +52,26 @@ inline bool fits_input(std::span<const double> values) noexcept {
   return fits;
 }
 
+// The observation of a simulation. Zeros where it is not finite as a network input, or was not
+// before: then the simulation is lost.
+inline void observe_or_zero(const Task& task, const mjData& d, double* obs, bool& lost) noexcept {
+  const auto dim = static_cast<std::size_t>(task.obs_dim());
+  if (!lost) {
+    task.observe(d, obs);
+    lost = !fits_input({obs, dim});
+  }
+  if (lost) std::fill_n(obs, dim, 0.0);
+}
+
+// One step of a simulation with what the map makes of an action [A].
+template <class Real>
+StepResult step_with(const Task& task, ActionMap map, mjData& d, Workspace& space,
+                     const Real* action) noexcept {
+  std::copy_n(action, task.act_dim(), space.action.data());
+  task.map(map, space.action.data());
+  return task.step(d, space.action.data(), space.task.data());
+}
+
 // A stream while it runs: everything trivially destructible.
 struct Stream {
   const StreamPlan* plan;
@@ -88,14 +108,10 @@ struct Stream {
     }
   }
 
-  // The observation of the current state, and the network input that it becomes. Zeros, which no
-  // normaliser sees, where it is not finite as a network input: then the stream is lost.
+  // The observation of the current state, and the network input that it becomes; of a lost stream
+  // zeros, which no normaliser sees.
   void observe(double* obs, float* input) noexcept {
-    if (!lost) {
-      plan->task->observe(*data, obs);
-      lost = !fits_input({obs, moments.dim});
-    }
-    if (lost) std::fill_n(obs, moments.dim, 0.0);
+    observe_or_zero(*plan->task, *data, obs, lost);
     const bool fresh = !lost && !counted;
     counted = false;
     if (seen.count != nullptr && fresh) seen.push(obs);
@@ -128,9 +144,7 @@ struct Stream {
   StepResult step(const float* action) noexcept {
     ++address.step;
     if (lost) return diverge();
-    std::copy(action, action + head.act_dim, space->action.data());
-    plan->task->map(plan->action_map, space->action.data());
-    const StepResult result = plan->task->step(*data, space->action.data(), space->task.data());
+    const StepResult result = step_with(*plan->task, plan->action_map, *data, *space, action);
     warnings += result.unlisted;
     return result;
   }

@@ -1,9 +1,11 @@
 #include "courses.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "check.hpp"
+#include "pgcore/environments.hpp"
 #include "pgcore/whole_state.hpp"
 #include "world.hpp"
 
@@ -67,6 +69,72 @@ void a_rollout_goes_on() {
       CHECK(reward == whole.rewards[s * 30 + t]);
     }
   }
+}
+
+// Environments with a stream's actions go where it went, on any thread; the seed begins them anew.
+void environments_go_where_streams_do() {
+  constexpr std::size_t kStreams = 4, kSteps = 60, O = 4;
+  World world("1M", 0.3, kStreams);
+  Batch batch(*world.task, kStreams, kSteps);
+  CHECK(world.run(batch, 2).empty());
+  Environments envs(*world.task, world.pool, kStreams);
+  const bool everyone[kStreams] = {true, true, true, true};
+  const std::vector<std::uint64_t> seeds(kStreams, world.plan(1).seed);
+  std::vector<double> obs(kStreams * O), last(kStreams * O), rewards(kStreams), act(kStreams);
+  bool terminated[kStreams] = {}, truncated[kStreams] = {}, diverged[kStreams] = {};
+  const StepBuffers out{.obs = obs.data(),
+                        .rewards = rewards.data(),
+                        .terminated = terminated,
+                        .truncated = truncated,
+                        .diverged = diverged,
+                        .final_obs = last.data()};
+  for (const int threads : {1, 3}) {
+    envs.seed(everyone, seeds, world.ids);
+    CHECK(envs.reset(everyone, obs.data(), threads).empty());
+    for (std::size_t t = 0; t < kSteps; ++t) {
+      for (std::size_t s = 0; s < kStreams; ++s) {
+        const std::size_t i = s * kSteps + t;
+        CHECK(std::equal(&obs[s * O], &obs[s * O] + O, &batch.obs[i * O]));
+        act[s] = batch.actions[i];
+      }
+      CHECK(envs.step(act, ActionMap::kNone, out, threads).empty());
+      for (std::size_t s = 0; s < kStreams; ++s) {
+        const std::size_t i = s * kSteps + t;
+        CHECK(rewards[s] == batch.rewards[i] && terminated[s] == batch.terminated[i]);
+        CHECK(truncated[s] == batch.truncated[i] && !diverged[s]);
+      }
+    }
+  }
+}
+
+// MuJoCo's error is reported, and its environment begins anew with the next step. On one thread:
+// a simulation that fails leaves by longjmp, past what tells ThreadSanitizer that it has ended.
+void errors_stay_in_their_environments() {
+  constexpr std::size_t kStreams = 2, O = 4;
+  World world("1500", 0.85, kStreams);
+  Environments envs(*world.task, world.pool, kStreams);
+  const bool everyone[kStreams] = {true, true}, first[kStreams] = {true, false};
+  const std::vector<std::uint64_t> seeds(kStreams, 5);
+  std::vector<double> obs(kStreams * O), rewards(kStreams), act(kStreams, 0.0);
+  bool terminated[kStreams] = {}, truncated[kStreams] = {}, diverged[kStreams] = {};
+  const StepBuffers out{.obs = obs.data(),
+                        .rewards = rewards.data(),
+                        .terminated = terminated,
+                        .truncated = truncated,
+                        .diverged = diverged,
+                        .final_obs = nullptr};
+  envs.seed(everyone, seeds, world.ids);
+  CHECK(envs.reset(everyone, obs.data(), 1).empty());
+  std::vector<StreamError> errors;
+  for (int t = 0; t < 400 && errors.empty(); ++t) {
+    errors = envs.step(act, ActionMap::kNone, out, 1);
+  }
+  CHECK(errors.size() == 1);
+  const auto failed = static_cast<std::size_t>(errors[0].stream);
+  const double fallen = obs[failed * O + 1];  // where it was before it fell further
+  envs.step(act, ActionMap::kNone, out, 1);
+  CHECK(rewards[failed] == 0.0 && obs[failed * O + 1] > fallen);  // it begins from above
+  CHECK(envs.reset(first, obs.data(), 1).empty());
 }
 
 }  // namespace pgcore::tests

@@ -1,9 +1,11 @@
-// Tests of streams that go on from a state: branches, and rollouts in several calls.
+// Tests of simulations that go on from a state: branches, rollouts in several calls, environments.
 #pragma once
 
 namespace pgcore::tests {
 
 void continuations_start_from_the_same_state();
 void a_rollout_goes_on();
+void environments_go_where_streams_do();
+void errors_stay_in_their_environments();
 
 }  // namespace pgcore::tests
