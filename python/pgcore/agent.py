@@ -31,7 +31,7 @@ from pgcore.rollout.batch import RolloutBatch, Scores
 from pgcore.rollout.collect import collect, evaluate
 from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
-from pgcore.tasks.make import is_built_in, make_task
+from pgcore.tasks.make import identity_of, make_task, plain_task
 from pgcore.tasks.task import Task, TaskSpec
 
 FORMAT = 1
@@ -170,9 +170,7 @@ class Agent:
         of the task the model, and its rules where they are not those of a built-in task.
         """
         changed = {"judgement": _changed(self.judgement), "settings": _changed(self.settings)}
-        rules = {**self._rules(), **changed, "model": self.task.model_hash()}
-        if not is_built_in(self.task):
-            rules["task"] = self.task.definition_hash()
+        rules = {**self._rules(), **changed, **identity_of(self.task)}
         text = json.dumps(rules, sort_keys=True, default=str)
         return digest_of(self._arrays() | {"rules": np.frombuffer(text.encode(), dtype=np.uint8)})
 
@@ -278,7 +276,7 @@ class Agent:
         header = {
             "kind": "agent",
             "format": FORMAT,
-            "task": _task_data(self.task),
+            "task": plain_task(self.task),
             "model": self.task.model_hash(),
             **self._rules(),
             "iteration": self.iteration,
@@ -296,8 +294,3 @@ def _changed(settings: Any) -> dict[str, Any]:
 def _value_kind(network: ValueNet) -> dict[str, Any]:
     """What a network is, but for its sizes and parameters."""
     return {"hidden": list(network.hidden), "activation": network.activation}
-
-
-def _task_data(task: Any) -> Any:
-    """A task as plain values: its definition, or the id of an environment."""
-    return task.spec.to_dict() if isinstance(task, Task) else task.id

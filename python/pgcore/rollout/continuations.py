@@ -10,17 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64, Bool
-from pgcore.base.errors import SimulationError, check_count, check_seed
+from pgcore.base.errors import check_count, check_seed
 from pgcore.base.memory import check_memory
 from pgcore.base.seeds import derive_seed
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.call import check_call, check_policy
-from pgcore.rollout.collect import check_task, native_arguments
-from pgcore.tasks.actions import chosen_actions
-from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
+from pgcore.rollout.branches import Branches, raise_errors
+from pgcore.tasks.gymnasium import AnyTask
 
 
 @dataclass(frozen=True)
@@ -73,34 +70,20 @@ def grouped_continuations(
         ValueError, TypeError: a bad argument, before any work.
         SimulationError: MuJoCo raised an error on the way to some state or after it.
     """
-    if isinstance(task, GymnasiumTask):
-        raise ValueError(
-            f"grouped_continuations: needs to restore a simulator's state, which {task.id} cannot"
-        )
-    check_task(task, None)
-    check_policy(policy)
-    if policy.members != 1:
-        raise ValueError(f"policy: expected a stack of one member, got {policy.members} members")
     J, K = check_count("first_actions", first_actions), check_count("rests", rests)
-    T, seed, B = check_count("tail", tail), check_seed("seed", seed), len(at)
-    if at.dtype != np.int64 or at.ndim != 1 or (at < 0).any():
-        raise ValueError("at: expected an int64 array [B] of steps >= 0")
+    T, seed = check_count("tail", tail), check_seed("seed", seed)
+    branches = Branches.of(
+        "grouped_continuations",
+        *(task, policy, at, stream_ids, seed, num_threads, normalizer, actions),
+    )
+    B = len(at)
     if len(np.unique(stream_ids)) != B:
         raise ValueError(f"stream_ids: expected {B} different ids, one for each state")
     check_memory("rests", K, 8.0 * B * J * K * T, "ask for fewer, or for fewer states at a time")
-    members = np.zeros(B, dtype=np.int64)
-    call = check_call(policy, members, stream_ids, seed, num_threads, normalizer, False)
     first = np.array([derive_seed(seed, "first action", j) for j in range(J)], dtype=np.uint64)
     rest = np.array([derive_seed(seed, "rest", i) for i in range(J * K)], dtype=np.uint64)
-    raw = _core.branch(
-        **native_arguments(task, policy, call, False, False, chosen_actions(task, actions)),
-        at=np.ascontiguousarray(at),
-        seeds=rest,
-        first=np.repeat(first, K),
-        tail=T,
-        gamma=1.0,
-        limited=True,
-        keep_rewards=True,
+    raw = branches.run(
+        seeds=rest, first=np.repeat(first, K), tail=T, gamma=1.0, limited=True, keep_rewards=True
     )
     found = Continuations(
         inputs=raw["inputs"],
@@ -109,7 +92,5 @@ def grouped_continuations(
         lengths=raw["lengths"].reshape(B, J, K),
         diverged=raw["diverged"].reshape(B, J, K),
     )
-    if raw["errors"]:
-        streams, messages = zip(*raw["errors"], strict=True)
-        raise SimulationError(streams, messages, found)
+    raise_errors(raw, found)
     return found

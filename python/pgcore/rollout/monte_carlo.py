@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64, Bool
-from pgcore.base.errors import SimulationError, check_count, check_number, check_seed
+from pgcore.base.errors import check_count, check_number, check_seed
 from pgcore.base.memory import check_memory
+from pgcore.base.seeds import derive_seed
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.call import check_call, check_policy
-from pgcore.rollout.collect import check_task, native_arguments
-from pgcore.tasks.actions import chosen_actions
-from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
+from pgcore.rollout.branches import Branches, check_numbers, raise_errors
+from pgcore.tasks.gymnasium import AnyTask
 
 
 @dataclass(frozen=True)
@@ -86,32 +83,17 @@ def monte_carlo_values(
         SimulationError: MuJoCo raised an error on the way to some state or after it; ``.result``
             has the others, and NaN for these.
     """
-    from pgcore.base.seeds import derive_seed
-
-    if isinstance(task, GymnasiumTask):
-        raise ValueError(
-            f"monte_carlo_values: needs to restore a simulator's state, which {task.id} cannot"
-        )
-    check_task(task, None)
-    check_policy(policy)
-    if policy.members != 1:
-        raise ValueError(f"policy: expected a stack of one member, got {policy.members} members")
     K, seed = check_count("continuations", continuations), check_seed("seed", seed)
-    if not isinstance(at, np.ndarray) or at.dtype != np.int64 or at.ndim != 1 or (at < 0).any():
-        raise ValueError(f"at: expected an int64 array [B] of steps >= 0, got {_shown(at)}")
-    B = len(at)
-    check_memory("continuations", K, 40.0 * K * max(B, 1), "ask for fewer")
-    ids = np.arange(B) if stream_ids is None else _checked("stream_ids", stream_ids, "B", B)
+    branches = Branches.of(
+        "monte_carlo_values", task, policy, at, stream_ids, seed, num_threads, normalizer, actions
+    )
+    check_memory("continuations", K, 40.0 * K * max(len(at), 1), "ask for fewer")
     if branch_seeds is None:
         branch_seeds = np.array([derive_seed(seed, "branch", k) >> 1 for k in range(K)])
-    _checked("branch_seeds", branch_seeds, "K", K)
-    members = np.zeros(B, dtype=np.int64)
-    call = check_call(policy, members, ids, seed, num_threads, normalizer, False)
-    raw = _core.branch(
-        **native_arguments(task, policy, call, False, False, chosen_actions(task, actions)),
-        at=np.ascontiguousarray(at),
-        seeds=branch_seeds.astype(np.uint64),
-        first=branch_seeds.astype(np.uint64),
+    seeds = check_numbers("branch_seeds", branch_seeds, "K", K).astype(np.uint64)
+    raw = branches.run(
+        seeds=seeds,
+        first=seeds,
         tail=_checked_tail(gamma, tail),
         gamma=gamma,
         limited=False,
@@ -120,17 +102,16 @@ def monte_carlo_values(
     returns = raw["returns"]
     for failed, _ in raw["errors"]:
         returns[failed] = np.nan
+    alone = np.full(len(at), np.nan)
     values = MonteCarloValues(
         values=returns.mean(axis=1),
-        errors=returns.std(axis=1, ddof=1) / math.sqrt(K) if K > 1 else np.full(B, np.nan),
+        errors=returns.std(axis=1, ddof=1) / math.sqrt(K) if K > 1 else alone,
         returns=returns,
         diverged=raw["diverged"],
         obs=raw["obs"],
         inputs=raw["inputs"],
     )
-    if raw["errors"]:
-        streams, messages = zip(*raw["errors"], strict=True)
-        raise SimulationError(streams, messages, values)
+    raise_errors(raw, values)
     return values
 
 
@@ -140,16 +121,3 @@ def _checked_tail(gamma: float, tail: int | None) -> int:
     if tail is None and not 0 < gamma < 1:
         raise ValueError(f"tail: expected a count, because gamma is {gamma}")
     return default_tail(gamma) if tail is None else check_count("tail", tail)
-
-
-def _shown(values: Any) -> str:
-    return f"{list(np.shape(values))} of {getattr(values, 'dtype', type(values).__name__)}"
-
-
-def _checked(name: str, values: I64, dim: str, size: int) -> I64:
-    """Values that are an int64 array of one size, none negative."""
-    if not isinstance(values, np.ndarray) or values.dtype != np.int64 or values.shape != (size,):
-        raise ValueError(f"{name}: expected int64 [{dim}] = [{size}], got {_shown(values)}")
-    if (values < 0).any():
-        raise ValueError(f"{name}: expected numbers >= 0, got {values.min()}")
-    return values

@@ -186,11 +186,8 @@ class NativeVectorEnv(VectorEnv[Any, Any, Any]):
             num_threads=self.num_threads,
         )
         self._obs, self._ended = obs, terminated | truncated
-        info: dict[str, Any] = {"diverged": diverged, "_diverged": np.ones(N, dtype=np.bool_)}
-        if final is not None and self._ended.any():
-            info |= self._final_info(final, diverged)
-        for i, _ in errors:
-            rewards[i] = np.nan
+        rewards[[i for i, _ in errors]] = np.nan
+        info = self._info(final, diverged)
         result = (obs.astype(self._dtype), rewards, terminated, truncated, info)
         self._raise(errors, result)
         return result
@@ -211,14 +208,17 @@ class NativeVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(f"actions: expected numbers [N, A] = {list(expected)}, got {got}")
         return np.ascontiguousarray(array, dtype=np.float64)
 
-    def _final_info(self, final: F64, diverged: Bool) -> dict[str, Any]:
-        """What Gymnasium says of trajectories that ended in this step."""
-        ended = self._ended
+    def _info(self, final: F64 | None, diverged: Bool) -> dict[str, Any]:
+        """What blew up, and as Gymnasium says it what trajectories that ended here ended with."""
+        ended, everyone = self._ended, np.ones(self.num_envs, dtype=np.bool_)
+        info: dict[str, Any] = {"diverged": diverged, "_diverged": everyone}
+        if final is None or not ended.any():
+            return info
         last = np.full(self.num_envs, None, dtype=object)
         for i in np.flatnonzero(ended):
             last[i] = final[i].astype(self._dtype)
         own = {"diverged": diverged & ended, "_diverged": ended.copy()}
-        return {
+        return info | {
             "final_obs": last,
             "_final_obs": ended.copy(),
             "final_info": own,

@@ -19,9 +19,17 @@ def task_ids() -> list[str]:
     return list(TASKS)
 
 
-def is_built_in(task: AnyTask) -> bool:
-    """Whether a task is what its id alone stands for."""
-    return not isinstance(task, Task) or TASKS.get(task.id) == task.spec
+def identity_of(task: AnyTask) -> dict[str, str]:
+    """What a task is, for a digest: its model, and its rules where its id does not say them."""
+    model = {"model": task.model_hash()}
+    if not isinstance(task, Task) or TASKS.get(task.id) == task.spec:
+        return model
+    return model | {"task": task.definition_hash()}
+
+
+def plain_task(task: AnyTask) -> Any:
+    """A task as plain values: its definition, or the id of an environment."""
+    return task.spec.to_dict() if isinstance(task, Task) else task.id
 
 
 @overload
