@@ -89,7 +89,9 @@ def main(command: Command) -> int:
         return 2
     rows = judged(command.studies)
     for row in rows:
-        print(line(row))
+        if row["parts"]:
+            print(line(row))
+    print(f"{sum(not row['parts'] for row in rows)} of {len(rows)} are untested")
     out = command.out or command.studies / "claims.json"
     out.write_text(json.dumps(rows, indent=1) + "\n")
     return 0

@@ -126,7 +126,7 @@ def _gradient(task: str, scale: Scale, out: Path) -> Iterator[Planned]:
         "--trials", str(scale.trials), "--sweep-trials", str(own.sweep_trials),
         "--iterations", *words(scale.checkpoints), "--pairs", *words(own.pairs),
         "--true-pairs", str(true), "--true-step-pairs", str(max(2000, true // 10)),
-        "--largest-step", str(max(own.pairs)),
+        "--largest-step", str(own.largest_step or max(own.pairs)),
     ]  # fmt: skip
     yield Planned([*before, *settings, *after], task, sweep + rest)
     if own.closer and task == HARD:

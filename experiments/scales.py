@@ -18,6 +18,7 @@ class Gradient:
         sweep_trials: trials with all n and a true gradient; the others have the n of an iteration.
         true_pairs: of the true gradient; hard_true_pairs on Humanoid.
         closer: pairs of one trial's true gradient on Humanoid at two checkpoints; 0: none.
+        largest_step: n up to which steps are computed; 0: all.
     """
 
     pairs: tuple[int, ...]
@@ -25,6 +26,7 @@ class Gradient:
     true_pairs: int
     hard_true_pairs: int
     closer: int = 0
+    largest_step: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ SCALES = {
         trials=4,
         iterations=120,
         checkpoints=(0, 50, 100),
-        gradient=Gradient((100, 500, 2000, 5000), 2, 50_000, 50_000),
+        gradient=Gradient((100, 500, 2000, 5000), 2, 50_000, 50_000, largest_step=2000),
         values=Values(2, 2, (100,), ("Hopper-v2",), (500, 2000, 5000), 50_000, 20, 5),
         maps=Maps(7, (2000, 10_000), (500, 2000)),
     ),

@@ -30,11 +30,12 @@ HALF = Rule(0.25, 1.0)
         (BELOW, (-2, -3, -1), "holds"),
         (BELOW, (2, 1, 3), "fails"),
         (BELOW, (-1, -3, 1), "undecided"),
+        (RISES, (3.0, 1.0, 5.0), "holds"),
         (HALF, (0.5, 0.3, 0.9), "holds"),
         (HALF, (2, 1.5, 2.5), "fails"),
         (HALF, (0.1, 0.0, 0.2), "fails"),
         (HALF, (0.2, 0.1, 0.3), "undecided"),
-        (BELOW, (-1, math.nan, math.nan), "holds"),
+        (BELOW, (-1, math.nan, math.nan), "undecided"),
         (BELOW, (math.nan, math.nan, math.nan), "undecided"),
         (Rule(low=10, by_factors=True), (math.inf, 20, math.inf), "holds"),
     ],
@@ -124,13 +125,9 @@ def test_nothing_measured_is_untested(tmp_path, capsys):
     assert claims.main(claims.Command(studies=tmp_path)) == 0
     rows = json.loads((tmp_path / "claims.json").read_text())
     assert len(rows) == 14 * 3 * 2 and {row["verdict"] for row in rows} == {"untested"}
-    assert capsys.readouterr().out.startswith("C1 Hopper-v2 ppo: untested\n")
+    assert capsys.readouterr().out == "84 of 84 are untested\n"
     assert claims.main(claims.Command(studies=tmp_path / "none")) == 2
     assert "studies: expected a folder" in capsys.readouterr().err
-
-
-def test_a_rise_is_a_rise():
-    assert RISES.says((3.0, 1.0, 5.0)) == "holds" and RISES.text() == "above 0"
 
 
 def test_the_kept_verdicts_are_those_of_the_kept_studies():

@@ -36,11 +36,9 @@ class Rule:
     by_factors: bool = False
 
     def says(self, ends: Ends) -> str:
-        """``holds``, ``fails`` or ``undecided``; a number without an interval is taken for one."""
-        value, low, high = ends
+        """``holds``, ``fails`` or ``undecided``, as is a number that has no interval."""
+        _, low, high = ends
         if math.isnan(low) or math.isnan(high):
-            low = high = value
-        if math.isnan(low):
             return "undecided"
         above = math.isinf(self.low) or self.low < low
         below = math.isinf(self.high) or high < self.high

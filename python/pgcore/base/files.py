@@ -34,12 +34,16 @@ def digest_of(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 @contextmanager
-def file_named(path: Path) -> Iterator[None]:
-    """Let an error of the system that names no file, as that of a full disk, name ``path``."""
+def file_named(path: Path, instead: Path | None = None) -> Iterator[None]:
+    """Let an error of the system that names no file, as that of a full disk, name ``path``.
+
+    Also one that names ``instead``, a file that no user knows.
+    """
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno is not None:
+        known = error.filename is not None and error.filename != str(instead)
+        if not known and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
@@ -48,11 +52,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old or the new content whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with file_named(path), temporary.open("wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        temporary.replace(path)
+        with file_named(path, temporary):
+            with temporary.open("wb") as f:
+                f.write(content)
+                f.flush()
+                os.fsync(f.fileno())
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -35,4 +35,4 @@ def main(arguments: Sequence[str]) -> None:
     frame = export(command.study, command.to, command.out, list(command.quantities) or None)
     path = command.out or default_file(command.study, command.to)
     count = frame["quantity"].nunique()
-    print(f"{path}: {len(frame)} rows, {count} quantities")
+    print(f"{path}: {len(frame)} rows, {count} {'quantity' if count == 1 else 'quantities'}")

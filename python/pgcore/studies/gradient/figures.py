@@ -169,13 +169,18 @@ def _note(data: xr.Dataset, kind: str) -> str:
     if kind == "gradient":
         note += " Dashed: predicted from the noise scale B of the true gradient, per trial."
     note += " Trajectories: mean of an estimate of that agent."
+    counts = data[KINDS[kind][0]].notnull().any("agent").sum("trial")
+    fewest = int(counts.where(counts > 0).min())
+    if fewest < trials:
+        note += f" {trials - fewest} of the trials have one n only."
     if data.sizes["agent"] > 1:
-        note += f" {_trials_text(trials).capitalize()}."
+        note += f" {_trials_text(fewest, trials).capitalize()}."
     return note + (f"\n{blown}" if (blown := divergence_note(data)) else "")
 
 
-def _trials_text(trials: int) -> str:
-    text = f"differences: mean of {trials} trial{'s' * (trials > 1)}"
+def _trials_text(fewest: int, trials: int) -> str:
+    count = f"{trials}" if fewest == trials else f"{fewest} to {trials}"
+    text = f"differences: mean of {count} trial{'s' * (trials > 1)}"
     text += " with 95 % intervals over them, paired where they share seeds" * (trials > 1)
-    few = trials < TRIALS_TO_DECIDE
+    few = fewest < TRIALS_TO_DECIDE
     return text + f"; fewer than {TRIALS_TO_DECIDE}: a description, not a decision" * few

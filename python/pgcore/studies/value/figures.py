@@ -106,7 +106,10 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
         axes[row, 0].set_ylabel(MEASURE_NAMES[measure])
     _same_axis(axes, measure in _RELATIVE)
     for ax in axes.ravel():
-        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        if data.sizes["iteration"] > 1:
+            ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        else:
+            ax.set_xticks(data["iteration"].values)
     for ax in axes[-1]:
         ax.set_xlabel("iteration")
     caption(figure, headline(data, "errors of the value network"), _errors_note(data, trials))

@@ -10,7 +10,6 @@ import xarray as xr
 from pgcore.studies.differences_table import difference_table
 from pgcore.studies.measures.differences import differences_of, few_trials
 from pgcore.studies.measures.divergence import simulation_remarks
-from pgcore.studies.step.table import shown
 from pgcore.studies.style import spec_of
 
 _LEGEND = """\
@@ -37,7 +36,7 @@ def variance_table(data: xr.Dataset) -> str:
     names = ("fit_pairs", "trajectories", "first_actions", "rests")
     spec = {name: spec_of(data).get(name, "?") for name in names}
     lines = [_LEGEND.format(units=_UNITS[data.sizes["trial"] > 1], **spec)]
-    head = f"{'':<12}{'iter':>5} {'baseline':<22}{'tr Σ left':>22}{'pairs left':>24}"
+    head = f"{'':<12}{'iter':>5} {'baseline':<22}{'tr Σ left':>24}{'pairs left':>24}"
     head += "".join(f"{part!s:>24}" for part in data["part"].values)
     for place, facts, one in _groups(data):
         lines += [f"{place} {facts}", head]
@@ -47,7 +46,8 @@ def variance_table(data: xr.Dataset) -> str:
             own = data[name].sel(baseline=baseline)
             if own.notnull().any():
                 found = differences_of(data.sel(baseline=baseline), name)
-                lines += difference_table({f"{text}, {baseline}": found})
+                short = str(baseline).replace("value net, own lambda", "own lambda")
+                lines += difference_table({f"{text}, {short}": found})
     remarks = few_trials(data.sizes["trial"]) + simulation_remarks(data)
     return "\n".join([*lines, *remarks]) + "\n"
 
@@ -85,9 +85,17 @@ def shown_number(data: xr.Dataset, name: str) -> str:
 
 
 def _line(one: xr.Dataset) -> str:
-    percent = 100 * one[[n for n in one if one[n].dtype.kind == "f"]]
     text = f"{one['baseline'].values!s:<22}"
-    text += f"{shown(percent, 'total_left'):>22}{shown(percent, 'pairs_left'):>24}"
+    text += f"{_percent(one, 'total_left'):>24}{_percent(one, 'pairs_left'):>24}"
     for part in one["part"].values:
-        text += f"{shown(percent.sel(part=part), 'share'):>24}"
+        text += f"{_percent(one.sel(part=part), 'share'):>24}"
     return text
+
+
+def _percent(data: xr.Dataset, name: str) -> str:
+    """A share in percent with its interval; ends that say nothing are short."""
+    values = [100 * float(data[f"{name}{end}"]) for end in ("", "_low", "_high")]
+    middle, low, high = (f"{x:.0e}" if abs(x) >= 1e5 else f"{x:.1f}" for x in values)
+    if not np.isfinite(values[0]):
+        return "-"
+    return f"{middle} [{low}, {high}]" if np.isfinite(values[1]) else middle
