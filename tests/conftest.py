@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import importing
 import pgcore
 from pgcore.training.config import TrainConfig
 from pgcore.training.run import Run
@@ -124,3 +125,9 @@ def runs(tmp_path_factory):
             list(run.iterations())
         folders.append(folder)
     return folders
+
+
+@pytest.fixture(scope="session")
+def sb3(tmp_path_factory):
+    """Real agents of Stable-Baselines3; see :func:`importing.sb3_agents`."""
+    return importing.sb3_agents(tmp_path_factory.mktemp("sb3"))
