@@ -22,6 +22,7 @@ from quoted.landscapes import maps, overview
 from quoted.steps import steps
 from quoted.studies import gradient, value
 from quoted.training import training, updates
+from quoted.variances import variance
 from quoted.verdicts import claims
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +37,7 @@ TOPICS: dict[str, Callable[[Path], dict[str, str]]] = {
     "overview": overview,
     "claims": claims,
     "steps": steps,
+    "variance": variance,
 }
 MARK = re.compile(r"<!--n:(\w+)\.([\w.]+)-->(.*?)<!--/n-->", re.DOTALL)
 

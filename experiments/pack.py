@@ -29,6 +29,7 @@ from pgcore.studies.gradient.opening import gradient_quantities
 from pgcore.studies.landscape.opening import landscape_quantities
 from pgcore.studies.value.opening import STORES as VALUE_STORES
 from pgcore.studies.value.opening import value_dataset
+from pgcore.studies.variance.opening import variance_quantities
 
 COLOURS = 256  # of a kept picture
 
@@ -109,7 +110,11 @@ def study(name: str, out: Path) -> xr.Dataset:
     if "" not in found:
         return value_dataset({n[1:]: data for n, data in found.items()})
     data = found[""]
-    quantities = {"gradient": gradient_quantities, "landscape": landscape_quantities}
+    quantities = {
+        "gradient": gradient_quantities,
+        "landscape": landscape_quantities,
+        "variance": variance_quantities,
+    }
     return quantities.get(kind(data).name, lambda own: own)(data)
 
 

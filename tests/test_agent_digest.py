@@ -11,14 +11,6 @@ from pgcore.learning.ppo import PpoSettings
 from pgcore.studies.engine.sources import Agents
 
 SMALL = {"pairs": (64,), "estimates": 3, "true_pairs": 256, "true_step_pairs": 128}
-ARM = """
-xml = "ball.xml"
-frame_skip = 1
-time_limit = 40
-observation = [{ term = "qpos" }, { term = "qvel", clip = 10.0 }]
-reset = [{ term = "uniform", target = "qpos", scale = 0.1 }]
-reward = [{ term = "coordinate_velocity" }, { term = "control_cost", weight = 0.1 }]
-"""
 
 
 def test_a_digest_knows_what_acts_judges_and_learns():

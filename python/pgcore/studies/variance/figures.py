@@ -58,7 +58,8 @@ def parts_panel(ax: Axes, data: xr.Dataset) -> Axes:
                 )  # fmt: skip
                 up, down = up + max(value, 0.0), down + min(value, 0.0)
             places.append(x)
-            labels.append(_LETTERS[baseline])
+            below = f"\n{data['iteration'].values[i]}" if baseline == _STACKED[1] else ""
+            labels.append(f"{_LETTERS[baseline]}{below}")
     ax.set_xticks(places, labels, fontsize=6)
     ax.set_xlim(-0.5, data.sizes["iteration"] - 0.5)
     ax.tick_params(axis="x", length=0)
@@ -133,7 +134,7 @@ def budget_figure(data: xr.Dataset) -> Figure:
         ax.set_ylabel(text)
     top = axes[0, 0]
     handles = [*top.get_legend_handles_labels()[0]]
-    axes[2, 0].legend(fontsize=6, handlelength=3)
+    axes[2, 0].legend(fontsize=6, handlelength=3, loc="upper right")
     caption(
         figure, headline(data, "variance of a trajectory's gradient"), _text(data, spec), handles
     )
@@ -147,7 +148,7 @@ def _text(data: xr.Dataset, spec: dict[str, object]) -> str:
         f"{spec.get('fit_pairs', '?')} pairs; below: against no baseline, 100 %. best: the state "
         "baseline that leaves least to the pairs. lambda 1 but for the line of the agent's own. "
         f"{spec.get('trajectories', '?')} trajectories, a state of each restored; {trials} "
-        "trial(s), bars: 95 % intervals over "
+        f"trial{'s' * (trials > 1)}, bars: 95 % intervals over "
     )
     text += "trials" if trials > 1 else "trajectories, with a state of each"
     few = trials < TRIALS_TO_DECIDE
