@@ -149,6 +149,11 @@ def draw(name: str, out: Path) -> None:
 
 
 def main(command: Command) -> None:
+    if command.name.endswith(tuple(f"-{store}" for store in VALUE_STORES)):
+        raise SystemExit(
+            f"name: expected one that does not end as a value study's store does, got "
+            f"{command.name!r}; the stores: {', '.join(VALUE_STORES)}"
+        )
     command.out.mkdir(parents=True, exist_ok=True)
     if command.study:
         one = len(command.study) == 1

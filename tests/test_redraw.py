@@ -1,13 +1,16 @@
 """What is kept of results is drawn again from its datasets."""
 
+import json
 import sys
 
+import pytest
 from PIL import Image
 
 from conftest import ROOT
 
 sys.path.append(str(ROOT / "experiments"))
 import learning_curves
+import pack
 import redraw
 
 KEPT = ROOT / "experiments" / "results"
@@ -43,3 +46,17 @@ def test_every_kept_picture_but_the_oldest_has_its_dataset():
     drawn = (p for p in KEPT.glob("*.png") if not p.with_suffix(".json").exists())
     without = {p.name for p in drawn if not p.name.startswith(sources)}
     assert without <= {f"{task}-learning.png" for task in ("hopper", "humanoid", "walker")}
+
+
+def test_a_name_that_reads_as_a_store_of_a_value_study_is_refused(tmp_path):
+    """`hopper-variance` would be the variances of the value study `hopper`."""
+    for store in pack.VALUE_STORES:
+        with pytest.raises(SystemExit, match="does not end as a value study's store"):
+            pack.main(pack.Command(name=f"hopper-{store}", out=tmp_path))
+
+
+def test_every_kept_study_has_its_name():
+    """What `redraw.py` takes for a study opens as one, with a task."""
+    for name in redraw.names_in(KEPT):
+        data = pack.kept(name, KEPT)
+        assert all(json.loads(d.attrs["spec"])["task"] for d in data.values()), name

@@ -16,7 +16,7 @@ PARTS = ("actions", "rest", "covariance")
 
 def variance(results: Path) -> dict[str, str]:
     """What the variance is made of, and what baselines leave, over trials."""
-    data = study("hopper-variance", results)
+    data = study("hopper-budget", results)
     iterations = [int(i) for i in data["iteration"].values]
     parts, left = [], []
     for agent in AGENTS:
