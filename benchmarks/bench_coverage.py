@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from coverage_over_trials import spreads_and_trials
+from coverage_variance import budgets
 from scipy import stats
 from timing import header
 
@@ -194,6 +195,7 @@ def main() -> None:
         for part, wanted in ((4, 12), (4, 40), (20, 40)):
             stopping(kind, part, wanted)
     spreads_and_trials(line)
+    budgets(line)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ class Policy:
         path: of an agent's file: weights w0 [in, out] and biases b0 [out], w1, b1, ...; log_std [A]
             where it is a parameter; mean and scale [O] of observations, where they are normalized;
             and "kind", JSON: activation, std, std_map, log_std_range, min_std, mean_map, clip (of
-            normalized observations, or null), actions ("none" or "clip").
+            normalized observations, or null), actions ("none", "clip",
+            "scale" or "tanh").
     """
 
     def __init__(self, path: str) -> None:
@@ -175,6 +176,14 @@ class Environment:
         return obs, float(reward), bool(terminated), bool(truncated)
 
 
+def mapped(actions: str, u: Any, low: Any, high: Any) -> Any:
+    """What the environment gets of a sampled action u [A]."""
+    if actions in ("scale", "tanh"):
+        unit = np.tanh(u) if actions == "tanh" else np.clip(u, -1, 1)
+        u = 0.5 * (low + high) + 0.5 * (high - low) * unit
+    return u if actions == "none" else np.clip(u, low, high)
+
+
 def draws(seed: int, trial: int, trajectory: int, steps: int, act_dim: int) -> tuple[int, Any]:
     """The reset's seed and the action noise [T, A] of a trajectory: of its numbers alone."""
     generator = np.random.default_rng([seed, trial, trajectory])
@@ -199,8 +208,7 @@ def trajectory(
     while not (terminated or truncated):
         mean, std = policy.moments(obs)
         action = (mean + std * noise[length]).astype(np.float32).astype(np.float64)
-        if policy.kind["actions"] == "clip":
-            action = np.clip(action, env.low, env.high)
+        action = mapped(policy.kind["actions"], action, env.low, env.high)
         after, reward, terminated, truncated = env.step(action)
         if keep is not None:
             keep.append((obs, action, reward, after))

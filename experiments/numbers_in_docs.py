@@ -19,8 +19,10 @@ from pathlib import Path
 
 import tyro
 from quoted.landscapes import maps, overview
+from quoted.steps import steps
 from quoted.studies import gradient, value
 from quoted.training import training, updates
+from quoted.verdicts import claims
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "experiments" / "results"
@@ -32,6 +34,8 @@ TOPICS: dict[str, Callable[[Path], dict[str, str]]] = {
     "value": value,
     "maps": maps,
     "overview": overview,
+    "claims": claims,
+    "steps": steps,
 }
 MARK = re.compile(r"<!--n:(\w+)\.([\w.]+)-->(.*?)<!--/n-->", re.DOTALL)
 

@@ -2,7 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+PAPER_TASKS = ("Hopper-v2", "Walker2d-v2", "Humanoid-v2")
+PAPER_CHECKPOINTS = (0, 150, 300, 450)
+HARD = "Humanoid-v2"  # whose pairs cost four times as much
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Gradient estimates (figures 1, 2, 9, 10).
+
+    Attributes:
+        pairs: values of n.
+        sweep_trials: trials with all n and a true gradient; the others have the n of an iteration.
+        true_pairs: of the true gradient; hard_true_pairs on Humanoid.
+        closer: pairs of one trial's true gradient on Humanoid at two checkpoints; 0: none.
+    """
+
+    pairs: tuple[int, ...]
+    sweep_trials: int
+    true_pairs: int
+    hard_true_pairs: int
+    closer: int = 0
+
+
+@dataclass(frozen=True)
+class Values:
+    """Errors of the value network (3, 11, 12), and baselines (4).
+
+    Attributes:
+        trials: whose errors are measured, at every 50th iteration.
+        baseline_trials, baseline_iterations: where baselines are compared.
+        baseline_tasks: on which.
+        pairs: values of n there.
+        true_value_pairs: pairs that the true value is fitted to.
+        states, continuations: of the Monte Carlo values.
+    """
+
+    trials: int
+    baseline_trials: int
+    baseline_iterations: tuple[int, ...]
+    baseline_tasks: tuple[str, ...]
+    pairs: tuple[int, ...]
+    true_value_pairs: int
+    states: int
+    continuations: int
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A step study (claims 11 and 12): K steps from n pairs of some trials and checkpoints."""
+
+    pairs: int
+    trials: int
+    steps: int
+    iterations: tuple[int, ...]
+    reward_pairs: int
+    tasks: tuple[str, ...] = PAPER_TASKS
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Landscapes of one trial (5-7, 13-20): points along a side, sources, pairs per point."""
+
+    grid: int
+    sources: tuple[int, ...]
+    pairs: tuple[int, ...]
+    hard_pairs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -13,39 +80,26 @@ class Scale:
         tasks: what is trained, with PPO and TRPO each.
         trials: agents per task and algorithm.
         iterations: updates per agent.
-        zero_baseline: whether agents without a baseline are trained, too (claim C9).
+        zero_trials: agents that are trained without a baseline (claim C9), by task.
         checkpoints: iterations that the studies look at.
-        measured: trials that the studies look at.
-        gradient_pairs: values of n in the gradient study.
-        true_pairs: pairs of the true gradient.
-        largest_step: steps are computed up to this n.
-        variance_checkpoints: iterations at which baselines are compared.
-        variance_pairs: values of n there.
-        true_value_pairs: pairs that the true value is fitted to.
-        states: whose Monte Carlo values are measured.
-        continuations: of each state.
-        grid: points along each side of a landscape.
-        sources: pairs that the step of a landscape is computed from.
-        map_pairs: pairs per grid point.
+        gradient, values, maps: of every task.
+        steps: step studies.
+        regime_tasks, regime_trials: where training is repeated with other pairs and rates.
+        update_trials: whose updates are looked into.
     """
 
     tasks: tuple[str, ...]
     trials: int
     iterations: int
-    zero_baseline: bool
     checkpoints: tuple[int, ...]
-    measured: int
-    gradient_pairs: tuple[int, ...]
-    true_pairs: int
-    largest_step: int
-    variance_checkpoints: tuple[int, ...]
-    variance_pairs: tuple[int, ...]
-    true_value_pairs: int
-    states: int
-    continuations: int
-    grid: int
-    sources: tuple[int, ...]
-    map_pairs: tuple[int, ...]
+    gradient: Gradient
+    values: Values
+    maps: Maps
+    steps: tuple[Steps, ...] = ()
+    zero_trials: dict[str, int] = field(default_factory=dict)
+    regime_tasks: tuple[str, ...] = ()
+    regime_trials: int = 0
+    update_trials: int = 0
 
     @property
     def keep(self) -> tuple[int, ...]:
@@ -58,8 +112,10 @@ class Scale:
         return tuple(range(0, self.iterations, 50))
 
 
-PAPER_TASKS = ("Hopper-v2", "Walker2d-v2", "Humanoid-v2")
-PAPER_CHECKPOINTS = (0, 150, 300, 450)
+def _decades(last: int) -> tuple[int, ...]:
+    """1, 2 and 5 times the powers of ten from 100 to below one, and that one."""
+    return (*(m * 10**e for e in range(2, last) for m in (1, 2, 5)), 10**last)
+
 
 SCALES = {
     # minutes on two cores
@@ -67,59 +123,48 @@ SCALES = {
         tasks=("Hopper-v2",),
         trials=4,
         iterations=120,
-        zero_baseline=False,
         checkpoints=(0, 50, 100),
-        measured=2,
-        gradient_pairs=(100, 500, 2000, 5000),
-        true_pairs=50_000,
-        largest_step=2000,
-        variance_checkpoints=(100,),
-        variance_pairs=(500, 2000, 5000),
-        true_value_pairs=50_000,
-        states=20,
-        continuations=5,
-        grid=7,
-        sources=(2000, 10_000),
-        map_pairs=(500, 2000),
+        gradient=Gradient((100, 500, 2000, 5000), 2, 50_000, 50_000),
+        values=Values(2, 2, (100,), ("Hopper-v2",), (500, 2000, 5000), 50_000, 20, 5),
+        maps=Maps(7, (2000, 10_000), (500, 2000)),
     ),
-    # some days on two cores
+    # a day on two cores
     "laptop": Scale(
         tasks=PAPER_TASKS,
-        trials=8,
+        trials=24,
         iterations=500,
-        zero_baseline=True,
         checkpoints=PAPER_CHECKPOINTS,
-        measured=3,
-        gradient_pairs=(100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000),
-        true_pairs=1_000_000,
-        largest_step=10_000,
-        variance_checkpoints=(150, 450),
-        variance_pairs=(500, 2000, 10_000, 100_000),
-        true_value_pairs=500_000,
-        states=100,
-        continuations=20,
-        grid=11,
-        sources=(2000, 100_000),
-        map_pairs=(2000, 20_000, 100_000),
+        zero_trials={"Hopper-v2": 24, "Walker2d-v2": 24, HARD: 8},
+        gradient=Gradient(_decades(5), 3, 10**6, 2 * 10**6, closer=10**7),
+        values=Values(
+            6, 3, (150, 450), ("Hopper-v2", "Walker2d-v2"), (500, 2000, 10_000, 100_000),
+            5 * 10**6, 100, 20,
+        ),
+        maps=Maps(11, (2000, 10**6), (2000, 20_000, 100_000), (2000, 20_000)),
+        steps=(
+            Steps(2000, 8, 8, PAPER_CHECKPOINTS, 20_000),
+            Steps(100_000, 6, 4, (150, 450), 20_000, ("Hopper-v2", "Walker2d-v2")),
+            Steps(10**6, 6, 2, (450,), 20_000, ("Hopper-v2", "Walker2d-v2")),
+        ),
+        regime_tasks=("Hopper-v2", "Walker2d-v2"),
+        regime_trials=3,
+        update_trials=1,
     ),
     # many cores
     "paper": Scale(
         tasks=PAPER_TASKS,
         trials=24,
         iterations=500,
-        zero_baseline=True,
         checkpoints=PAPER_CHECKPOINTS,
-        measured=10,
-        gradient_pairs=(*(m * 10**e for e in (2, 3, 4, 5) for m in (1, 2, 5)), 1_000_000),
-        true_pairs=10_000_000,
-        largest_step=100_000,
-        variance_checkpoints=PAPER_CHECKPOINTS,
-        variance_pairs=(100, 1000, 2000, 10_000, 100_000, 1_000_000),
-        true_value_pairs=5_000_000,
-        states=500,
-        continuations=50,
-        grid=31,
-        sources=(2000, 1_000_000),
-        map_pairs=(2000, 20_000, 100_000, 1_000_000),
+        zero_trials={task: 24 for task in PAPER_TASKS},
+        gradient=Gradient(_decades(6), 10, 10**6, 10**7),
+        values=Values(
+            10, 10, PAPER_CHECKPOINTS, PAPER_TASKS, _decades(6)[::3], 5 * 10**6, 500, 50
+        ),
+        maps=Maps(31, (2000, 10**6), (2000, 20_000, 100_000, 10**6)),
+        steps=tuple(Steps(n, 24, 8, PAPER_CHECKPOINTS, 100_000) for n in (2000, 10**5, 10**6)),
+        regime_tasks=PAPER_TASKS,
+        regime_trials=8,
+        update_trials=8,
     ),
-}
+}  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from matplotlib.colors import to_rgb
 
@@ -102,3 +104,19 @@ def assert_nothing_is_cut_off(figure):
     for ax in panels(figure):
         box = ax.get_tightbbox(renderer)
         assert inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1), ax.get_title()
+
+
+def assert_apart(figure):
+    """The labels of an axis's ticks do not lie on each other."""
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    for ax in figure.axes:
+        low, high = sorted(ax.get_xlim())
+        own = [
+            label.get_window_extent(renderer)
+            for tick, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+            if label.get_text() and low <= tick <= high
+        ]
+        own.sort(key=lambda box: box.x0)
+        for one, other in itertools.pairwise(own):
+            assert one.x1 <= other.x0 + 0.5, ax.get_title()

@@ -3,14 +3,13 @@
 import contextlib
 import re
 import shlex
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 import pgcore
-from conftest import ROOT
+from conftest import ROOT, small_config
 from pgcore import cli
 from pgcore.studies.catalog import STUDIES
 
@@ -77,12 +76,12 @@ def test_two_variants_are_compared_in_one_figure(tmp_path, monkeypatch, capsys):
 
 def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
     """Of the studies that are quick; of the others their own tests ask."""
+    studies = pgcore.studies
     rows = re.findall(
         r"^\| (\w+) \| (`.*) \|$", (ROOT / "docs/compare.md").read_text(), re.MULTILINE
     )
-    assert [name for name, _ in rows] == ["gradient", "value", "landscape", "step"]
+    assert [name for name, _ in rows] == [*STUDIES]
     few = {"iterations": (2,), "trials": 1}
-    studies = pgcore.studies
     opened = {
         "gradient": studies.gradient_quality(
             runs, tmp_path / "g", pairs=(64,), estimates=3, true_pairs=128, true_step_pairs=128,
@@ -97,6 +96,22 @@ def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
         ),
         "step": studies.update_steps(
             runs, tmp_path / "s", steps=2, pairs=(64,), reward_pairs=100, **few
+        ),
+        "update": studies.update_paths(
+            runs, tmp_path / "u", updates=2, pairs=(64,), reward_pairs=100, **few
+        ),
+        "regime": studies.sample_regime(
+            "LinearQuadratic-v0", tmp_path / "r", algorithms=("ppo",),
+            configs={"ppo": small_config(task="LinearQuadratic-v0")}, pairs=(512, 2048),
+            rates=(1.0,), total_pairs=4096, trials=2, shares=(0.5,),
+            estimates=3, true_pairs=512, steps=2, reward_pairs=100,
+        ),
+        "variance": studies.variance_budget(
+            runs, tmp_path / "b", trajectories=10, first_actions=3, fit_pairs=3000, **few
+        ),
+        "curvature": studies.curvature_subspaces(
+            runs, tmp_path / "c", pairs=(64,), vectors=2, updates=2, update_pairs=64,
+            true_pairs=128, **few,
         ),
     }  # fmt: skip
     for study, text in rows:
@@ -124,40 +139,6 @@ def test_the_example_study_runs(runs, tmp_path):
         sys.path.remove(str(tmp_path))
     np.testing.assert_array_equal(first["reward"].values, second["reward"].values)
     assert np.isfinite(first["reward"].values).all()
-
-
-def test_reproduce_prints_every_command():
-    for scale in ("demo", "laptop", "paper"):
-        out = subprocess.run(
-            [sys.executable, ROOT / "experiments" / "reproduce.py", "--scale", scale, "--dry-run"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for word in ("train", "learning_curves", "gradient", "value", "landscape"):
-            assert word in out
-
-
-def test_reproduce_goes_on_after_a_failure_and_stops_when_interrupted(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
-    import reproduce
-
-    def run(*statuses):
-        scripts = [
-            f"open({str(tmp_path / str(i))!r}, 'w'); raise SystemExit({status})"
-            for i, status in enumerate(statuses)
-        ]
-        commands = [[sys.executable, "-c", script] for script in scripts]
-        monkeypatch.setattr(reproduce, "commands", lambda scale, out: commands)
-        status = reproduce.main(reproduce.Command())
-        ran = sorted(int(p.name) for p in tmp_path.iterdir())
-        for path in tmp_path.iterdir():
-            path.unlink()
-        return status, ran
-
-    assert run(0, 1, 0) == (1, [0, 1, 2])
-    assert run(0, 130, 0) == (130, [0, 1])
-    assert run(0, 0) == (0, [0, 1])
 
 
 def test_what_is_kept_of_a_study_can_be_drawn_again(runs, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import pgcore
 from conftest import ROOT
 from figure_checks import (
     SEEN,
+    assert_apart,
     assert_labelled,
     assert_nothing_is_cut_off,
     assert_nothing_is_empty,
@@ -23,7 +24,16 @@ from pgcore.studies import figures
 from pgcore.studies.landscape.figures import LEAST_TRAJECTORIES
 from pgcore.studies.landscape.page import point_texts
 from pgcore.studies.learning_figure import running_mean
-from pgcore.studies.style import _LOOKS, FEW, THREE_LOOKS, bars, look_of, new_figure, trials_panel
+from pgcore.studies.style import (
+    _LOOKS,
+    FEW,
+    THREE_LOOKS,
+    bars,
+    look_of,
+    new_figure,
+    pairs_axis,
+    trials_panel,
+)
 
 sys.path.append(str(ROOT / "experiments"))
 import overview
@@ -307,3 +317,27 @@ def test_colours_differ_in_grey_and_without_green_or_red_cones():
     red, green = "#e04040", "#48803c"  # clear to most, and known not to be to some
     assert np.linalg.norm(lab(red) - lab(green)) > 80
     assert np.linalg.norm(lab(red, "deuteranopia") - lab(green, "deuteranopia")) < 35
+
+
+@pytest.mark.parametrize("n", [(2000,), (1500, 3000), (100, 2000, 100_000)])
+def test_labels_of_pairs_lie_apart(n):
+    figure, axes = new_figure(4, 1)
+    for ax in axes.ravel():
+        ax.plot(n, np.zeros(len(n)), marker="o")
+        ax.axvline(2048)
+        pairs_axis(ax, np.array(n, float))
+        low, high = ax.get_xlim()
+        assert low < min(n) and max(n) < high and high / low > 9.9
+    assert_apart(figure)
+
+
+def test_a_trial_with_one_n_among_many_is_seen():
+    """As with --sweep-trials: it has no line, so it has a mark."""
+    _figure, axes = new_figure(1, 1)
+    rows = np.full((6, 3, 3), np.nan)
+    rows[:2] = 0.5
+    rows[2:, 1] = 0.4
+    x, look = np.array([100.0, 2000.0, 1e5]), look_of("ppo")
+    trials_panel(axes[0, 0], x, rows, np.full((3, 3), 0.45), **look)
+    pale = [line for line in axes[0, 0].lines if line.get_linewidth() == 0.4]
+    assert [line.get_marker() for line in pale] == [""] * 2 + ["_"] * 4

@@ -437,7 +437,11 @@ def test_what_cannot_be_sent_says_so():
         ({"stream_ids": np.arange(2)}, ValueError, r"expected \[S\] = \[1\] of int64, got \[2\]"),
         ({"stream_ids": np.array([0.5])}, TypeError, r"stream_ids: .* got \[1\] of float64"),
         ({"backend": "native"}, ValueError, "backend: gym:<Crane> runs in Python"),
-        ({"actions": "squash"}, ValueError, "actions: expected one of none, clip; got 'squash'"),
+        (
+            {"actions": "squash"},
+            ValueError,
+            "actions: expected one of none, clip, scale, tanh; got 'squash'",
+        ),
     ],
 )
 def test_bad_arguments(crane, arguments, kind, text):
@@ -457,7 +461,9 @@ def test_what_such_a_task_cannot_do(crane):
     with pytest.raises(ValueError, match="policy: expected obs_dim 3 of the task, got 5"):
         pgcore.evaluate(crane, pgcore.GaussianPolicy(5, 2), 10)
     native = pgcore.make_task("Hopper-v2")
-    with pytest.raises(ValueError, match="actions: expected one of none, clip; got 'squash'"):
+    with pytest.raises(
+        ValueError, match="actions: expected one of none, clip, scale, tanh; got 'squash'"
+    ):
         pgcore.collect(native, make_policy(native, 1), 5, actions="squash")
     assert_same_batch(
         *(pgcore.collect(native, make_policy(native, 1), 5, actions=a) for a in (None, "none"))

@@ -20,6 +20,7 @@ import foreign
 import pgcore
 from conftest import ROOT
 from foreign import Hostile
+from pgcore import _core
 from pgcore.base.errors import CheckpointError
 from pgcore.cli import main
 from pgcore.importers.build import build_agent
@@ -282,7 +283,8 @@ def test_recorded_layouts_compute_what_their_modules_do(name, tmp_path):
     assert_says(ours, means, log_probs, values)
     assert ("shared_trunk" in agent.origin["notes"]) == (name == "rl_games")
     raw = ("spinning_up", "skrl", "rsl_rl", "rsl_rl before 5")
-    assert agent.actions == ("none" if name in raw else "clip")
+    map_ = "none" if name in raw else "clip" if name == "cleanrl" else "scale"
+    assert agent.actions == map_
     assert ("activation" in agent.origin["notes"]) == (name not in ("cleanrl", "spinning_up"))
 
 
@@ -292,9 +294,13 @@ def test_actions_mapped_to_the_range_of_the_controls(maker, tmp_path):
     agent = import_agent(path, PENDULUM, trajectories=2)
     obs = draw_observations(agent, 50)
     means = torch_says(policy, None, -0.5, agent.normalizer.inputs(obs), np.zeros((55, 1)))[0]
-    np.testing.assert_allclose(compute(agent, obs).means, 3 * means.numpy(), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(agent.policy.log_std.detach(), -0.5 + np.log(3), rtol=1e-6)
-    assert "action_scale" in agent.origin["notes"] and agent.actions == "clip"
+    np.testing.assert_allclose(compute(agent, obs).means, means.numpy(), rtol=1e-5, atol=1e-6)
+    assert agent.actions == "scale" and (agent.policy.log_std == -0.5).all()
+    batch = agent.collect(20, seed=1)
+    controls = 3.0 * np.clip(batch.actions[:, :1].astype(float), -1, 1)
+    start = {"qpos": batch.obs[:, 0, :2].copy(), "qvel": batch.obs[:, 0, 2:].copy()}
+    there = _core.replay(task=agent.task.native, **start, actions=controls, num_threads=1)
+    np.testing.assert_array_equal(there["obs"][:, 0], batch.obs[:, 1])
 
 
 def test_statistics_of_the_critic_of_old_rsl_rl(tmp_path):
@@ -325,12 +331,11 @@ def test_old_ids_of_tasks():
     assert find_task("Hopper-v2") == (pgcore.make_task("Hopper-v2"), None)  # there is one
 
 
-def test_torchrl_is_read_and_its_squash_refused(tmp_path, capsys):
+def test_torchrl_is_read_with_its_squash(tmp_path):
+    """The sample is ahead of the tanh, and its law the Gaussian's."""
     path, actor, _ = foreign.torchrl(tmp_path / "render.pt")
-    line = refused(capsys, path, "--task", HOPPER, "--out", tmp_path / "x")
-    assert "squashed by tanh" in line
-    _, parts = read_parts(path, Options())
-    agent = build_agent(dataclasses.replace(parts, actions="clip"), pgcore.make_task(HOPPER), {})
+    agent = import_agent(path, HOPPER, trajectories=2)
+    assert agent.actions == "tanh" and "ahead of the tanh" in agent.origin["notes"]["actions"]
     x = np.random.default_rng(0).standard_normal((20, 11))
     ours = compute(agent, 1.0 + 2.0 * x)
     assert_says(ours, *torch_says(actor, None, -0.5, x, ours.actions))
@@ -338,21 +343,19 @@ def test_torchrl_is_read_and_its_squash_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize("task", [HOPPER, "Humanoid-v4"])
 def test_rllib_s_default_has_a_deviation_that_depends_on_the_state(tmp_path, task, monkeypatch):
-    """Means and log-probabilities against the distribution written out, in its units."""
+    """Means and log-probabilities against the distribution written out."""
     there = pgcore.make_task(task)
     monkeypatch.setattr(foreign, "OBS", there.obs_dim)
     monkeypatch.setattr(foreign, "ACT", there.act_dim)
     path, actor, _ = foreign.rllib(tmp_path / "c", free=False, statistics=False)
     _, parts = read_parts(path, Options())
     agent = build_agent(parts, there, {})
-    scale = np.asarray(agent.origin.get("action_scale", 1.0))
-    assert (task == HOPPER) == (scale == 1.0).all()
-    assert agent.policy.head.std == "state"
+    assert agent.policy.head.std == "state" and agent.actions == "scale"
     obs = np.random.default_rng(0).standard_normal((50, there.obs_dim))
     ours = compute(agent, obs)
     with torch.no_grad():
         out = actor(torch.from_numpy(obs).float()).double().numpy()
-    mean, std = out[:, : there.act_dim] * scale, np.exp(out[:, there.act_dim :]) * scale
+    mean, std = out[:, : there.act_dim], np.exp(out[:, there.act_dim :])
     np.testing.assert_allclose(ours.means, mean, atol=1e-5)
     z = (ours.actions - mean) / std
     expected = (-0.5 * z**2 - np.log(std) - 0.5 * np.log(2 * np.pi)).sum(1)

@@ -16,7 +16,7 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
                  const py::dict& kind, const py::array& member, const py::array& stream_ids,
                  std::uint64_t seed, bool deterministic, const std::string& action_map,
                  int num_threads, const Normalizer& normalizer, py::ssize_t steps, bool watch,
-                 const States& start, bool keep_end) {
+                 const States& start, bool keep_end, bool keep_states) {
   Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
             num_threads);
   use_normalizer(call, normalizer);
@@ -66,7 +66,13 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
                         warnings.mutable_data(),
                         reward_fault.mutable_data(),
                         {},
-                        {}};
+                        {},
+                        nullptr};
+  const py::ssize_t kept = keep_states ? S : 0;
+  const auto state_size =
+      static_cast<py::ssize_t>(mj_stateSize(&task.task.model(), mjSTATE_INTEGRATION));
+  auto states = zeros<double>({kept, steps, state_size});
+  if (keep_states) out.states = states.mutable_data();
   if (watch) {
     out.seen = {seen_count.mutable_data(), seen_mean.mutable_data(), seen_m2.mutable_data()};
   }
@@ -96,6 +102,7 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   result["reward_fault"] = reward_fault;
   result["seen"] = py::make_tuple(seen_count, seen_mean, seen_m2);
   result["end"] = py::make_tuple(end_simulator, end_trajectory, end_step);
+  result["states"] = states;
   result["errors"] = to_python(errors);
   return result;
 }
@@ -149,7 +156,8 @@ py::dict branch_streams(TaskHandle& task, const py::array& params, const std::ve
                         const py::dict& kind, const py::array& member, const py::array& stream_ids,
                         std::uint64_t seed, bool deterministic, const std::string& action_map,
                         int num_threads, const Normalizer& normalizer, const py::array& at,
-                        const py::array& seeds, std::int64_t tail, double gamma) {
+                        const py::array& seeds, const py::array& first, std::int64_t tail,
+                        double gamma, bool limited, bool keep_rewards) {
   Call call(task, params, sizes, kind, member, stream_ids, seed, deterministic, action_map,
             num_threads);
   use_normalizer(call, normalizer);
@@ -157,16 +165,24 @@ py::dict branch_streams(TaskHandle& task, const py::array& params, const std::ve
   const py::ssize_t O = task.task.obs_dim();
   const py::ssize_t K = seeds.size();
   const BranchPlan branches{checked<const std::int64_t>(at, "at", "[S]", {S}),
-                            checked<const std::uint64_t>(seeds, "seeds", "[K]", {K}), tail, gamma};
+                            checked<const std::uint64_t>(seeds, "seeds", "[K]", {K}),
+                            checked<const std::uint64_t>(first, "first", "[K]", {K}),
+                            tail,
+                            gamma,
+                            limited};
   auto obs = zeros<double>({S, O});
   auto inputs = zeros<float>({S, O});
   auto returns = zeros<double>({S, K});
   auto lengths = zeros<std::int64_t>({S, K});
   auto terminated = zeros<bool>({S, K});
   auto diverged = zeros<bool>({S, K});
-  const BranchBuffers out{obs.mutable_data(),        inputs.mutable_data(),
-                          returns.mutable_data(),    lengths.mutable_data(),
-                          terminated.mutable_data(), diverged.mutable_data()};
+  auto actions = zeros<float>({S, K, task.task.act_dim()});
+  auto rewards = zeros<double>({S, K, keep_rewards ? tail : 0});
+  const BranchBuffers out{
+      obs.mutable_data(),        inputs.mutable_data(),
+      returns.mutable_data(),    lengths.mutable_data(),
+      terminated.mutable_data(), diverged.mutable_data(),
+      actions.mutable_data(),    keep_rewards ? rewards.mutable_data() : nullptr};
   const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
     return branch(call.plan, branches, out, task.pool, cancel);
   });
@@ -177,6 +193,8 @@ py::dict branch_streams(TaskHandle& task, const py::array& params, const std::ve
   result["lengths"] = lengths;
   result["terminated"] = terminated;
   result["diverged"] = diverged;
+  result["actions"] = actions;
+  result["rewards"] = rewards;
   result["errors"] = to_python(errors);
   return result;
 }
@@ -225,7 +243,7 @@ void bind_rollout(py::module_& m) {
         py::arg("kind"), py::arg("member"), py::arg("stream_ids"), py::arg("seed"),
         py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
         py::arg("normalizer"), py::arg("steps"), py::arg("watch"), py::arg("start"),
-        py::arg("keep_end"));
+        py::arg("keep_end"), py::arg("keep_states"));
   m.def("evaluate", &evaluate_streams, py::kw_only(), py::arg("task"), py::arg("params"),
         py::arg("sizes"), py::arg("kind"), py::arg("member"), py::arg("stream_ids"),
         py::arg("seed"), py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
@@ -233,7 +251,8 @@ void bind_rollout(py::module_& m) {
   m.def("branch", &branch_streams, py::kw_only(), py::arg("task"), py::arg("params"),
         py::arg("sizes"), py::arg("kind"), py::arg("member"), py::arg("stream_ids"),
         py::arg("seed"), py::arg("deterministic"), py::arg("action_map"), py::arg("num_threads"),
-        py::arg("normalizer"), py::arg("at"), py::arg("seeds"), py::arg("tail"), py::arg("gamma"));
+        py::arg("normalizer"), py::arg("at"), py::arg("seeds"), py::arg("first"), py::arg("tail"),
+        py::arg("gamma"), py::arg("limited"), py::arg("keep_rewards"));
   m.def("replay", &replay_streams, py::kw_only(), py::arg("task"), py::arg("qpos"), py::arg("qvel"),
         py::arg("actions"), py::arg("num_threads"));
 }

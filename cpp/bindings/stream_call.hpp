@@ -38,7 +38,7 @@ struct Call {
              checked<const std::int64_t>(stream_ids, "stream_ids", "[S]", {member.size()}),
              seed,
              deterministic,
-             action_map == "clip",
+             parse_action_map(action_map),
              num_threads} {
     check("obs_dim", policy.obs_dim(), handle.task.obs_dim());
     check("act_dim", policy.act_dim(), handle.task.act_dim());

@@ -82,6 +82,9 @@ void bind_task(py::module_& m) {
       .def_property_readonly("dt", [](const TaskHandle& h) { return h.task.dt(); })
       .def_property_readonly("nq", [](const TaskHandle& h) { return h.task.model().nq; })
       .def_property_readonly("nv", [](const TaskHandle& h) { return h.task.model().nv; })
+      .def_property_readonly(
+          "integration_size",
+          [](const TaskHandle& h) { return mj_stateSize(&h.task.model(), mjSTATE_INTEGRATION); })
       .def("model_bytes", &model_bytes)
       .def("observation_table", &observation_table)
       .def("state_size", &TaskHandle::state_size)

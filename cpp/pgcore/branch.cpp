@@ -56,16 +56,25 @@ bool run_course(const BranchJob& job, Stream& stream, std::int64_t steps) noexce
 }
 
 // From the state at the branch, whose network input is in the workspace, with other random numbers.
-// Writes to place i; returns false when cancelled.
-bool run_continuation(const BranchJob& job, Stream& stream, std::size_t i) noexcept {
+// Writes to place i, that of continuation k; returns false when cancelled.
+bool run_continuation(const BranchJob& job, Stream& stream, std::size_t k, std::size_t i) noexcept {
   auto& w = *stream.space;
   const auto& out = *job.out;
+  const std::size_t A = w.action32.size();
+  const std::int64_t tail = job.branches->tail;
+  double* rewards =
+      out.rewards == nullptr ? nullptr : out.rewards + i * static_cast<std::size_t>(tail);
   double discount = 1.0;
-  while (out.lengths[i] < job.branches->tail && !out.terminated[i]) {
+  while (out.lengths[i] < tail && !out.terminated[i]) {
     if (job.cancel->load(std::memory_order_relaxed)) return false;
+    const bool is_first = out.lengths[i] == 0;
+    if (!is_first && job.branches->limited && stream.time_is_up()) break;
+    stream.address.seed = is_first ? job.branches->first[k] : job.branches->seeds[k];
     stream.act(w.input.data(), w.action32.data());
+    if (is_first && out.actions != nullptr) std::copy_n(w.action32.data(), A, out.actions + i * A);
     const StepResult result = stream.step(w.action32.data());
     out.returns[i] += discount * result.reward;
+    if (rewards != nullptr) rewards[out.lengths[i]] = result.reward;
     discount *= job.branches->gamma;
     ++out.lengths[i];
     out.terminated[i] = result.terminated;
@@ -93,9 +102,8 @@ void run_branch_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept
     if (k > 0) branch_point.restore(*m, *d);
     stream.address = at;
     stream.lost = lost;
-    stream.address.seed = job.branches->seeds[k];
     std::copy_n(input, O, stream.space->input.data());
-    if (!run_continuation(job, stream, s * K + k)) return;
+    if (!run_continuation(job, stream, k, s * K + k)) return;
   }
 }
 

@@ -63,6 +63,11 @@ void keep_end(const RolloutJob& job, std::size_t s, bool ended, const Stream& st
   }
 }
 
+void keep_state(const mjModel& m, const mjData& d, double* states, std::size_t i) noexcept {
+  const auto size = static_cast<std::size_t>(mj_stateSize(&m, mjSTATE_INTEGRATION));
+  mj_getState(&m, &d, states + i * size, mjSTATE_INTEGRATION);
+}
+
 void run_rollout_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept {
   const auto& job = *static_cast<const RolloutJob*>(arg);
   const auto& plan = *job.plan;
@@ -83,6 +88,7 @@ void run_rollout_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcep
     if (job.cancel->load(std::memory_order_relaxed)) break;
     // observe, act, step: straight into this stream's rows
     const std::size_t i = s * job.steps + t;
+    if (out.states != nullptr) keep_state(*m, *d, out.states, i);
     stream.observe(out.obs + i * obs_dim, out.inputs + i * obs_dim);
     out.log_probs[i] =
         static_cast<float>(stream.act(out.inputs + i * obs_dim, out.actions + i * act_dim));

@@ -36,8 +36,8 @@ struct StreamPlan {
   std::span<const std::int64_t> member;      // [S]
   std::span<const std::int64_t> stream_ids;  // [S], each in [0, 2^32)
   std::uint64_t seed;
-  bool deterministic;  // act by the mean
-  bool clip_actions;   // to the control range, ahead of the task, whose costs see that
+  bool deterministic;    // act by the mean
+  ActionMap action_map;  // ahead of the task, whose costs see what it gives
   int num_threads;
 };
 
@@ -73,6 +73,7 @@ struct TransitionBuffers {
   std::int64_t* reward_fault = nullptr;  // [S], the first reward term that was not finite; -1: none
   StreamMoments seen;                    // null: not wanted
   StreamStates end;                      // null: not wanted
+  double* states = nullptr;              // [S, T, N], mjSTATE_INTEGRATION at obs; null: not wanted
 };
 
 // Most bootstrap observations that a stream of `steps` can have.
@@ -109,8 +110,10 @@ std::vector<StreamError> evaluate(const StreamPlan& plan, std::int64_t pairs, do
 struct BranchPlan {
   std::span<const std::int64_t> at;      // [S], steps of the stream before the branch
   std::span<const std::uint64_t> seeds;  // [K], of the random numbers after it
+  std::span<const std::uint64_t> first;  // [K], of the first action's alone
   std::int64_t tail;                     // most steps after it
   double gamma;
+  bool limited;  // the time limit ends it, too
 };
 
 // Where branch() writes.
@@ -121,11 +124,13 @@ struct BranchBuffers {
   std::int64_t* lengths;  // [S, K]
   bool* terminated;       // [S, K], or the tail ended it
   bool* diverged;         // [S, K], then terminated
+  float* actions;         // [S, K, A], the first of each; null: not wanted
+  double* rewards;        // [S, K, tail], 0 after the end; null: not wanted
 };
 
 // Run every stream up to a step exactly as rollout() does; from that state, which is restored for
-// each, K times with random numbers of another seed until a termination or for `tail` steps. The
-// time limit does not end the tail.
+// each, K times with random numbers of another seed until a termination or for `tail` steps, and no
+// further than the time limit where that is asked for.
 std::vector<StreamError> branch(const StreamPlan& plan, const BranchPlan& branches,
                                 const BranchBuffers& out, BatchPool& pool,
                                 const std::atomic<bool>& cancel);

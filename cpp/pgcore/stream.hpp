@@ -129,7 +129,7 @@ struct Stream {
     ++address.step;
     if (lost) return diverge();
     std::copy(action, action + head.act_dim, space->action.data());
-    if (plan->clip_actions) plan->task->clip(space->action.data());
+    plan->task->map(plan->action_map, space->action.data());
     const StepResult result = plan->task->step(*data, space->action.data(), space->task.data());
     warnings += result.unlisted;
     return result;

@@ -19,6 +19,15 @@ std::vector<std::string> describe(const auto& terms, auto line) {
 
 }  // namespace
 
+ActionMap parse_action_map(std::string_view name) {
+  if (name == "none") return ActionMap::kNone;
+  if (name == "clip") return ActionMap::kClip;
+  if (name == "scale") return ActionMap::kScale;
+  if (name == "tanh") return ActionMap::kTanh;
+  throw std::invalid_argument("actions: expected none, clip, scale or tanh; got '" +
+                              std::string(name) + "'");
+}
+
 Task::Task(const TaskConfig& config)
     : stepped_(load_model(config.xml_path, warnings_), config.margin_rule, config.lowered),
       frame_skip_(config.frame_skip),
@@ -88,12 +97,20 @@ bool Task::simulate(mjData& d, std::int64_t& unlisted) const noexcept {
   return false;
 }
 
-void Task::clip(double* action) const noexcept {
+void Task::map(ActionMap map, double* action) const noexcept {
+  if (map == ActionMap::kNone) return;
   const mjModel& m = model();
   for (int i = 0; i < m.nu; ++i) {
     if (m.actuator_ctrllimited[i] == 0) continue;
     const mjtNum* range = m.actuator_ctrlrange + ptrdiff_t{2} * i;
-    action[i] = std::clamp(action[i], range[0], range[1]);
+    const mjtNum low = range[0];
+    const mjtNum high = range[1];
+    double u = action[i];
+    if (map != ActionMap::kClip) {
+      u = map == ActionMap::kTanh ? std::tanh(u) : std::clamp(u, -1.0, 1.0);
+      u = 0.5 * (low + high) + 0.5 * (high - low) * u;
+    }
+    action[i] = std::clamp(u, low, high);  // the affine map may round past a bound
   }
 }
 

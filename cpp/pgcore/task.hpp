@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pgcore/lowering.hpp"
@@ -26,6 +27,17 @@ struct TaskConfig {
   std::vector<Parameters> reward;
   std::vector<Parameters> termination;
 };
+
+// What the task gets of a sampled action u, for an actuator of the control range [low, high].
+enum class ActionMap : std::uint8_t {
+  kNone,   // u, which MuJoCo clamps and costs see whole
+  kClip,   // clip(u, low, high)
+  kScale,  // clip(u, -1, 1), then [-1, 1] to [low, high]
+  kTanh,   // tanh(u), then [-1, 1] to [low, high]
+};
+
+// Throws std::invalid_argument for a name that is none.
+ActionMap parse_action_map(std::string_view name);
 
 struct StepResult {
   double reward;
@@ -68,8 +80,9 @@ class Task {
 
   void observe(const mjData& d, double* obs) const noexcept;
 
-  // Clip an action [A] to the control range, where there is one.
-  void clip(double* action) const noexcept;
+  // Turn a sampled action [A] into the controls [A] that a map makes of it. kScale and kTanh need a
+  // control range of every actuator; kClip leaves those without one as they are.
+  void map(ActionMap map, double* action) const noexcept;
 
   // One environment step (frame_skip simulator steps) with an action [A]. It diverges where the
   // engine finds the state or the controls bad, or would at its next step.

@@ -9,23 +9,33 @@
 
 namespace pgcore::tests {
 
-// A state is restored for each continuation: what another one did is forgotten, on any thread.
+// A state is restored for each continuation: what another one did is forgotten, on any thread. The
+// first two share their first action, and go on apart.
 void continuations_start_from_the_same_state() {
   constexpr std::size_t kStreams = 6, kTails = 3, O = 4;
   World world("1M", 0.5, kStreams);
   const std::vector<std::int64_t> at{0, 3, 8, 21, 33, 40};
-  const std::vector<std::uint64_t> seeds{7, 9, 7};
+  const std::vector<std::uint64_t> seeds{7, 9, 7}, first_seeds{7, 7, 7};
   std::vector<double> first;
   for (const int threads : {1, 3}) {
     std::vector<double> obs(kStreams * O), returns(kStreams * kTails);
-    std::vector<float> inputs(kStreams * O);
+    std::vector<float> inputs(kStreams * O), actions(kStreams * kTails);
+    std::vector<double> rewards(kStreams * kTails * 12);
     std::vector<std::int64_t> lengths(kStreams * kTails);
     const auto terminated = std::make_unique<bool[]>(kStreams * kTails);
     const auto diverged = std::make_unique<bool[]>(kStreams * kTails);
-    const BranchBuffers out{obs.data(),     inputs.data(),    returns.data(),
-                            lengths.data(), terminated.get(), diverged.get()};
-    CHECK(branch(world.plan(threads), {at, seeds, 12, 0.9}, out, world.pool, world.cancel).empty());
+    const BranchBuffers out{obs.data(),       inputs.data(),  returns.data(), lengths.data(),
+                            terminated.get(), diverged.get(), actions.data(), rewards.data()};
+    const BranchPlan branches{at, seeds, first_seeds, 12, 0.9, false};
+    CHECK(branch(world.plan(threads), branches, out, world.pool, world.cancel).empty());
     for (std::size_t s = 0; s < kStreams; ++s) {
+      CHECK(actions[s * kTails] == actions[s * kTails + 1]);
+      CHECK(rewards[s * kTails * 12] == rewards[(s * kTails + 1) * 12]);
+      double sum = 0.0, discount = 1.0;
+      for (std::size_t t = 0; t < 12; ++t, discount *= 0.9) {
+        sum += discount * rewards[s * kTails * 12 + t];
+      }
+      CHECK(sum == returns[s * kTails]);
       CHECK(returns[s * kTails] == returns[s * kTails + 2]);
       CHECK(returns[s * kTails] != returns[s * kTails + 1]);
     }

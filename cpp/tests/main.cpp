@@ -194,9 +194,10 @@ void bad_controls_are_divergences() {
   std::vector<float> inputs(8);
   std::vector<std::int64_t> lengths(4);
   bool terminated[4] = {}, diverged[4] = {};
-  const BranchBuffers out{obs.data(),     inputs.data(), returns.data(),
-                          lengths.data(), terminated,    diverged};
-  CHECK(branch(world.plan(2), {at, seeds, 12, 0.9}, out, world.pool, world.cancel).empty());
+  const BranchBuffers out{obs.data(), inputs.data(), returns.data(), lengths.data(),
+                          terminated, diverged,      nullptr,        nullptr};
+  const BranchPlan branches{at, seeds, seeds, 12, 0.9, false};
+  CHECK(branch(world.plan(2), branches, out, world.pool, world.cancel).empty());
   for (std::size_t i = 0; i < 4; ++i) {
     CHECK(diverged[i] && terminated[i] && lengths[i] == 1 && returns[i] == 0.0);
   }

@@ -105,7 +105,8 @@ struct Batch {
             warnings.data(),
             reward_fault.data(),
             {},
-            {}};
+            {},
+            nullptr};
   }
 
   // Whether the transitions of a stream are the same bits.
@@ -162,7 +163,7 @@ struct World {
   }
 
   StreamPlan plan(int threads) const {
-    return {task.get(), &policy, {}, member, ids, 5, false, false, threads};
+    return {task.get(), &policy, {}, member, ids, 5, false, ActionMap::kNone, threads};
   }
 
   std::vector<StreamError> run(Batch& batch, int threads) {

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from pgcore.rollout.monte_carlo import monte_carlo_values as monte_carlo_values
     from pgcore.rollout.returns import discounted_returns as discounted_returns
     from pgcore.rollout.returns import gae as gae
+    from pgcore.rollout.sb3_vector import sb3_vec_env as sb3_vec_env
+    from pgcore.rollout.vector import vector_env as vector_env
     from pgcore.studies.catalog import differences as differences
     from pgcore.studies.catalog import open as open
+    from pgcore.studies.export.write import export as export
     from pgcore.studies.report.write import report as report
     from pgcore.tasks.gymnasium_suite.options import gymnasium_task as gymnasium_task
     from pgcore.tasks.make import make_task as make_task
@@ -60,6 +63,8 @@ _HOMES: Final[dict[str, str]] = {
     "value_from_module": "pgcore.policies.modules",
     "discounted_returns": "pgcore.rollout.returns",
     "gae": "pgcore.rollout.returns",
+    "vector_env": "pgcore.rollout.vector",
+    "sb3_vec_env": "pgcore.rollout.sb3_vector",
     "gymnasium_task": "pgcore.tasks.gymnasium_suite.options",
     "collect": "pgcore.rollout.collect",
     "evaluate": "pgcore.rollout.collect",
@@ -72,6 +77,7 @@ _HOMES: Final[dict[str, str]] = {
     "open": "pgcore.studies.catalog",
     "differences": "pgcore.studies.catalog",
     "report": "pgcore.studies.report.write",
+    "export": "pgcore.studies.export.write",
 }
 
 

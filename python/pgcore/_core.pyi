@@ -3,7 +3,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pgcore.base.arrays import F32, F64, I64
+from pgcore.base.arrays import F32, F64, I64, Bool
 
 Parameters = list[tuple[str, dict[str, float | str]]]
 StreamStates = tuple[F64, I64, I64]
@@ -39,6 +39,8 @@ class Task:
     def nq(self) -> int: ...
     @property
     def nv(self) -> int: ...
+    @property
+    def integration_size(self) -> int: ...
     def model_bytes(self) -> bytes: ...
     def observation_table(self) -> list[tuple[str, str]]: ...
     def state_size(self) -> int: ...
@@ -46,6 +48,25 @@ class Task:
     def reward_formula(self) -> list[str]: ...
     def termination_rules(self) -> list[str]: ...
     def reset_rules(self) -> list[str]: ...
+
+class Environments:
+    def __init__(self, task: Task, count: int) -> None: ...
+    def seed(self, *, mask: Bool, seeds: NDArray[Any], ids: I64) -> None: ...
+    def reset(self, *, mask: Bool, obs: F64, num_threads: int) -> list[tuple[int, str]]: ...
+    def step(
+        self,
+        *,
+        actions: F64,
+        action_map: str,
+        obs: F64,
+        rewards: F64,
+        terminated: Bool,
+        truncated: Bool,
+        diverged: Bool,
+        final_obs: F64 | None,
+        num_threads: int,
+    ) -> list[tuple[int, str]]: ...
+    def states(self) -> F64: ...
 
 def clock_address() -> int: ...
 def keep_quiet(quiet: bool) -> None: ...
@@ -73,6 +94,7 @@ def collect(
     watch: bool,
     start: StreamStates | None,
     keep_end: bool,
+    keep_states: bool,
 ) -> dict[str, Any]: ...
 def evaluate(
     *,
@@ -105,8 +127,11 @@ def branch(
     normalizer: NormalizerState | None,
     at: NDArray[Any],
     seeds: NDArray[Any],
+    first: NDArray[Any],
     tail: int,
     gamma: float,
+    limited: bool,
+    keep_rewards: bool,
 ) -> dict[str, Any]: ...
 def replay(
     *, task: Task, qpos: F64, qvel: F64, actions: F64, num_threads: int

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
-from pgcore.base.errors import check_choice, check_count, check_number, check_path, check_type
+from pgcore.base.errors import check_count, check_number, check_path, check_type
 from pgcore.base.files import digest_of, write_arrays
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning.advantages import Judgement
@@ -29,12 +29,12 @@ from pgcore.policies.normalize import Normalizer
 from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch, Scores
 from pgcore.rollout.collect import collect, evaluate
+from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 from pgcore.tasks.make import make_task
 from pgcore.tasks.task import Task, TaskSpec
 
 FORMAT = 1
-ACTION_MAPS = ("none", "clip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,9 @@ class Agent:
         policy: M members.
         value: M value networks, or None: studies that need none run without.
         normalizer: observation statistics of M members, or None.
-        actions: what becomes of a sampled action: "none" or "clip" to the control range, for costs,
-            too; None: as the task's kind does ("none" for native tasks).
+        actions: what becomes of a sampled action: "none", "clip" to the control range,
+            "scale" (clipped to [-1, 1], then mapped to the range) or "tanh" (likewise); costs see
+            the result. None: as the task's kind does ("none" for native tasks).
         reward_std: [M], what rewards are divided by on the scale of the value network; None: 1.
         reward_clip: bound of the scaled rewards; None: no bound.
         judgement: discount, lambda and conventions that it was trained with.
@@ -111,7 +112,7 @@ class Agent:
         check_number("rate", self.rate, 0, 1)
         check_count("iteration", self.iteration, 0)
         if self.actions is not None:
-            check_choice("actions", self.actions, ACTION_MAPS)
+            chosen_actions(self.task, self.actions)
 
     def _check_shapes(self) -> None:
         task, M = self.task, self.policy.members

@@ -1,4 +1,4 @@
-"""The command line: `pgcore train | import | study | report | tasks | info | presets`."""
+"""The command line: `pgcore train | import | study | report | export | tasks | info | presets`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ How good are the gradients, values and surrogates of deep policy-gradient agents
   import     read an agent of another library
   study      measure agents; alone, it lists the studies
   report     studies on one page, and LaTeX tables
+  export     a study's numbers: csv, parquet, latex, markdown or json
   tasks      list the tasks; with an ID: its observations, rewards and limits
   presets    the settings of the paper; with --diff where its companion code differs
   info       versions, build flags, threads
@@ -95,6 +96,13 @@ def report(arguments: Sequence[str]) -> None:
     command_line.main(arguments)
 
 
+def export(arguments: Sequence[str]) -> None:
+    """`pgcore export`: handed on to the export's own command line."""
+    from pgcore.studies.export import command_line
+
+    command_line.main(arguments)
+
+
 def import_(arguments: Sequence[str]) -> None:
     """`pgcore import`: handed on to the importers' own command line."""
     from pgcore.importers import command_line
@@ -107,6 +115,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "import": import_,
     "study": study,
     "report": report,
+    "export": export,
     "tasks": tasks,
     "presets": presets,
     "info": info,

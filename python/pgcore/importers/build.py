@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pgcore.agent import Agent
-from pgcore.importers.fold import flat_row, scaled_outputs
+from pgcore.importers.fold import flat_row
 from pgcore.importers.parts import Network, Parts, Statistics, check_representable, refuse
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import find_algorithm
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
 from pgcore.policies.value import ValueNet
-from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
+from pgcore.tasks.actions import chosen_actions
+from pgcore.tasks.gymnasium import AnyTask
 
 
 def build_agent(parts: Parts, task: AnyTask, origin: Mapping[str, Any]) -> Agent:
@@ -36,7 +35,7 @@ def build_agent(parts: Parts, task: AnyTask, origin: Mapping[str, Any]) -> Agent
     """
     check_representable(parts)
     _check_sizes(parts, task)
-    parts, mapped = _in_units_of(parts, task)
+    actions = _actions(parts, task)
     algorithm = None if parts.algorithm is None else find_algorithm(parts.algorithm)
     statistics = parts.observations
     return Agent(
@@ -44,7 +43,7 @@ def build_agent(parts: Parts, task: AnyTask, origin: Mapping[str, Any]) -> Agent
         policy=_policy(parts, task),
         value=None if parts.value is None else _value(parts.value, task),
         normalizer=None if statistics is None else _normalizer(statistics),
-        actions="none" if parts.actions == "none" else "clip",
+        actions=actions,
         reward_std=None if parts.reward_std is None else np.array([parts.reward_std]),
         reward_clip=parts.reward_clip,
         judgement=Judgement(**parts.judgement),
@@ -58,7 +57,6 @@ def build_agent(parts: Parts, task: AnyTask, origin: Mapping[str, Any]) -> Agent
             "observations_seen": None if statistics is None else statistics.count,
             "notes": dict(parts.notes),
             **parts.source,
-            **mapped,
             **origin,
         },
     )
@@ -92,57 +90,12 @@ def _check_sizes(parts: Parts, task: AnyTask) -> None:
             raise refuse(f"the agent has {got} {name}, {task.id} has {expected}: another --task?")
 
 
-def action_bounds(task: AnyTask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bounds of the controls, each [A]."""
-    if isinstance(task, GymnasiumTask):
-        return task.action_low, task.action_high
-    table = np.array([row[1:3] for row in task.native.action_table()], dtype=np.float64)
-    return table[:, 0], table[:, 1]
-
-
-def _in_units_of(parts: Parts, task: AnyTask) -> tuple[Parts, dict[str, Any]]:
-    """Actions that are mapped from [-1, 1] to the controls: the map goes into the last layer.
-
-    scale * clip(u, -1, 1) + shift = clip(scale * u + shift, low, high), and the latter's law is a
-    Gaussian's again. Log-probabilities move by a constant.
-    """
-    if parts.actions != "scale":
-        return parts, {}
-    low, high = action_bounds(task)
-    scale, shift = (high - low) / 2, (high + low) / 2
-    if np.array_equal(scale, np.ones_like(scale)) and not shift.any():
-        return parts, {}
-    notes = {
-        **parts.notes,
-        "action_scale": "actions are mapped from [-1, 1] to the task's range in the last layer and "
-        "log_std here: the same behaviour, and gradients in these units",
-    }
-    if not np.isfinite(scale).all():
-        raise refuse("actions are mapped to the task's range there, which has no bounds here")
-    more = np.log(scale)
-    if parts.std == "state":
-        parts = _shifted_range(parts, more)
-        wide = np.append(scale, np.ones_like(scale))
-        policy = scaled_outputs(parts.policy, wide, np.append(shift, more))
-    else:
-        policy = scaled_outputs(parts.policy, scale, shift)
-    log_std = parts.log_std.reshape(-1)
-    changed = dataclasses.replace(
-        parts,
-        policy=policy,
-        log_std=log_std + torch.from_numpy(more).float()[: len(log_std)],
-        moments={},
-        notes=notes,
-    )
-    return changed, {"action_scale": scale.tolist(), "action_shift": shift.tolist()}
-
-
-def _shifted_range(parts: Parts, more: NDArray[np.float64]) -> Parts:
-    """With the bounds of a log_std that the network gives in the task's units."""
-    low, high = parts.log_std_range or (0.0, 0.0)
-    if np.ptp(more) > 0:
-        raise refuse("a log_std with bounds, and actions in different units, are not supported")
-    return dataclasses.replace(parts, log_std_range=(low + float(more[0]), high + float(more[0])))
+def _actions(parts: Parts, task: AnyTask) -> str:
+    """The map of its actions, where the task has the bounds that it needs."""
+    try:
+        return chosen_actions(task, parts.actions)
+    except ValueError as error:
+        raise refuse(str(error)) from None
 
 
 def _policy(parts: Parts, task: AnyTask) -> GaussianPolicy:

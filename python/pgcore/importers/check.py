@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ class Reference:
     Attributes:
         by: who says it.
         obs: [N, O] float64, raw.
-        actions: [N, A] float32, in the library's units.
+        actions: [N, A] float32, as sampled, ahead of any map.
         means: [N, A]; log_probs: [N]; values: [N], or None.
         inputs: [N, O] float32, what the networks saw, or None.
     """
@@ -82,21 +81,12 @@ def compute(agent: Agent, obs: F64, actions: F32 | None = None, seed: int = 1) -
 
 def compare(agent: Agent, reference: Reference) -> dict[str, Any]:
     """Largest differences, of max(1, |reference|); CheckpointError beyond the tolerance."""
-    scale = np.asarray(agent.origin.get("action_scale", 1.0))
-    shift = np.asarray(agent.origin.get("action_shift", 0.0))
-    jacobian = float(np.log(np.broadcast_to(scale, reference.means.shape[1:])).sum())
-    theirs = dataclasses.replace(
-        reference,
-        actions=(reference.actions * scale + shift).astype(np.float32),
-        means=reference.means * scale + shift,
-        log_probs=reference.log_probs - jacobian,
-    )
-    ours = compute(agent, theirs.obs, theirs.actions)
+    ours = compute(agent, reference.obs, reference.actions)
     found: dict[str, Any] = {"by": reference.by, "observations": len(reference.obs)}
-    if theirs.inputs is not None and ours.inputs is not None:
-        found["inputs_equal"] = float((theirs.inputs == ours.inputs).mean())
+    if reference.inputs is not None and ours.inputs is not None:
+        found["inputs_equal"] = float((reference.inputs == ours.inputs).mean())
     for name in _NAMES:
-        a, b = getattr(ours, name), getattr(theirs, name)
+        a, b = getattr(ours, name), getattr(reference, name)
         if a is None or b is None:
             continue
         error = float(np.max(np.abs(a - b) / np.maximum(1.0, np.abs(b)), initial=0.0))

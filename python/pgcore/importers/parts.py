@@ -15,13 +15,6 @@ from pgcore.base.errors import CheckpointError
 from pgcore.policies.mlp import ACTIVATIONS
 
 State = Mapping[str, Any]
-# What becomes of a sampled action u on its way to the environment.
-ACTIONS = {
-    "none": "u",
-    "clip": "clip(u, low, high)",
-    "scale": "clip(u, -1, 1), then [-1, 1] to [low, high]",
-    "tanh": "tanh(u), then [-1, 1] to [low, high]",
-}
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ class Parts:
         mean_map: "none", or "tanh" of the policy's outputs.
         observations: statistics, or None.
         observations_missing: why statistics that it was trained with are not there; None: none.
-        actions: one of :data:`ACTIONS`.
+        actions: a key of :data:`~pgcore.tasks.actions.ACTION_MAPS`.
         reward_std, reward_clip: see :class:`pgcore.Agent`.
         algorithm, settings: of pgcore, as far as found.
         judgement: fields of :class:`~pgcore.learning.advantages.Judgement` that differ.
@@ -133,8 +126,6 @@ def check_representable(parts: Parts) -> None:
         )
     if parts.mean_map != "none":
         raise refuse(f"a mean behind {parts.mean_map} is not supported")
-    if parts.actions == "tanh":
-        raise refuse("actions squashed by tanh are not supported")
     for network in (parts.policy, parts.value):
         if network is not None and network.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)

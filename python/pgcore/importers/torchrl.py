@@ -31,6 +31,8 @@ def of_state(content: Any, options: Options) -> Parts:
     """An agent from {"model_state_dict", "vecnorm"}."""
     notes = {
         "value": "the file has no value network",
+        "actions": "the recorded action is the sample ahead of the tanh, and its log-probability "
+        "the Gaussian's: the same ratios and gradients; an entropy bonus is another",
         "settings": "the file has none; pgcore's defaults of ppo are assumed",
     }
     activation = chosen_activation(options, "tanh", notes)

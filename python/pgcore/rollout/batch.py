@@ -58,6 +58,10 @@ class RolloutBatch:
             NaN or infinite, -1 where all are finite. Of the python backend: 0 for the whole reward.
         normalizer: the observation statistics after the call, or None.
         end: where the streams stand after it, if that was asked for.
+        states: [S, T, D] float64, MuJoCo's ``mjSTATE_INTEGRATION`` at each observation, or None
+            where that was not asked for. ``mujoco.mj_setState`` takes a row; steps from there with
+            the same action give the bits of the next one.
+        qpos, qvel: [S, T, nq] and [S, T, nv], the positions and velocities in them, or None.
     """
 
     obs: F64
@@ -77,6 +81,9 @@ class RolloutBatch:
     reward_fault: I64
     normalizer: Normalizer | None = None
     end: StreamStates | LiveStreams | None = None
+    states: F64 | None = None
+    qpos: F64 | None = None
+    qvel: F64 | None = None
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array by its name."""

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from pgcore.base.arrays import I64
-from pgcore.base.errors import check_choice, check_count, check_flag, check_seed, check_type
+from pgcore import _core
+from pgcore.base.arrays import F64, I64
+from pgcore.base.errors import check_count, check_flag, check_seed, check_type
 from pgcore.base.memory import check_memory
 from pgcore.base.threads import chosen_threads
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
-
-ACTIONS = ("none", "clip")  # maps from the sampled action to what the task gets
+from pgcore.tasks.gymnasium import AnyTask
+from pgcore.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,11 @@ def _checked_streams(streams: Any, members: int) -> I64:
     return np.repeat(np.arange(members), count)
 
 
-def check_transitions(task: AnyTask, streams: int, steps: int) -> None:
+def check_transitions(task: AnyTask, streams: int, steps: int, keep_states: bool) -> None:
     """ValueError where the transitions of a call cannot fit into memory."""
     pair = 12 * task.obs_dim + 4 * task.act_dim + 30
+    if keep_states and isinstance(task, Task):
+        pair += 16 * task.native.integration_size
     advice = "ask for fewer, or for fewer streams, in several calls"
     check_memory("steps", steps, float(streams) * steps * pair, advice)
 
@@ -125,12 +127,10 @@ def check_streams(task: AnyTask, policy: GaussianPolicy, call: Call) -> None:
             raise ValueError(f"stream_ids: expected ids from 0 to 2^32 - 1, got {stream_id}")
 
 
-def chosen_actions(task: AnyTask, actions: str | None) -> str:
-    """The map from sampled actions to the task's: ``actions``, or the task's own for None.
-
-    Raises:
-        ValueError: no such map.
-    """
-    if actions is not None:
-        return check_choice("actions", actions, ACTIONS)
-    return "clip" if isinstance(task, GymnasiumTask) else "none"
+def kept_states(native: _core.Task, states: F64 | None) -> dict[str, Any]:
+    """Fields of a batch: integration states [S, T, D], which begin with the time; their parts."""
+    if states is None:
+        return {}
+    nq, nv = native.nq, native.nv
+    qpos, qvel = states[..., 1 : 1 + nq], states[..., 1 + nq : 1 + nq + nv]
+    return {"states": states, "qpos": qpos.copy(), "qvel": qvel.copy()}

@@ -24,9 +24,10 @@ from pgcore.rollout.call import (
     check_call,
     check_streams,
     check_transitions,
-    chosen_actions,
+    kept_states,
 )
 from pgcore.rollout.environments import LiveStreams
+from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
 from pgcore.tasks.task import Task
 
@@ -58,6 +59,7 @@ def _native_batch(
     steps: int,
     start: StreamStates | None,
     keep_end: bool,
+    keep_states: bool,
 ) -> RolloutBatch:
     raw = _core.collect(
         **arguments,
@@ -65,6 +67,7 @@ def _native_batch(
         watch=call.watched,
         start=None if start is None else (start.simulator, start.trajectory, start.step),
         keep_end=keep_end,
+        keep_states=keep_states,
     )
     used = np.arange(raw["bootstrap_step"].shape[1]) < raw["bootstrap_count"][:, None]
     stream = np.nonzero(used)[0]
@@ -79,6 +82,7 @@ def _native_batch(
         stream_ids=call.stream_ids,
         normalizer=call.normalizer,
         end=StreamStates(*raw["end"]) if keep_end else None,
+        **kept_states(arguments["task"], raw["states"] if keep_states else None),
         **{
             name: raw[name]
             for name in ("obs", "inputs", "actions", "log_probs", "rewards", "terminated")
@@ -108,6 +112,7 @@ def collect(
     actions: str | None = None,
     start: StreamStates | LiveStreams | None = None,
     keep_end: bool = False,
+    keep_states: bool = False,
 ) -> RolloutBatch:
     """Run a policy stack and keep every transition.
 
@@ -134,12 +139,15 @@ def collect(
         deterministic: act by the mean.
         actions: what the task gets of a sampled action, which is recorded as it is: "none", the
             action itself (MuJoCo clamps it, but costs see it whole); "clip", clipped to the control
-            range or action space, for costs, too. Default: "clip" for a Gymnasium task, "none"
-            for a :class:`Task`.
+            range or action space; "scale", clipped to [-1, 1] and mapped to that range; "tanh", its
+            tanh, mapped likewise. Costs see what the task gets. Default: "clip" for a Gymnasium
+            task, "none" for a :class:`Task`.
         start: where the streams stand, ``batch.end`` of an earlier call of as many streams of this
             task; None: at a reset. With equal seeds the two calls give what one would.
         keep_end: whether ``batch.end`` is wanted. Of a Gymnasium task it is the environments, open
             in this process, which then runs them all; no file can hold that.
+        keep_states: whether ``batch.states`` is wanted, the simulator's state at every observation.
+            Of native runs only.
 
     Raises:
         ValueError, TypeError: a bad argument, before any work.
@@ -153,12 +161,19 @@ def collect(
     steps = check_count("steps", steps)
     check_flag("deterministic", deterministic)
     call = check_call(policy, streams, stream_ids, seed, num_threads, normalizer, update_normalizer)
-    check_transitions(known, len(call.member), steps)
+    if check_flag("keep_states", keep_states) and (
+        backend == "python" or not isinstance(known, Task)
+    ):
+        raise ValueError(
+            "keep_states: expected a native run, got one in Python; leave it out, or take a native "
+            "task without backend='python'"
+        )
+    check_transitions(known, len(call.member), steps, keep_states)
     if backend != "python" and isinstance(known, Task):
         arguments = native_arguments(known, policy, call, call.live, deterministic, control)
         _check_course(known, backend, start, keep_end)
         states = start if isinstance(start, StreamStates) else None
-        return _native_batch(arguments, call, steps, states, keep_end)
+        return _native_batch(arguments, call, steps, states, keep_end, keep_states)
     _check_course(known, backend, start, keep_end)
     from pgcore.rollout import live, parallel, twin
 

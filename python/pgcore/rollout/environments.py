@@ -18,6 +18,7 @@ from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64, Bool
 from pgcore.policies.normalize import Normalizer
 from pgcore.rollout import reference
+from pgcore.tasks.actions import mapped_actions
 
 
 class Stream:
@@ -104,20 +105,19 @@ class Controls:
     """What an environment sees of a sampled action.
 
     Attributes:
-        low, high: bounds [A] that it is clipped to, or None.
         dtype: the environment's.
+        map: see :data:`~pgcore.tasks.actions.ACTION_MAPS`.
+        low, high: bounds [A].
     """
 
     dtype: Any
-    low: F64 | None = None
-    high: F64 | None = None
+    map: str
+    low: F64
+    high: F64
 
     def __call__(self, actions: F32) -> NDArray[Any]:
         """Controls [B, A] for sampled actions [B, A]."""
-        controls = actions.astype(np.float64)
-        if self.low is not None and self.high is not None:
-            # np.clip, at half its price for arrays of a few numbers
-            controls = np.minimum(np.maximum(controls, self.low), self.high)
+        controls = mapped_actions(self.map, actions.astype(np.float64), self.low, self.high)
         return controls.astype(self.dtype, copy=False)
 
 

@@ -19,8 +19,9 @@ from pgcore.base.errors import SimulationError, check_count, check_number, check
 from pgcore.base.memory import check_memory
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.call import check_call, check_policy, chosen_actions
+from pgcore.rollout.call import check_call, check_policy
 from pgcore.rollout.collect import check_task, native_arguments
+from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 
@@ -110,8 +111,11 @@ def monte_carlo_values(
         **native_arguments(task, policy, call, False, False, chosen_actions(task, actions)),
         at=np.ascontiguousarray(at),
         seeds=branch_seeds.astype(np.uint64),
+        first=branch_seeds.astype(np.uint64),
         tail=_checked_tail(gamma, tail),
         gamma=gamma,
+        limited=False,
+        keep_rewards=False,
     )
     returns = raw["returns"]
     for failed, _ in raw["errors"]:

@@ -18,6 +18,7 @@ from pgcore.rollout.call import Call
 from pgcore.rollout.environments import Controls, Head, NativeOutputs
 from pgcore.rollout.loops import Block, Part, Recorder, collect_block, evaluate_block, score_arrays
 from pgcore.rollout.processes import JobError, run_jobs
+from pgcore.tasks.actions import action_bounds
 from pgcore.tasks.gymnasium import GymnasiumTask
 
 _BLOCK = 8  # most streams that share a policy call, and so environments open in a process
@@ -25,9 +26,7 @@ _BLOCK = 8  # most streams that share a policy call, and so environments open in
 
 def controls_of(task: GymnasiumTask, actions: str) -> Controls:
     """What the environments see of sampled actions."""
-    if actions == "none":
-        return Controls(task.action_space.dtype)
-    return Controls(task.action_space.dtype, task.action_low, task.action_high)
+    return Controls(task.action_space.dtype, actions, *action_bounds(task))
 
 
 def collect(

@@ -25,6 +25,7 @@ from pgcore.rollout.engine_watch import EngineWatch, is_finite_input
 from pgcore.rollout.environments import Controls, Head, Stream, Streams
 from pgcore.rollout.loops import Part, collect_streams
 from pgcore.rollout.parallel import batch_of, controls_of
+from pgcore.tasks.actions import action_bounds
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 from pgcore.tasks.task import Task
 
@@ -178,14 +179,6 @@ def collect(
     return batch_of(call, pieces, parts)
 
 
-def _native_controls(task: Task, actions: str) -> Controls:
-    """What a native task's environment sees of sampled actions."""
-    if actions == "none":
-        return Controls(np.float64)
-    _, low, high = zip(*task.native.action_table(), strict=True)
-    return Controls(np.float64, np.array(low), np.array(high))
-
-
 def _run(
     task: AnyTask,
     policy: GaussianPolicy,
@@ -206,7 +199,9 @@ def _run(
     stream = _TwinStream(task, call.seed, int(call.stream_ids[s[0]]))
     # float64 actions for a native task's environment, so that control costs are not rounded
     controls = (
-        _native_controls(task, actions) if isinstance(task, Task) else controls_of(task, actions)
+        Controls(np.float64, actions, *action_bounds(task))
+        if isinstance(task, Task)
+        else controls_of(task, actions)
     )
     streams = Streams(
         [stream],

@@ -10,3 +10,4 @@ update_steps = STUDIES["step"].measure
 update_paths = STUDIES["update"].measure
 sample_regime = STUDIES["regime"].measure
 curvature_subspaces = STUDIES["curvature"].measure
+variance_budget = STUDIES["variance"].measure

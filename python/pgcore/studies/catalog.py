@@ -42,6 +42,11 @@ from pgcore.studies.value.findings import value_findings
 from pgcore.studies.value.opening import open_value
 from pgcore.studies.value.report import report_value
 from pgcore.studies.value.study import ValueStudy
+from pgcore.studies.variance.findings import variance_findings
+from pgcore.studies.variance.opening import open_variance
+from pgcore.studies.variance.report import report_variance
+from pgcore.studies.variance.study import VarianceStudy
+from pgcore.studies.variance.study import note as variance_note
 
 _ALL = (
     Study(
@@ -114,6 +119,17 @@ _ALL = (
         open_curvature,
         report_curvature,
         curvature_note,
+    ),
+    Study(
+        "variance",
+        "What is the noise of gradient estimates made of, and what do baselines leave of it?",
+        "none",
+        VarianceStudy,
+        open_variance,
+        report_variance,
+        variance_note,
+        chapter="value",
+        findings=variance_findings,
     ),
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}

@@ -24,3 +24,5 @@ from pgcore.studies.update.table import update_table as update_table
 from pgcore.studies.value.figures import value_figure as value_figure
 from pgcore.studies.value.figures import variance_figure as variance_figure
 from pgcore.studies.value.table import value_table as value_table
+from pgcore.studies.variance.figures import budget_figure as budget_figure
+from pgcore.studies.variance.table import variance_table as variance_table

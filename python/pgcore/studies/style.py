@@ -182,7 +182,11 @@ def trials_panel(
     count = len(trials)
     if count > FEW:
         for rows in trials:
-            ax.plot(x, rows[:, 0], color=color, linewidth=0.4, alpha=0.45)
+            alone = np.isfinite(rows[:, 0]).sum() == 1  # of which there is no line
+            ax.plot(
+                x, rows[:, 0], color=color, linewidth=0.4, alpha=0.45, marker="_" if alone else "",
+                markersize=7,
+            )  # fmt: skip
         bars(
             ax, x, over, color=color, line=line, marker=marker, label=label, shift=shift, width=1.4
         )
@@ -223,12 +227,15 @@ def trajectories_axis(panel: Axes, n: F64, trajectories: F64) -> None:
     top.set_xticks(n[chosen], texts)
     top.minorticks_off()
     top.tick_params(labelsize=6, length=2, pad=1)
-    top.set_xlabel("trajectories", fontsize=6, labelpad=1)
+    top.set_xlabel("trajectories", fontsize=6, labelpad=2.5)
 
 
 def pairs_axis(ax: Axes, n: F64) -> None:
-    """A logarithmic axis of pairs, with labels that do not overlap."""
+    """A logarithmic axis of pairs, with labels that do not overlap; never of less than a decade."""
     ax.set_xscale("log")
+    if n.max() < 10 * n.min():
+        middle = np.sqrt(n.max() * n.min())
+        ax.set_xlim(middle / 10**0.5, middle * 10**0.5)
     subs = (1.0,) if n.max() >= 30 * n.min() else (1.0, 2.0, 5.0)
     ax.xaxis.set_major_locator(LogLocator(subs=subs))
     every = (float("inf"), float("inf"))  # label all major ticks

@@ -19,7 +19,8 @@ def describe_task(task: AnyTask) -> str:
     ]
     for i, (meaning, unit) in enumerate(native.observation_table()):
         lines.append(f"{i:>7}  {unit:<16}{meaning}")
-    lines += ["", f"action ({task.act_dim}), clamped by the simulator to its range"]
+    clamped = "clamped by the simulator to its range, or mapped to it: --actions"
+    lines += ["", f"action ({task.act_dim}), {clamped}"]
     for i, (name, low, high) in enumerate(native.action_table()):
         lines.append(f"{i:>7}  [{low:g}, {high:g}]".ljust(25) + name)
     lines += ["", "reward, the sum of"]

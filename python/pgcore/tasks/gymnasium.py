@@ -169,7 +169,8 @@ class GymnasiumTask:
             lines += _bounds(space)
         lines += [
             "",
-            "sampled actions are clipped to their bounds on the way into the environment",
+            "sampled actions are clipped to their bounds on the way into the environment, or as "
+            "--actions says",
             f"truncated {limit}",
             f"meaning, reward and termination: python -m pydoc {self._class}",
         ]

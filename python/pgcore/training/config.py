@@ -137,9 +137,10 @@ class TrainConfig:
 
     persist: bool = False
     """Go on with the trajectories of the last iteration, instead of from fresh resets."""
-    actions: Literal["none", "clip"] | None = None
-    """What the task gets of a sampled action: itself (MuJoCo clamps it, but costs see it whole), or
-    clipped to its range. Default: none, and clip for gym:ID."""
+    actions: Literal["none", "clip", "scale", "tanh"] | None = None
+    """What the task gets of a sampled action: itself (MuJoCo clamps it, but costs see it whole),
+    clipped to its range, or, clipped to [-1, 1] (scale) or its tanh, mapped to that range. Default:
+    none, and clip for gym:ID."""
 
     time_limit_rule: Literal["bootstrap", "terminate"] = "bootstrap"
     """At the time limit: bootstrap from the value, or treat it as death (biased)."""

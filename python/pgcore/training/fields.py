@@ -15,6 +15,7 @@ from pgcore.base.errors import (
 from pgcore.policies.head import STD_MAPS, STDS
 from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.policies.stack import INITIALIZATIONS
+from pgcore.tasks.actions import ACTION_MAPS
 from pgcore.tasks.task import TaskSpec
 
 # least values of what is counted
@@ -54,7 +55,7 @@ _CHOICES = {
     "cut_rule": ("next", "current", "zero"),
 }
 _CHOICES_OR_NONE = {
-    "actions": ("none", "clip"),
+    "actions": tuple(ACTION_MAPS),
     "value_activation": tuple(ACTIVATIONS),
     "value_init": INITIALIZATIONS,
 }

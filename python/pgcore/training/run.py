@@ -18,6 +18,7 @@ from pgcore.base.errors import check_path, check_type
 from pgcore.base.files import write_atomically
 from pgcore.base.folders import FolderLock
 from pgcore.base.threads import chosen_threads
+from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.make import make_task
 from pgcore.training.block import Block, Outcome
 from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
@@ -71,6 +72,7 @@ class Trainer:
         threads = chosen_threads(num_threads)
         self.config = config
         self.task = make_task(config.task, lowered=config.lowered)
+        chosen_actions(self.task, config.actions)  # ahead of any work
         self.iteration = 0
         self._recorded: list[State] | None = None  # the blocks' at ``iteration``, while they run
         check_size(config, self.task)

@@ -27,6 +27,8 @@ _COORDINATES = {
     "estimate": "number of an independent estimate",
     "other": "number of the estimate that it is compared with",
     "step": "number of an independent step",
+    "update": "number of an independent update",
+    "point": "point at which an update is looked at, from the start",
     "kind": "step of the algorithm, random step of equal KL, or step along the true gradient",
     "fraction": "of a step, at which it is measured",
     "measure": "what is measured: of returns, or an error measure",

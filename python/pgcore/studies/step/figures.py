@@ -103,6 +103,8 @@ def step_figure(data: xr.Dataset, measure: str = "return") -> Figure:
     axes[0, 0].set_ylabel(f"change of the mean\n{what} [reward]")
     trials = data.sizes["trial"]
     part = f", {fraction:g} of a step" if fraction != 1 else ""
+    kinds = data["kind"].values
+    crosses = "random" in kinds and bool(data["change"].sel(kind="random").notnull().any())
     caption(
         figure,
         headline(data, f"what single updates do to the reward{part}"),
@@ -111,7 +113,7 @@ def step_figure(data: xr.Dataset, measure: str = "return") -> Figure:
         + ("trial after trial; " if trials > 1 else "")
         + "bold: mean and 95 % interval over "
         + ("trials" if trials > 1 else "steps")
-        + (". Crosses: random steps of equal KL." if "random" in data["kind"].values else ".")
+        + (". Crosses: random steps of equal KL." if crosses else ".")
         + (f"\n{blown}" if (blown := divergence_note(data)) else ""),
     )
     return figure

@@ -6,8 +6,19 @@ from pathlib import Path
 
 import xarray as xr
 
+from pgcore.studies.engine.derived import annotate, describe
 from pgcore.studies.engine.store import open_study
 from pgcore.studies.step.opening import mean_error
+
+_DERIVED = {
+    "change": ("return", "change of the reward from the start, paired on common streams"),
+    "change_error": ("return", "standard error of the change over trajectories"),
+    "centre": ("return", "mean return at the start of the updates"),
+    "centre_error": ("return", "standard error of that over trajectories"),
+    "reward": ("return", "mean return at the point"),
+    "compared": ("1", "trajectories that a change's error is from"),
+    "trajectories": ("1", "trajectories of the reward of a point"),
+}
 
 
 def open_update(out: str | Path) -> xr.Dataset:
@@ -24,4 +35,5 @@ def open_update(out: str | Path) -> xr.Dataset:
     data["centre"], data["centre_error"] = mean_error(*(data[n] for n in names))
     data["reward"] = data["total"] / data["count"].where(data["count"] > 0)
     data["compared"], data["trajectories"] = data["paired_count"], data["count"]
-    return data
+    describe(data, _DERIVED)
+    return annotate(data)

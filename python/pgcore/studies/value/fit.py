@@ -21,7 +21,13 @@ _FIT_RATE, _FIT_BATCH, _FIT_PASSES = 2e-3, 128, 2
 
 
 def fit_value(
-    agent: Agent, pairs: int, seed: int, sampling: Sampling, num_threads: int
+    agent: Agent,
+    pairs: int,
+    seed: int,
+    sampling: Sampling,
+    num_threads: int,
+    *,
+    limited: bool = False,
 ) -> tuple[ValueNet, F64, float]:
     """A value network fitted to the returns of many pairs of a frozen policy: the "true" value.
 
@@ -32,6 +38,7 @@ def fit_value(
         agent: whose policy, normaliser, reward scale and kind of network.
         pairs: for the fit; a tenth of them more, of other streams, judge it.
         seed, sampling, num_threads: of the rollouts.
+        limited: whether returns end at the time limit; else those that it cuts are left out.
 
     Returns:
         The network, its held-out :func:`error_measures` (means over blocks; NaN if no return is
@@ -42,10 +49,11 @@ def fit_value(
     optimizer = Adam(value.flat, value.flat_grad, _FIT_RATE)
     count, steps = sampling.streams(pairs)
     seen, known_pairs = 0, 0
+    limit = None if limited else agent.task.time_limit
     ids = np.arange(count)
     for part, batch in sample_blocks(agent, steps, ids, seed, num_threads):
         rewards = agent.rewards(batch.rewards)
-        returns, known = resolved_returns(rewards, batch, sampling.gamma, agent.task.time_limit)
+        returns, known = resolved_returns(rewards, batch, sampling.gamma, limit)
         bits = np.random.Philox(key=derive_seed(seed, "order", part.start))
         order = np.random.Generator(bits).permutation(int(known.sum()))
         inputs = torch.from_numpy(batch.inputs[known][order])[None]
@@ -59,7 +67,7 @@ def fit_value(
     others = np.arange(max(1, count // 10)) + (1 << 30)
     for _, batch in sample_blocks(agent, steps, others, seed, num_threads):
         rewards = agent.rewards(batch.rewards)
-        returns, known = resolved_returns(rewards, batch, sampling.gamma, agent.task.time_limit)
+        returns, known = resolved_returns(rewards, batch, sampling.gamma, limit)
         with one_torch_thread():
             values = batch_values(value, batch)[0].astype(np.float64)
         if known.sum() >= 2:

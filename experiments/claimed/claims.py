@@ -1,0 +1,292 @@
+"""The claims C1 to C14 and the numbers, rules and studies that they are judged by.
+
+What a claim says in words ("near 0", "about 0.5", "a tenth") is made a number here. A trial's value
+is its mean over the iterations after the start, unless the claim is about iterations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from quoted.writing import number
+
+from claimed.rules import Ends, Part, Rule
+from claimed.sources import Sources
+from pgcore.base.arrays import F64
+from pgcore.studies.measures.differences import unpaired_difference
+from pgcore.studies.measures.over_trials import geometric_over_trials
+from pgcore.studies.measures.own_pairs import nearest_to_agents
+from pgcore.studies.measures.statistics import iqm_ratio_interval, mean_interval
+from pgcore.studies.measures.step_summary import Steps
+
+NEAR_ZERO = Rule(high=0.1)  # of a cosine
+SMALL_ERROR = Rule(high=0.2, by_factors=True)  # mean relative error
+ABOUT_A_HALF = Rule(0.25, 1.0, by_factors=True)
+ABOUT_A_TENTH = Rule(0.05, 0.2, by_factors=True)
+FALLS, RISES = Rule(high=0.0), Rule(low=0.0)
+MANY_TIMES = Rule(low=10.0, by_factors=True)
+OFTEN = Rule(low=0.25)  # share of steps
+ROUGH, SMOOTH = Rule(low=0.1), Rule(high=0.1)  # share of a map's variation
+FIFTH = Rule(high=0.2, by_factors=True)  # "almost an order of magnitude"
+LESS, MORE = Rule(high=1.0, by_factors=True), Rule(low=1.0, by_factors=True)
+CLOSE = Rule(-0.1, 0.1)  # of two cosines
+NEAR_TRUE = 0.9  # cosine to the true gradient
+MANY_PAIRS = 500_000  # of a step that C12 is about
+RANDOM_NORM = 2.0
+
+Measure = Callable[[Sources, str, str], Sequence[Part]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper.
+
+    Attributes:
+        name: C1 to C14.
+        says: in a line.
+        measure: of sources, task and algorithm, its parts; none: nobody measured them.
+    """
+
+    name: str
+    says: str
+    measure: Measure
+
+
+def _per_trial(values: xr.DataArray) -> F64:
+    """Mean over what is left besides trials [T]; trials in which nothing is known are left out."""
+    others = [d for d in values.dims if d != "trial"]
+    own = np.asarray(values.mean(others).values, dtype=float)
+    return own[~np.isnan(own)]
+
+
+def _late(data: xr.Dataset) -> xr.Dataset:
+    return data.sel(iteration=data["iteration"] > 0)
+
+
+def _mean(title: str, values: F64, rule: Rule) -> list[Part]:
+    """A mean over trials, or a geometric one; no part where no trial is known."""
+    if not len(values):
+        return []
+    ends = geometric_over_trials(values) if rule.by_factors else mean_interval(values)
+    return [Part(title, ends, len(values), rule)]
+
+
+def _own(sources: Sources, task: str, algorithm: str, *kinds: str) -> xr.Dataset | None:
+    """The first study of some kinds that there is, of one algorithm."""
+    data = sources.study(task, *kinds)
+    if data is None or algorithm not in data["agent"].values:
+        return None
+    return data.sel(agent=algorithm)
+
+
+def _at_own_pairs(sources: Sources, task: str, algorithm: str) -> xr.Dataset | None:
+    """The gradient study at the n that is nearest to an iteration's pairs."""
+    data = _own(sources, task, algorithm, "trials-gradient", "gradient")
+    return None if data is None else data.sel(n=nearest_to_agents(data["n"].values))
+
+
+def _falls(title: str, values: xr.DataArray) -> list[Part]:
+    """From the start to the end, and from the first iteration after the start to the end."""
+    times = [int(i) for i in np.sort(values["iteration"].values)]
+    parts = []
+    for first in times[:2] if len(times) > 2 else times[:1]:
+        change = values.sel(iteration=times[-1]) - values.sel(iteration=first)
+        parts += _mean(f"{title}, {times[-1]} less {first}", _per_trial(change), FALLS)
+    return parts
+
+
+def _c1(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _at_own_pairs(sources, task, algorithm)
+    if data is None:
+        return []
+    own = _per_trial(_late(data)["pairwise_cosine"])
+    return _mean("pairwise cosine after the start", own, NEAR_ZERO)
+
+
+def _c2(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _at_own_pairs(sources, task, algorithm)
+    return [] if data is None else _falls("pairwise cosine", data["pairwise_cosine"])
+
+
+def _c3(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    hard = _at_own_pairs(sources, task, algorithm)
+    if task != "Humanoid-v2" or hard is None:
+        return []
+    parts = []
+    for easier in ("Hopper-v2", "Walker2d-v2"):
+        easy = _at_own_pairs(sources, easier, algorithm)
+        if easy is None:
+            continue
+        shared = np.intersect1d(hard["iteration"].values, easy["iteration"].values)
+        one, other = (_per_trial(d["pairwise_cosine"].sel(iteration=shared)) for d in (hard, easy))
+        ends: Ends = (float(one.mean() - other.mean()), np.nan, np.nan)
+        if min(len(one), len(other)) > 1:
+            ends = dataclasses.astuple(unpaired_difference(one, other))
+        title = f"pairwise cosine less {easier}'s"
+        parts.append(Part(title, ends, min(len(one), len(other)), FALLS))
+    return parts
+
+
+def _c4(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _at_own_pairs(sources, task, algorithm)
+    if data is None:
+        return []
+    needed = _late(data)["true_noise_scale"] * NEAR_TRUE**2 / (1 - NEAR_TRUE**2)
+    times = np.exp(_per_trial(np.log(needed / float(data["n"]))))
+    return _mean(f"pairs for a cosine of {NEAR_TRUE} to the true gradient, in n", times, MANY_TIMES)
+
+
+def _c5(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _at_own_pairs(sources, task, algorithm)
+    if data is None:
+        return []
+    own = data["step_pairwise_cosine"]
+    late = _per_trial(own.sel(iteration=own["iteration"] > 0))
+    first = own.sel(iteration=own["iteration"].min())
+    fall = _per_trial(own.sel(iteration=own["iteration"].max()) - first)
+    parts = _mean("pairwise cosine of steps after the start", late, NEAR_ZERO)
+    return parts + _mean("the same, last less first", fall, FALLS)
+
+
+def _errors(data: xr.Dataset, which: str, target: str) -> F64:
+    """Mean relative errors of each trial."""
+    return _per_trial(_late(data)["error"].sel(set=which, target=target, measure="mre"))
+
+
+def _c6(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _own(sources, task, algorithm, "trials-value", "trials-value-cut", "value")
+    if data is None:
+        return []
+    return [
+        part
+        for which in ("train", "held-out")
+        for part in _mean(
+            f"{which} relative error on the GAE target", _errors(data, which, "gae"), SMALL_ERROR
+        )
+    ]
+
+
+def _c7(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _own(sources, task, algorithm, "trials-value-cut", "value-cut")
+    if data is None:
+        return []
+    held, train = (_errors(data, which, "returns") for which in ("held-out", "train"))
+    parts = _mean("held-out relative error on returns", held, ABOUT_A_HALF)
+    return parts + _mean("the same on training pairs", train, SMALL_ERROR)
+
+
+def _c8(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _own(sources, task, algorithm, "baselines", "value")
+    if data is None or "variance_ratio" not in data:
+        return []
+    late = _late(data)
+    most = np.log(late["variance_ratio"].sel(n=late["n"].max()))
+    true, none = (np.exp(_per_trial(most.sel(baseline=b))) for b in ("true value", "zero"))
+    few = late["pairwise_cosine"].sel(n=nearest_to_agents(late["n"].values))
+    apart = _per_trial(few.sel(baseline="value net") - few.sel(baseline="zero"))
+    parts = _mean("variance with the true value over the value network's", true, LESS)
+    parts += _mean("variance without a baseline over the value network's", none, MORE)
+    n = nearest_to_agents(late["n"].values)
+    return parts + _mean(f"pairwise cosine at {n} less that without a baseline", apart, CLOSE)
+
+
+def _c9(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    own = sources.scores(task, algorithm)
+    without = sources.scores(task, f"{algorithm}, no baseline")
+    if own is None or without is None:
+        return []
+    ends = iqm_ratio_interval(without, own)
+    trials = min(len(own), len(without))
+    return [Part("final return without a baseline over that with one", ends, trials, FIFTH)]
+
+
+def _c10(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _own(sources, task, algorithm, "landscape")
+    if data is None:
+        return []
+    few = data["pairs"].values.min()
+    late = _late(data).isel(source=0)
+    most = max(
+        (n for n in data["pairs"].values if bool(late["unexplained"].sel(pairs=n).notnull().any())),
+        default=few,
+    )
+    rough, smooth = (_per_trial(late["unexplained"].sel(pairs=n)) for n in (few, most))
+    title = "share of a map's variation that no smooth surface has"
+    parts = _mean(f"{title}, {few} pairs per point", rough, ROUGH)
+    return parts + _mean(f"{title}, {most} pairs per point", smooth, SMOOTH)
+
+
+def _steps(data: xr.Dataset, iteration: int, n: int) -> Steps | None:
+    """Whole steps; None where no trial has them."""
+    own = data.sel(iteration=iteration, n=n, fraction=1.0, kind="step")
+    steps = Steps.of(own)
+    return steps if len(steps.trials) else None
+
+
+def _c11(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _own(sources, task, algorithm, "step")
+    if data is None:
+        return []
+    n = nearest_to_agents(data["n"].values)
+    parts = []
+    if (first := int(data["iteration"].min())) == 0 and (start := _steps(data, first, n)):
+        parts += _mean("change of the reward by a step, 0", start.change.mean(axis=1), RISES)
+    last = int(data["iteration"].max())
+    if last > 0 and (late := _steps(data, last, n)):
+        sure, may, count = late.lowering_shares()
+        if count:
+            title = f"share of steps that raise the surrogate and clearly lower the reward, {last}"
+            ends, against = (dataclasses.astuple(x) for x in (sure, may))
+            parts.append(Part(title, ends, len(late.trials), OFTEN, against))
+    return parts
+
+
+def _c12(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _own(sources, task, algorithm, "step-1000000", "step")
+    if data is None or (n := int(data["n"].max())) < MANY_PAIRS:
+        return []
+    last = int(data["iteration"].max())
+    steps = _steps(data, last, n) if last > 0 else None
+    if steps is None:
+        return []
+    rule = RISES if algorithm == "trpo" else FALLS
+    return _mean(f"change of the reward by a step, {last}", steps.change.mean(axis=1), rule)
+
+
+def _c13(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _at_own_pairs(sources, task, algorithm)
+    if data is None:
+        return []
+    count = data["mean_trajectories"]
+    first, last = (count.sel(iteration=f(count["iteration"].values)) for f in (np.min, np.max))
+    return _mean("trajectories of n pairs, last less first", _per_trial(last - first), FALLS)
+
+
+def _c14(sources: Sources, task: str, algorithm: str) -> list[Part]:
+    data = _at_own_pairs(sources, task, algorithm)
+    if data is None:
+        return []
+    share = np.exp(_per_trial(np.log(data["step_norm"] / RANDOM_NORM)))
+    return _mean(f"length of a step over {number(RANDOM_NORM, 0)}", share, ABOUT_A_TENTH)
+
+
+CLAIMS = (
+    Claim("C1", "gradient estimates from 2000 pairs hardly agree", _c1),
+    Claim("C2", "they agree less as training goes on", _c2),
+    Claim("C3", "and less on harder tasks", _c3),
+    Claim("C4", "a near-true gradient takes many times the pairs", _c4),
+    Claim("C5", "the same is true of computed steps", _c5),
+    Claim("C6", "the value network fits its GAE target", _c6),
+    Claim("C7", "but not the returns (error about 0.5)", _c7),
+    Claim("C8", "variance: true value < value network < none, the latter two close at 2K", _c8),
+    Claim("C9", "without a baseline almost 10 times less reward", _c9),
+    Claim("C10", "the reward is jagged at 2000 pairs, smooth at 10^5", _c10),
+    Claim("C11", "steps raise the reward at first, and late often lower it", _c11),
+    Claim("C12", "with 10^6 pairs TRPO's step raises the reward, PPO's lowers it", _c12),
+    Claim("C13", "fewer trajectories per iteration as training goes on", _c13),
+    Claim("C14", "a step is a tenth of the random direction", _c14),
+)

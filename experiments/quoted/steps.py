@@ -1,0 +1,59 @@
+"""Quotations of the step study of eight trials (claim C11)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+from pack import study
+
+from pgcore.studies.measures.step_summary import Steps
+from pgcore.studies.measures.surfaces import Interval
+from quoted.studies import AGENTS
+from quoted.writing import interval, number, table
+
+
+def steps(results: Path) -> dict[str, str]:
+    """What whole steps of an iteration's pairs do to the reward, over trials."""
+    data = study("hopper-step", results).isel(n=0).sel(fraction=1.0, kind="step")
+    iterations = [int(i) for i in data["iteration"].values]
+    rows = [_row(data, a, i) for a in AGENTS for i in iterations]
+    head = ["", "iteration", "mean change", "spread of steps", "share that lowers"]
+    head += ["gain of the surrogate", "on fresh pairs", "correlation of gain and change"]
+    last = {a: _of(data, a, iterations[-1]) for a in AGENTS}
+    shares = {a: own.lowering_shares() for a, own in last.items()}
+    trials = len(next(iter(last.values())).trials)
+    sure, may = (
+        "; ".join(f"{interval(_ends(shares[a][k]))} ({a.upper()})" for a in AGENTS) for k in (0, 1)
+    )
+    return {
+        "table": table(head, rows),
+        "trials": f"{data.sizes['step']} steps of each of {trials} trials",
+        "c11": f"undecided: of {data.sizes['step']} steps of each of {trials} trials at "
+        f"{iterations[-1]}, all of which raise the surrogate, a share of {sure} clearly lower the "
+        f"reward, but {may} may",
+    }
+
+
+def _of(data: xr.Dataset, agent: str, iteration: int) -> Steps:
+    return Steps.of(data.sel(agent=agent, iteration=iteration))
+
+
+def _ends(x: Interval) -> tuple[float, float, float]:
+    return x.estimate, x.low, x.high
+
+
+def _row(data: xr.Dataset, agent: str, iteration: int) -> list[str]:
+    own = _of(data, agent, iteration)
+    there = data.sel(agent=agent, iteration=iteration)
+    first = iteration == int(data["iteration"].values[0])
+    return [
+        agent.upper() if first else "",
+        str(iteration),
+        interval(_ends(own.mean()), 0, "+"),
+        interval(_ends(own.spread()), 0),
+        interval(_ends(own.lowers())),
+        number(float(there["surrogate"].mean()), 3, "+"),
+        number(float(there["fresh"].mean()), 3, "+"),
+        interval(_ends(own.correlations()[0])),
+    ]

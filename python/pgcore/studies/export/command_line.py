@@ -1,0 +1,38 @@
+"""`pgcore export`: a study's numbers in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from pgcore.base.command import parse
+
+
+@dataclass(frozen=True)
+class Command:
+    """A study as one tidy table: a row for each number, with 95 % interval, unit and meaning."""
+
+    study: Annotated[Path, tyro.conf.Positional]
+    """Folder of a study."""
+    to: Literal["csv", "parquet", "latex", "markdown", "json"]
+    """Format. csv, parquet and json have every digit and every quantity, latex and markdown four
+    digits of the quantities that have an interval."""
+    out: Path | None = None
+    """File. Default: export.csv, .parquet, .tex, .md or .json in the study's folder."""
+    quantities: tuple[str, ...] = ()
+    """Only these, by the names that pgcore.open gives."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, export, and say what was written."""
+    command = parse(Command, "pgcore export", arguments)
+    from pgcore.studies.export.write import default_file, export
+
+    frame = export(command.study, command.to, command.out, list(command.quantities) or None)
+    path = command.out or default_file(command.study, command.to)
+    count = frame["quantity"].nunique()
+    print(f"{path}: {len(frame)} rows, {count} quantities")

@@ -1,0 +1,82 @@
+"""`pgcore.export`: a study's numbers as one tidy table, in memory or in a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from pgcore.base.errors import check_choice, check_path, check_type
+from pgcore.base.files import write_atomically
+from pgcore.studies.catalog import open as open_folder
+from pgcore.studies.catalog import study_of_data
+from pgcore.studies.export.formats import FORMATS, READ_BY_PEOPLE, check_parquet
+from pgcore.studies.export.frame import tidy_frame, with_interval
+from pgcore.studies.style import spec_of
+
+
+def export(
+    study: str | Path | xr.Dataset,
+    to: str | None = None,
+    out: str | Path | None = None,
+    quantities: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """A study as one tidy table: a row for each number that is known.
+
+    The columns are those of the dataset's dimensions (agent, iteration, trial, n, ...; missing
+    where a quantity has no such dimension), then quantity, value, low and high (the ends of the
+    95 % interval, where there is one), unit and description.
+
+    Args:
+        study: the folder of a study, or what :func:`pgcore.open` gave, or a part of it.
+        to: csv, parquet (needs pyarrow), latex, markdown or json; None: no file.
+        out: the file, replaced where it is there. Default: ``export.*`` in the study's folder.
+        quantities: names of variables. Default: all; for latex and markdown, which people read,
+            those that have an interval.
+
+    Returns:
+        The table, as it is written.
+
+    Raises:
+        ValueError: no study, no such format or variable, or no file for a dataset.
+    """
+    wanted = "the folder of a study, or a dataset of pgcore.open"
+    check_type("study", study, str | os.PathLike | xr.Dataset, wanted)
+    path = _file(study, to, out)
+    data = study if isinstance(study, xr.Dataset) else open_folder(study)
+    kind = study_of_data(data).name
+    if quantities is None and to in READ_BY_PEOPLE:
+        quantities = with_interval(data) or None
+    frame = tidy_frame(data, quantities)
+    if to is not None and path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        source = f"the {kind} study of {spec_of(data).get('task', '')}"
+        write_atomically(path, FORMATS[to][1](frame, source))
+    return frame
+
+
+def _file(study: str | Path | xr.Dataset, to: str | None, out: str | Path | None) -> Path | None:
+    """Where the table goes, checked before any work; None: nowhere."""
+    if to is None:
+        if out is not None:
+            raise ValueError(f"to: expected one of {', '.join(FORMATS)} beside out, got None")
+        return None
+    check_choice("to", to, list(FORMATS))
+    if to == "parquet":
+        check_parquet()
+    if out is None:
+        if isinstance(study, xr.Dataset):
+            raise ValueError("out: expected a file, since a dataset has no folder; got None")
+        return default_file(study, to)
+    path = check_path("out", out)
+    if path.is_dir():
+        raise ValueError(f"out: expected a file, got the folder {path}")
+    return path
+
+
+def default_file(study: str | Path, to: str) -> Path:
+    """The file of a format in a study's folder."""
+    return check_path("study", study) / f"export{FORMATS[to][0]}"
