@@ -46,13 +46,13 @@ sanitize: $(VENV)/tools  ## the C++ tests: plain, under ASan and UBSan, and unde
 	done
 
 docs: $(VENV)/tools  ## the site, in build/site; a broken link is an error
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheels:  ## dist/mujoco-$(MUJOCO): manylinux wheels for every Python of PYTHONS
-	$(PYTHON) packaging/wheels.py build --pythons $(PYTHONS) --mujoco $(MUJOCO)
+	$(PYTHON) release/wheels.py build --pythons $(PYTHONS) --mujoco $(MUJOCO)
 
 test-wheels:  ## each of them in a fresh environment
-	$(PYTHON) packaging/wheels.py test --pythons $(PYTHONS) --mujoco $(MUJOCO)
+	$(PYTHON) release/wheels.py test --pythons $(PYTHONS) --mujoco $(MUJOCO)
 
 clean:
 	rm -rf $(VENV) build demo dist

@@ -88,7 +88,7 @@ def test_every_extra_is_pinned():
 def test_a_wheel_is_refused_where_a_python_is_missing():
     """Before anything is built."""
     done = subprocess.run(
-        [sys.executable, ROOT / "packaging" / "wheels.py", "build", "--pythons", "2.1"],
+        [sys.executable, ROOT / "release" / "wheels.py", "build", "--pythons", "2.1"],
         capture_output=True,
         text=True,
     )

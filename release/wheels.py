@@ -1,7 +1,7 @@
 """Wheels of pgcore: built, repaired for manylinux, and tested in fresh environments.
 
-    python packaging/wheels.py build --out dist        # make wheels
-    python packaging/wheels.py test --out dist         # make test-wheels
+    python release/wheels.py build --out dist        # make wheels
+    python release/wheels.py test --out dist         # make test-wheels
 
 One wheel for each Python and each mujoco; libmujoco stays outside, in mujoco's own wheel, which the
 wheel requires in exactly that version.

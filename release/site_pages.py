@@ -57,3 +57,8 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
     if page.file.src_uri == "index.md":
         return markdown
     return moved(markdown, ROOT / "docs")[0]
+
+
+def on_page_content(html: str, *, page: Any, config: Any, files: Any) -> str:
+    """Docstrings mark names by roles, which a page of Markdown shows as code alone."""
+    return re.sub(r":(?:func|class|data|meth|mod|attr):(?=<code)", "", html)
