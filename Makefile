@@ -4,11 +4,17 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 WERROR ?= OFF
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# Another MuJoCo: make MUJOCO=3.17.0 test; from one to another with `make clean` between.
+MUJOCO ?= $(shell sed -n 's/^mujoco==//p' constraints.txt)
+PYTHONS ?= 3.11 3.12 3.13
+VERSIONS := build/constraints-mujoco-$(MUJOCO).txt
+$(shell mkdir -p build && sed 's/^mujoco==.*/mujoco==$(MUJOCO)/' constraints.txt > $(VERSIONS))
+export PIP_CONSTRAINT := $(CURDIR)/$(VERSIONS)
+export PIP_BUILD_CONSTRAINT := $(CURDIR)/$(VERSIONS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CXX_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
 
-.PHONY: demo test lint bench sanitize clean
+.PHONY: demo test lint bench sanitize docs wheels test-wheels clean
 
 demo: $(VENV)/installed  ## a small run from training to figures; everything lands in demo/
 	$(BIN)/python experiments/reproduce.py --scale demo --out demo
@@ -39,8 +45,17 @@ sanitize: $(VENV)/tools  ## the C++ tests: plain, under ASan and UBSan, and unde
 	    build/sanitize-$$kind/pgcore_tests || exit 1; \
 	done
 
+docs: $(VENV)/tools  ## the site, in build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+wheels:  ## dist/mujoco-$(MUJOCO): manylinux wheels for every Python of PYTHONS
+	$(PYTHON) release/wheels.py build --pythons $(PYTHONS) --mujoco $(MUJOCO)
+
+test-wheels:  ## each of them in a fresh environment
+	$(PYTHON) release/wheels.py test --pythons $(PYTHONS) --mujoco $(MUJOCO)
+
 clean:
-	rm -rf $(VENV) build demo
+	rm -rf $(VENV) build demo dist
 
 # The three environments: to use pgcore, to work on it, and to compare it with others.
 $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES)
@@ -49,7 +64,7 @@ $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES)
 	touch $@
 
 $(VENV)/tools: $(VENV)/installed
-	$(BIN)/pip install --quiet --editable '.[test]' -C cmake.define.PGCORE_WERROR=$(WERROR)
+	$(BIN)/pip install --quiet --editable '.[test,docs]' -C cmake.define.PGCORE_WERROR=$(WERROR)
 	touch $@
 
 $(VENV)/bench: $(VENV)/tools

@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 
+import dask
 import numpy as np
 import psutil
 import pytest
-from distributed import LocalCluster
+from distributed import LocalCluster, Security
 
 import pgcore
 from conftest import assert_same_dataset
@@ -178,3 +179,31 @@ def test_a_cluster_without_dask_is_refused_before_any_work(runs, tmp_path, monke
     with pytest.raises(ValueError, match="cluster: needs Dask"):
         pgcore.studies.landscape(runs, tmp_path / "x", cluster="local:2", **SMALL_MAP)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_scheduler_with_tls(runs, here, tmp_path):
+    """By Dask's own settings, as the page has them; without a certificate nobody is let in."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-batch",
+         "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    tls = {"ca-file": str(certificate), "ciphers": None, "min-version": 1.2, "max-version": None}
+    own = {"cert": str(certificate), "key": str(key)}
+    settings = {
+        "distributed.comm.require-encryption": True,
+        "distributed.comm.tls": tls | dict.fromkeys(("client", "scheduler", "worker"), own),
+    }
+    with dask.config.set(settings), LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tls", security=Security(),
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:  # fmt: skip
+        address = cluster.scheduler_address
+        assert address.startswith("tls://")
+        data = pgcore.studies.gradient_quality(runs, tmp_path / "a", cluster=address, **SMALL)
+        assert_same_dataset(here, data)
+        plain = address.replace("tls://", "tcp://")
+        dask.config.set({"distributed.comm.require-encryption": False})
+        with pytest.raises(ValueError, match="no Dask scheduler answers"):
+            pgcore.studies.gradient_quality(runs, tmp_path / "b", cluster=plain, **SMALL)

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 
@@ -82,3 +83,9 @@ def test_no_module_has_the_name_of_a_public_object():
     """Loading such a module would put it in the object's place."""
     modules = {p.stem for p in (ROOT / "python" / "pgcore").iterdir()}
     assert not modules & set(pgcore._HOMES)
+
+
+def test_the_reference_has_every_public_name():
+    listed = re.findall(r"^::: ([\w.]+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert {f"{home}.{name}" for name, home in pgcore._HOMES.items()} <= set(listed)

@@ -1,12 +1,12 @@
 """The package's version, and the check of the installed MuJoCo."""
 
-import importlib.metadata
+from typing import Final
 
 import mujoco
 
 from pgcore._build_info import MUJOCO_VERSION
 
-__version__: str = importlib.metadata.version("pgcore")
+__version__: Final[str] = "0.1.0"  # that of pyproject.toml; a test compares them
 
 
 def check_mujoco() -> None:
@@ -18,5 +18,7 @@ def check_mujoco() -> None:
         raise ImportError(
             f"pgcore was built against mujoco {MUJOCO_VERSION}, but mujoco {mujoco.__version__} is "
             f"installed. Either run `pip install mujoco=={MUJOCO_VERSION}`, or rebuild pgcore "
-            "against the installed version: `pip install --force-reinstall --no-deps pgcore`."
+            "against the installed version, in pgcore's folder: "
+            f"`PIP_CONSTRAINT=only.txt pip install .`, where only.txt has the one line "
+            f"mujoco=={mujoco.__version__}."
         )

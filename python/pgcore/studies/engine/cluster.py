@@ -53,7 +53,7 @@ def check_cluster(address: str) -> None:
     if importlib.util.find_spec("distributed") is None:
         raise ValueError(
             "cluster: needs Dask, pgcore's extra of that name; in pgcore's folder: "
-            "pip install '.[cluster]' -c constraints.txt"
+            "PIP_CONSTRAINT=constraints.txt pip install '.[cluster]'"
         )
 
 

@@ -1,0 +1,96 @@
+"""What is installed, and from where: names, versions, and the mujoco that a wheel requires."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import mujoco
+import pytest
+
+import pgcore
+from conftest import ROOT
+from pgcore.base.version import check_mujoco
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def texts():
+    """Every text of the project that a user or a developer may read."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in listed.stdout.split():
+        path = ROOT / name
+        if path.suffix in (".md", ".py", ".toml", ".txt", ".yml", "") and path.is_file():
+            yield path, path.read_text()
+
+
+def test_nobody_is_told_to_install_the_other_pgcore():
+    advice = re.compile(r"""pip install [^\n`]*(?<![\w./-])['"]?pgcore(?![\w-])""")
+    assert advice.search("pip install --no-deps pgcore`") and advice.search(
+        "pip install 'pgcore[x]'"
+    )
+    found = [str(path) for path, text in texts() if advice.search(text)]
+    assert found == [str(Path(__file__))]  # the line above
+    assert not [d for d in extras() if re.match(r"pgcore\b(?!-rl)", d)]
+
+
+def extras():
+    return [d for more in PROJECT["project"]["optional-dependencies"].values() for d in more]
+
+
+def test_the_distribution_has_a_name_of_its_own():
+    assert PROJECT["project"]["name"] == "pgcore-rl"
+    assert "pgcore-rl[test]" in extras()
+    assert PROJECT["project"]["version"] == pgcore.__version__
+
+
+def test_a_wheel_requires_the_mujoco_of_its_build(monkeypatch):
+    """And a source distribution any that has the batch interface, as the build does."""
+    (entry,) = PROJECT["tool"]["dynamic-metadata"]
+    monkeypatch.syspath_prepend(str(ROOT / entry["provider"]["path"]))
+    import built_mujoco
+
+    provider = built_mujoco.BuiltMujoco()
+    for state in ("wheel", "editable", "metadata_wheel"):
+        provider.build_state(state)
+        version = importlib.metadata.version("mujoco")
+        assert provider.dynamic_metadata({}, {}) == {"dependencies": [f"mujoco=={version}"]}
+    provider.build_state("sdist")
+    assert provider.dynamic_metadata({}, {}) == {"dependencies": ["mujoco>=3.17.0"]}
+    assert "mujoco>=3.17" in PROJECT["build-system"]["requires"]
+    assert (Path(mujoco.__file__).parent / "include" / "mujoco" / "mjbatch.h").exists()
+
+
+def test_another_mujoco_is_refused_by_name(monkeypatch):
+    check_mujoco()
+    own = mujoco.__version__
+    monkeypatch.setattr(mujoco, "__version__", "9.9.9")
+    text = rf"built against mujoco {re.escape(own)}, but mujoco 9\.9\.9"
+    with pytest.raises(ImportError, match=text) as caught:
+        check_mujoco()
+    assert f"pip install mujoco=={own}" in str(caught.value)
+    assert "one line mujoco==9.9.9" in str(caught.value)
+
+
+def test_every_extra_is_pinned():
+    pinned = re.findall(r"^([\w-]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    known = {name.lower().replace("_", "-") for name in pinned}
+    for requirement in [*PROJECT["project"]["dependencies"], *extras()]:
+        name = re.match(r"[\w-]+", requirement)[0].lower()
+        assert name in known or name == "pgcore-rl", requirement
+
+
+def test_a_wheel_is_refused_where_a_python_is_missing():
+    """Before anything is built."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "release" / "wheels.py", "build", "--pythons", "2.1"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "no Python 2.1: expected python2.1 on the path" in done.stderr
