@@ -19,6 +19,7 @@ from pathlib import Path
 
 import tyro
 from quoted.landscapes import maps, overview
+from quoted.outside import outside
 from quoted.steps import steps
 from quoted.studies import gradient, value
 from quoted.training import training, updates
@@ -38,6 +39,7 @@ TOPICS: dict[str, Callable[[Path], dict[str, str]]] = {
     "claims": claims,
     "steps": steps,
     "variance": variance,
+    "outside": outside,
 }
 MARK = re.compile(r"<!--n:(\w+)\.([\w.]+)-->(.*?)<!--/n-->", re.DOTALL)
 

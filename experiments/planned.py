@@ -81,9 +81,14 @@ def commands(scale: Scale, out: Path) -> Iterator[Planned]:
             yield _updates(task, scale, out)
     for task in scale.regime_tasks:
         yield _regime(task, scale, out)
-    yield Planned(
-        [sys.executable, str(HERE / "claims.py"), "--studies", str(out)], scale.tasks[0], 0
-    )
+    kept = str(out / "kept")
+    page = ["--results", kept, "--out", str(out / "paper.md"), "--turn"]
+    for script, own in (
+        ("claims.py", ["--studies", str(out)]),
+        ("gathered.py", [str(out), "--out", kept]),
+        ("paper_page.py", page),
+    ):
+        yield Planned([sys.executable, str(HERE / script), *own], scale.tasks[0], 0)
 
 
 def _runs(task: str, out: Path) -> list[str]:
