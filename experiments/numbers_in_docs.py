@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 import tyro
+from quoted.beyond import beyond
 from quoted.landscapes import maps, overview
 from quoted.outside import outside
 from quoted.steps import steps
@@ -40,6 +41,7 @@ TOPICS: dict[str, Callable[[Path], dict[str, str]]] = {
     "steps": steps,
     "variance": variance,
     "outside": outside,
+    "beyond": beyond,
 }
 MARK = re.compile(r"<!--n:(\w+)\.([\w.]+)-->(.*?)<!--/n-->", re.DOTALL)
 
