@@ -125,7 +125,7 @@ class Block:
         return Outcome(metrics, self.state(), rolled - start, time.perf_counter() - begun)
 
     def environment_steps(self, iteration: int) -> I64:
-        """The pairs [M] that agents were trained on, after an iteration; none while one stands still."""
+        """The pairs [M] that agents were trained on after an iteration; a lost one's stay."""
         ended = self.diverged[:, 0]
         return self.config.pairs * np.where(ended == NONE, iteration + 1, ended)
 
