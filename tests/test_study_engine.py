@@ -265,7 +265,7 @@ def test_planned_stores_open_without_a_warning(runs, tmp_path, name):
 
 def test_finished_and_grown_stores_open_without_a_warning(runs, tmp_path):
     out = tmp_path / "study"
-    for settings in SMALL, SMALL | {"estimates": 6, "iterations": (0, 2, 4)}:
+    for settings in SMALL, SMALL | {"iterations": (0, 2, 4)}:
         pgcore.studies.gradient_quality(runs, out, **settings)
         for store in sorted(out.glob("*.zarr")):
             data = opened_without_warning(store)
