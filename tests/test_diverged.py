@@ -217,5 +217,8 @@ def test_a_reward_that_is_not_finite_is_blamed_on_its_term(tmp_path):
 def test_tables_of_an_older_pgcore_go_on(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("iteration,trial,kl\n0,0,0.5\n1,0,0.25\n2,0,0.1\n")
-    Table(path, ("iteration", "trial", "kl", "diverged"), 2).close()
-    assert path.read_text() == "iteration,trial,kl,diverged\n0,0,0.5,nan\n1,0,0.25,nan\n"
+    table = Table(path, 2)
+    table.add([{"iteration": "2", "environment_steps": "96", "trial": "0", "kl": "0.3"}])
+    table.add([{"iteration": "3", "trial": "0"}])
+    table.close()
+    assert path.read_text() == "iteration,trial,kl\n0,0,0.5\n1,0,0.25\n2,0,0.3\n3,0,nan\n"

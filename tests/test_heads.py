@@ -132,8 +132,6 @@ def test_trpo_stays_inside_the_trust_region_and_raises_the_surrogate(head):
     torch.testing.assert_close(stats["kl"], kl, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(stats["entropy"], new.entropy().mean(-1))
     assert (stats["surrogate_gain"] > 0).all() and (stats["step_fraction"] > 0).all()
-    everything = trpo.update_policy(policy, pairs(policy), kl=0.02, clip=0.0)
-    assert (everything["clip_fraction"] > 0.9).all()  # no ratio is within 0 of 1
 
 
 @pytest.mark.parametrize("algorithm", ["ppo", "trpo"])

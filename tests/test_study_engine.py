@@ -1,22 +1,26 @@
 """The engine of studies: resume, failing cells, refusals, the same bits on any torch threads."""
 
 import dataclasses
+import json
 import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 import pgcore
 from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import StudyError, describe_plan, run_plan, run_plans
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import missing_cells, open_study
+from pgcore.studies.engine.store import Store, missing_cells, open_study
 from pgcore.studies.gradient.study import GradientStudy
 from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.study import LandscapeStudy
@@ -236,3 +240,45 @@ def test_what_is_no_run_is_named_as_such(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ValueError, match=f"runs: expected a training run, got {path}, which"):
             Agents.of(path, [0], 1)
+
+
+def opened_without_warning(store):
+    """What xarray makes of a store, with every warning an error, and as its chunks say."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = xr.open_zarr(store).load()
+    plain = xr.open_zarr(store, consolidated=False).load()
+    assert data.attrs == plain.attrs
+    assert_same_dataset(data, plain)
+    return data
+
+
+@pytest.mark.parametrize("name", [n for n, s in STUDIES.items() if not s.trains])
+def test_planned_stores_open_without_a_warning(runs, tmp_path, name):
+    """Of every kind of study, before a cell is finished."""
+    _, plans = STUDIES[name].plan(runs, tmp_path, None, {"iterations": (2,)})
+    for store, plan in plans.items():
+        Store(tmp_path / store, plan.schema, plan.attributes)
+        data = opened_without_warning(tmp_path / store)
+        assert np.isnan(data["finished"].values).all()
+
+
+def test_finished_and_grown_stores_open_without_a_warning(runs, tmp_path):
+    out = tmp_path / "study"
+    for settings in SMALL, SMALL | {"iterations": (0, 2, 4)}:
+        pgcore.studies.gradient_quality(runs, out, **settings)
+        for store in sorted(out.glob("*.zarr")):
+            data = opened_without_warning(store)
+            assert (data["finished"] == 1).any() and data.attrs["wall_seconds"] > 0
+            assert data.sizes["iteration"] == len(settings["iterations"])
+
+
+def test_a_store_of_an_older_pgcore_is_consolidated_when_it_goes_on(runs, tmp_path):
+    plan = STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]["true.zarr"]
+    whole = run_plan(plan, tmp_path / "true.zarr")
+    file = tmp_path / "true.zarr" / "zarr.json"
+    header = json.loads(file.read_text())
+    assert header.pop("consolidated_metadata")
+    file.write_text(json.dumps(header))
+    assert_same_dataset(whole, run_plan(plan, tmp_path / "true.zarr"))
+    opened_without_warning(tmp_path / "true.zarr")

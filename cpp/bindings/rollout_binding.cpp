@@ -82,8 +82,8 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   }
   const StreamStates from = to_states(start, task, S);
 
-  const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
-    return rollout(call.plan, static_cast<std::size_t>(steps), from, out, task.pool, cancel);
+  const auto errors = run_interruptible([&](Control& control) {
+    return rollout(call.plan, static_cast<std::size_t>(steps), from, out, task.pool, control);
   });
   py::dict result;
   result["obs"] = obs;
@@ -121,8 +121,8 @@ py::dict evaluate_streams(TaskHandle& task, const py::array& params, const std::
   auto warnings = zeros<std::int64_t>({member.size()});
   const std::span<std::int64_t> warning_span(warnings.mutable_data(), streams);
 
-  const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
-    return evaluate(call.plan, pairs, gamma, scores, warning_span, task.pool, cancel);
+  const auto errors = run_interruptible([&](Control& control) {
+    return evaluate(call.plan, pairs, gamma, scores, warning_span, task.pool, control);
   });
   std::size_t total = 0;
   for (const auto& list : scores) total += list.size();
@@ -183,9 +183,8 @@ py::dict branch_streams(TaskHandle& task, const py::array& params, const std::ve
       returns.mutable_data(),    lengths.mutable_data(),
       terminated.mutable_data(), diverged.mutable_data(),
       actions.mutable_data(),    keep_rewards ? rewards.mutable_data() : nullptr};
-  const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
-    return branch(call.plan, branches, out, task.pool, cancel);
-  });
+  const auto errors = run_interruptible(
+      [&](Control& control) { return branch(call.plan, branches, out, task.pool, control); });
   py::dict result;
   result["obs"] = obs;
   result["inputs"] = inputs;
@@ -220,9 +219,9 @@ py::dict replay_streams(TaskHandle& task, const py::array& qpos, const py::array
                           terminated.mutable_data(), diverged.mutable_data(),
                           out_qpos.mutable_data(),   out_qvel.mutable_data(),
                           first_obs.mutable_data()};
-  const auto errors = run_interruptible([&](const std::atomic<bool>& cancel) {
+  const auto errors = run_interruptible([&](Control& control) {
     return replay(task.task, qpos_span, qvel_span, action_span, static_cast<std::size_t>(S),
-                  static_cast<std::size_t>(T), num_threads, out, task.pool, cancel);
+                  static_cast<std::size_t>(T), num_threads, out, task.pool, control);
   });
   py::dict result;
   result["obs"] = obs;

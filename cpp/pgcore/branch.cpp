@@ -10,7 +10,7 @@ struct BranchJob {
   const StreamPlan* plan;
   const BranchPlan* branches;
   const BranchBuffers* out;
-  const std::atomic<bool>* cancel;
+  Control* control;
 };
 
 // A thread's copy of the state at a branch. All of mjData is kept, not the physics state alone:
@@ -42,12 +42,13 @@ bool run_course(const BranchJob& job, Stream& stream, std::int64_t steps) noexce
   auto& w = *stream.space;
   stream.begin(0);
   for (std::int64_t t = 0; t < steps; ++t) {
-    if (job.cancel->load(std::memory_order_relaxed)) return false;
+    if (job.control->cancel.load(std::memory_order_relaxed)) return false;
     stream.observe(w.obs.data(), w.input.data());
     stream.act(w.input.data(), w.action32.data());
     const StepResult result = stream.step(w.action32.data());
     if (result.terminated || stream.time_is_up()) stream.begin(stream.address.trajectory + 1);
   }
+  job.control->add(steps);
   return true;
 }
 
@@ -62,7 +63,7 @@ bool run_continuation(const BranchJob& job, Stream& stream, std::size_t k, std::
       out.rewards == nullptr ? nullptr : out.rewards + i * static_cast<std::size_t>(tail);
   double discount = 1.0;
   while (out.lengths[i] < tail && !out.terminated[i]) {
-    if (job.cancel->load(std::memory_order_relaxed)) return false;
+    if (job.control->cancel.load(std::memory_order_relaxed)) return false;
     const bool is_first = out.lengths[i] == 0;
     if (!is_first && job.branches->limited && stream.time_is_up()) break;
     stream.address.seed = is_first ? job.branches->first[k] : job.branches->seeds[k];
@@ -78,6 +79,7 @@ bool run_continuation(const BranchJob& job, Stream& stream, std::size_t k, std::
     if (result.diverged) break;
     stream.observe(w.obs.data(), w.input.data());
   }
+  job.control->add(out.lengths[i]);
   return true;
 }
 
@@ -106,9 +108,8 @@ void run_branch_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept
 }  // namespace
 
 std::vector<StreamError> branch(const StreamPlan& plan, const BranchPlan& branches,
-                                const BranchBuffers& out, BatchPool& pool,
-                                const std::atomic<bool>& cancel) {
-  BranchJob job{&plan, &branches, &out, &cancel};
+                                const BranchBuffers& out, BatchPool& pool, Control& control) {
+  BranchJob job{&plan, &branches, &out, &control};
   return run_streams(pool, plan.member.size(), plan.num_threads, run_branch_stream, &job);
 }
 

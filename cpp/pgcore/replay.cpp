@@ -13,7 +13,7 @@ struct ReplayJob {
   std::span<const double> actions;
   std::size_t steps;
   const ReplayBuffers* out;
-  const std::atomic<bool>* cancel;
+  Control* control;
 };
 
 void run_replay_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept {
@@ -36,7 +36,7 @@ void run_replay_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept
   }
   job.task->observe(*d, out.first_obs + s * obs_dim);
   for (std::size_t t = 0; t < job.steps; ++t) {
-    if (job.cancel->load(std::memory_order_relaxed)) break;
+    if (job.control->cancel.load(std::memory_order_relaxed)) break;
     const std::size_t i = s * job.steps + t;
     const StepResult result =
         job.task->step(*d, job.actions.data() + i * act_dim, workspace.task.data());
@@ -54,9 +54,8 @@ void run_replay_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcept
 std::vector<StreamError> replay(const Task& task, std::span<const double> qpos,
                                 std::span<const double> qvel, std::span<const double> actions,
                                 std::size_t streams, std::size_t steps, int num_threads,
-                                const ReplayBuffers& out, BatchPool& pool,
-                                const std::atomic<bool>& cancel) {
-  ReplayJob job{&task, qpos, qvel, actions, steps, &out, &cancel};
+                                const ReplayBuffers& out, BatchPool& pool, Control& control) {
+  ReplayJob job{&task, qpos, qvel, actions, steps, &out, &control};
   return run_streams(pool, streams, num_threads, run_replay_stream, &job);
 }
 

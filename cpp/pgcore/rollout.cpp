@@ -12,7 +12,7 @@ struct RolloutJob {
   std::size_t steps;
   std::size_t bootstraps;
   const TransitionBuffers* out;
-  const std::atomic<bool>* cancel;
+  Control* control;
 };
 
 // Keep the observation that follows step t of stream s. False if there is none.
@@ -85,7 +85,7 @@ void run_rollout_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcep
   out.reward_fault[s] = -1;
   start_stream(job, s, *m, stream);
   for (std::size_t t = 0; t < job.steps; ++t) {
-    if (job.cancel->load(std::memory_order_relaxed)) break;
+    if (job.control->cancel.load(std::memory_order_relaxed)) break;
     // observe, act, step: straight into this stream's rows
     const std::size_t i = s * job.steps + t;
     if (out.states != nullptr) keep_state(*m, *d, out.states, i);
@@ -108,6 +108,7 @@ void run_rollout_stream(const mjModel* m, mjData* d, int sim, void* arg) noexcep
     if (last) keep_end(job, s, ended, stream);
   }
   out.warnings[s] = stream.warnings + count_warnings(*d);
+  job.control->add(static_cast<std::int64_t>(job.steps));
 }
 
 struct EvaluateJob {
@@ -116,7 +117,7 @@ struct EvaluateJob {
   double gamma;
   std::span<std::vector<TrajectoryScore>> scores;
   std::span<std::int64_t> warnings;
-  const std::atomic<bool>* cancel;
+  Control* control;
 };
 
 void run_evaluate_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept {
@@ -132,7 +133,7 @@ void run_evaluate_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept
     TrajectoryScore score;
     double discount = 1.0;
     for (bool ended = false; !ended;) {
-      if (job.cancel->load(std::memory_order_relaxed)) return;
+      if (job.control->cancel.load(std::memory_order_relaxed)) return;
       stream.observe(w.obs.data(), w.input.data());
       stream.act(w.input.data(), w.action32.data());
       const StepResult result = stream.step(w.action32.data());
@@ -145,6 +146,7 @@ void run_evaluate_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept
     }
     job.scores[s].push_back(score);
     taken += score.length;
+    job.control->add(score.length);
   }
   job.warnings[s] = stream.warnings + count_warnings(*d);
 }
@@ -158,16 +160,16 @@ std::size_t max_bootstraps(const Task& task, std::size_t steps) noexcept {
 
 std::vector<StreamError> rollout(const StreamPlan& plan, std::size_t steps,
                                  const StreamStates& start, const TransitionBuffers& out,
-                                 BatchPool& pool, const std::atomic<bool>& cancel) {
-  RolloutJob job{&plan, &start, steps, max_bootstraps(*plan.task, steps), &out, &cancel};
+                                 BatchPool& pool, Control& control) {
+  RolloutJob job{&plan, &start, steps, max_bootstraps(*plan.task, steps), &out, &control};
   return run_streams(pool, plan.member.size(), plan.num_threads, run_rollout_stream, &job);
 }
 
 std::vector<StreamError> evaluate(const StreamPlan& plan, std::int64_t pairs, double gamma,
                                   std::span<std::vector<TrajectoryScore>> scores,
                                   std::span<std::int64_t> warnings, BatchPool& pool,
-                                  const std::atomic<bool>& cancel) {
-  EvaluateJob job{&plan, pairs, gamma, scores, warnings, &cancel};
+                                  Control& control) {
+  EvaluateJob job{&plan, pairs, gamma, scores, warnings, &control};
   return run_streams(pool, plan.member.size(), plan.num_threads, run_evaluate_stream, &job);
 }
 

@@ -5,13 +5,13 @@
 // scheduling.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "pgcore/batch_pool.hpp"
+#include "pgcore/control.hpp"
 #include "pgcore/normalizer.hpp"
 #include "pgcore/policy.hpp"
 #include "pgcore/task.hpp"
@@ -95,16 +95,16 @@ struct StreamError {
 // Run every stream for `steps` steps, from `start` or, where that is null, from a fresh reset. An
 // observation that the last call ended with is not counted again. A stream whose simulation raises
 // a MuJoCo error is reported and its rows are left as far as they were written; the others finish.
-// `cancel` stops all streams soon.
+// `control` can stop all streams soon, and tells how far they are.
 std::vector<StreamError> rollout(const StreamPlan& plan, std::size_t steps,
                                  const StreamStates& start, const TransitionBuffers& out,
-                                 BatchPool& pool, const std::atomic<bool>& cancel);
+                                 BatchPool& pool, Control& control);
 
 // Run every stream until it has taken `pairs` steps and then to the end of that trajectory.
 std::vector<StreamError> evaluate(const StreamPlan& plan, std::int64_t pairs, double gamma,
                                   std::span<std::vector<TrajectoryScore>> scores,
                                   std::span<std::int64_t> warnings, BatchPool& pool,
-                                  const std::atomic<bool>& cancel);
+                                  Control& control);
 
 // Where each stream of branch() leaves its own course, and how it goes on, K times.
 struct BranchPlan {
@@ -132,8 +132,7 @@ struct BranchBuffers {
 // each, K times with random numbers of another seed until a termination or for `tail` steps, and no
 // further than the time limit where that is asked for.
 std::vector<StreamError> branch(const StreamPlan& plan, const BranchPlan& branches,
-                                const BranchBuffers& out, BatchPool& pool,
-                                const std::atomic<bool>& cancel);
+                                const BranchBuffers& out, BatchPool& pool, Control& control);
 
 // Where replay() writes; [S, T, ...]. From a step that diverged on, all is zero but the two flags.
 struct ReplayBuffers {
@@ -150,7 +149,6 @@ struct ReplayBuffers {
 std::vector<StreamError> replay(const Task& task, std::span<const double> qpos,
                                 std::span<const double> qvel, std::span<const double> actions,
                                 std::size_t streams, std::size_t steps, int num_threads,
-                                const ReplayBuffers& out, BatchPool& pool,
-                                const std::atomic<bool>& cancel);
+                                const ReplayBuffers& out, BatchPool& pool, Control& control);
 
 }  // namespace pgcore

@@ -29,7 +29,7 @@ void continuations_start_from_the_same_state() {
     const BranchBuffers out{obs.data(),       inputs.data(),  returns.data(), lengths.data(),
                             terminated.get(), diverged.get(), actions.data(), rewards.data()};
     const BranchPlan branches{at, seeds, first_seeds, 12, 0.9, false};
-    CHECK(branch(world.plan(threads), branches, out, world.pool, world.cancel).empty());
+    CHECK(branch(world.plan(threads), branches, out, world.pool, world.control).empty());
     for (std::size_t s = 0; s < kStreams; ++s) {
       CHECK(actions[s * kTails] == actions[s * kTails + 1]);
       CHECK(rewards[s * kTails * 12] == rewards[(s * kTails + 1) * 12]);
@@ -61,8 +61,8 @@ void a_rollout_goes_on() {
   Batch second(*world.task, 4, 19);
   TransitionBuffers out = first.buffers();
   out.end = states;
-  CHECK(rollout(world.plan(3), 11, {}, out, world.pool, world.cancel).empty());
-  CHECK(rollout(world.plan(1), 19, states, second.buffers(), world.pool, world.cancel).empty());
+  CHECK(rollout(world.plan(3), 11, {}, out, world.pool, world.control).empty());
+  CHECK(rollout(world.plan(1), 19, states, second.buffers(), world.pool, world.control).empty());
   for (std::size_t s = 0; s < 4; ++s) {
     for (std::size_t t = 0; t < 30; ++t) {
       const double reward = t < 11 ? first.rewards[s * 11 + t] : second.rewards[s * 19 + t - 11];

@@ -92,7 +92,7 @@ void evaluation_agrees_with_the_rollout() {
   CHECK(world.run(batch, 2).empty());
   std::vector<std::vector<TrajectoryScore>> scores(kStreams);
   std::vector<std::int64_t> warnings(kStreams);
-  CHECK(evaluate(world.plan(2), 40, 1.0, scores, warnings, world.pool, world.cancel).empty());
+  CHECK(evaluate(world.plan(2), 40, 1.0, scores, warnings, world.pool, world.control).empty());
   for (std::size_t s = 0; s < kStreams; ++s) {
     std::size_t t = 0;
     for (const auto& score : scores[s]) {
@@ -131,7 +131,7 @@ void divergences_end_trajectories() {
   CHECK(world.run(again, 3).empty());
   std::vector<std::vector<TrajectoryScore>> scores(kStreams);
   std::vector<std::int64_t> warnings(kStreams);
-  CHECK(evaluate(world.plan(2), kSteps, 1.0, scores, warnings, world.pool, world.cancel).empty());
+  CHECK(evaluate(world.plan(2), kSteps, 1.0, scores, warnings, world.pool, world.control).empty());
   for (std::size_t s = 0; s < kStreams; ++s) {
     CHECK(first.same_stream(again, s));
     std::int64_t events = 0;
@@ -171,7 +171,7 @@ void bad_starts_are_divergences() {
                                 seen.data()};
     const std::span<const double> qvel(zeros.data(), 2 * kStreams);
     CHECK(replay(*world.task, qpos, qvel, zeros, kStreams, kSteps, 2, buffers, world.pool,
-                 world.cancel)
+                 world.control)
               .empty());
     for (std::size_t i = 0; i < kStreams * kSteps; ++i) CHECK(out.diverged[i] && out.terminated[i]);
   }
@@ -197,7 +197,7 @@ void bad_controls_are_divergences() {
   const BranchBuffers out{obs.data(), inputs.data(), returns.data(), lengths.data(),
                           terminated, diverged,      nullptr,        nullptr};
   const BranchPlan branches{at, seeds, seeds, 12, 0.9, false};
-  CHECK(branch(world.plan(2), branches, out, world.pool, world.cancel).empty());
+  CHECK(branch(world.plan(2), branches, out, world.pool, world.control).empty());
   for (std::size_t i = 0; i < 4; ++i) {
     CHECK(diverged[i] && terminated[i] && lengths[i] == 1 && returns[i] == 0.0);
   }
@@ -208,10 +208,10 @@ void cancelling_stops_a_long_call() {
   std::vector<std::vector<TrajectoryScore>> scores(2);
   std::vector<std::int64_t> warnings(2);
   std::thread caller([&] {
-    evaluate(world.plan(2), 1'000'000'000'000, 1.0, scores, warnings, world.pool, world.cancel);
+    evaluate(world.plan(2), 1'000'000'000'000, 1.0, scores, warnings, world.pool, world.control);
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  world.cancel = true;
+  world.control.cancel = true;
   caller.join();  // would take years
 }
 

@@ -2,7 +2,6 @@
 // of it.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -133,7 +132,7 @@ struct World {
   std::vector<float> params;
   PolicyStack policy;
   std::vector<std::int64_t> member, ids;
-  std::atomic<bool> cancel{false};
+  Control control;
 
   World(const char* memory, double drop, std::size_t streams)
       : World(make_ball(memory, drop), streams) {}
@@ -167,7 +166,7 @@ struct World {
   }
 
   std::vector<StreamError> run(Batch& batch, int threads) {
-    return rollout(plan(threads), batch.steps, {}, batch.buffers(), pool, cancel);
+    return rollout(plan(threads), batch.steps, {}, batch.buffers(), pool, control);
   }
 };
 

@@ -135,7 +135,6 @@ def update_policy(
     backtracks: int = 10,
     accept_ratio: float = 0.1,
     normalize: str = "batch",
-    clip: float = 0.2,
     watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """One natural-gradient step inside the trust region mean KL <= δ.
@@ -153,12 +152,11 @@ def update_policy(
         fisher_order: [M, B'] indices of the states for the Fisher-vector products; None: all.
         cg_steps, damping, backtracks, accept_ratio: see :class:`pgcore.training.TrainConfig`.
         normalize: advantages by "batch" or "none".
-        clip: ε of clip_fraction, the share of ratios that PPO would clip; it moves nothing.
         watch: called at every try of the line search; it changes no bit.
 
     Returns:
         Per member [M]: policy_loss (minus the surrogate after the step), surrogate_gain, kl,
-        cg_residual, step_fraction (0: rejected), clip_fraction, ratio_max, entropy, step_norm.
+        cg_residual, step_fraction (0: rejected), ratio_max, entropy, step_norm.
     """
     advantages = data.advantages
     if normalize == "batch":
@@ -175,7 +173,7 @@ def update_policy(
     full = torch.sqrt(2 * kl / curvature) * direction
     with torch.no_grad():
         stats = _line_search(policy, data, advantages, full, dot(gradient, full).squeeze(1), kl,
-                             backtracks, accept_ratio, clip, watch)  # fmt: skip
+                             backtracks, accept_ratio, watch)  # fmt: skip
     return stats | {"cg_residual": residual}
 
 
@@ -188,7 +186,6 @@ def _line_search(
     kl_bound: float,
     backtracks: int,
     accept_ratio: float,
-    clip: float,
     watch: Watch | None,
 ) -> dict[str, Tensor]:
     """Halve each member's step until it is accepted; leaves the policy at the result."""
@@ -222,7 +219,6 @@ def _line_search(
         "surrogate_gain": torch.where(accepted, gain, zero),
         "kl": torch.where(accepted, kl, zero),
         "step_fraction": torch.where(accepted, fraction, zero),
-        "clip_fraction": torch.where(accepted, ((ratio - 1).abs() > clip).float().mean(-1), zero),
         "ratio_max": torch.where(accepted, ratio.amax(-1), torch.ones(policy.members)),
         "entropy": torch.where(accepted, new.entropy(), old.entropy()),
         "step_norm": (policy.flat - start).norm(dim=1),

@@ -16,6 +16,7 @@ from pgcore.base.errors import (
     check_flag,
     check_number,
 )
+from pgcore.base.progress import count_pairs
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
 from pgcore.rollout.batch import RolloutBatch, Scores, StreamStates, merge_seen
@@ -183,7 +184,9 @@ def collect(
         return live.collect(known, policy, call, steps, control, deterministic, open_streams)
     if backend == "python" or isinstance(known, Task):
         return twin.collect(known, policy, call, steps, control, deterministic)
-    return parallel.collect(known, policy, call, steps, control, deterministic)
+    batch = parallel.collect(known, policy, call, steps, control, deterministic)
+    count_pairs(batch.rewards.size)
+    return batch
 
 
 def _check_course(task: AnyTask, backend: str | None, start: Any, keep_end: bool) -> None:
@@ -269,7 +272,9 @@ def evaluate(
 
         check_streams(task, policy, call)
         share = _share(pairs, call)
-        return parallel.evaluate(task, policy, call, share, gamma, control, deterministic)
+        found = parallel.evaluate(task, policy, call, share, gamma, control, deterministic)
+        count_pairs(int(found.lengths.sum()))
+        return found
     raw = _core.evaluate(
         **native_arguments(task, policy, call, False, deterministic, control),
         pairs=_share(pairs, call),

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pgcore.base.arrays import I64
 from pgcore.base.seeds import derive_seed
 from pgcore.learning import objectives
 from pgcore.learning.advantages import batch_values
@@ -26,7 +27,7 @@ from pgcore.rollout.collect import collect
 from pgcore.tasks.gymnasium import AnyTask
 from pgcore.training.config import TrainConfig
 from pgcore.training.course import Course
-from pgcore.training.divergence import State, no_marks
+from pgcore.training.divergence import NONE, State, no_marks
 from pgcore.training.freezing import sound_state, stop_diverged
 
 ANY_TIME = nullcontext()
@@ -120,7 +121,13 @@ class Block:
                 metrics = self.update(data, iteration)
                 metrics.update(self.trajectories(batch))
                 stop_diverged(self, iteration, before, batch, data, metrics)
+                metrics["environment_steps"] = self.environment_steps(iteration)
         return Outcome(metrics, self.state(), rolled - start, time.perf_counter() - begun)
+
+    def environment_steps(self, iteration: int) -> I64:
+        """The pairs [M] that agents were trained on after an iteration; a lost one's stay."""
+        ended = self.diverged[:, 0]
+        return self.config.pairs * np.where(ended == NONE, iteration + 1, ended)
 
     def rollout(self, iteration: int, num_threads: int) -> RolloutBatch:
         """The iteration's pairs; moves the normaliser."""
@@ -207,7 +214,8 @@ class Block:
         metrics: dict[str, NDArray[Any]] = {
             k: v.numpy().astype(np.float64) for k, v in stats.items()
         }
-        metrics["learning_rate"] = np.full(len(self.trials), config.policy_lr * remaining)
+        if hasattr(config.settings(), "policy_lr"):
+            metrics["learning_rate"] = np.full(len(self.trials), config.policy_lr * remaining)
         return metrics
 
     def state(self) -> State:

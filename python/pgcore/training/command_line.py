@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
-from tqdm import tqdm
 
 from pgcore.base.command import parse
 from pgcore.base.errors import CheckpointError, check_count
+from pgcore.base.progress import Progress
 from pgcore.training.config import TrainConfig
 from pgcore.training.presets import (
     FAMILIES,
@@ -125,11 +125,11 @@ def _parse(arguments: Sequence[str]) -> tuple[TrainConfig, _RunOptions, str]:
     return command.config, command.run, preset
 
 
-def _name_lost(bar: Any, run: Run, record: Record) -> None:
+def _name_lost(bar: Progress, run: Run, record: Record) -> None:
     """A line for each trial that an iteration has lost; without a trial left an error names all."""
     if len(run.trainer.divergences()) < run.config.trials:
         for divergence in record.diverged:
-            bar.write(f"{divergence}; the other trials go on without it", file=sys.stderr)
+            bar.write(f"{divergence}; the other trials go on without it")
 
 
 def train(arguments: Sequence[str]) -> None:
@@ -142,24 +142,22 @@ def train(arguments: Sequence[str]) -> None:
     with (
         Run(options.out, config, resume=options.resume, num_threads=options.threads) as run,
         _graceful_stop() as stop,
-        tqdm(
-            total=config.iterations,
-            initial=run.trainer.iteration,
-            desc=f"{config.task_id} {config.algorithm} x{config.trials}",
-            unit="it",
+        Progress(
+            f"{config.task_id} {config.algorithm} x{config.trials}",
+            config.iterations,
+            run.trainer.iteration,
+            unit="iterations",
         ) as bar,
     ):
         source = "of the run" if preset == "of the run" else f"preset {preset}"
-        bar.write(f"settings: {source}", file=sys.stderr)
+        bar.write(f"settings: {source}")
         if options.resume and config.persist and run.trainer.starts_anew():
             note = f"resume is not exact: only {config.task_id} itself knew where its trajectories"
-            bar.write(f"{note} stood; they begin anew", file=sys.stderr)
+            bar.write(f"{note} stood; they begin anew")
         for record in run.iterations():
             mean = record.metrics["return_mean"]
             known_mean = mean[np.isfinite(mean)]
-            if len(known_mean):
-                bar.set_postfix_str(f"return {known_mean.mean():.1f}", refresh=False)
-            bar.update()
+            bar.update(1, f"return {known_mean.mean():.1f}" if len(known_mean) else None)
             _name_lost(bar, run, record)
             if stop:
                 run.save()

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
 from pgcore.base.files import file_named, write_atomically
+from pgcore.training.config import TrainConfig
 from pgcore.training.divergence import Divergence
 
-METRICS = (
+METRICS = (  # of the algorithms here, in the order of a table's columns
+    "environment_steps",
     "return_mean",
     "return_min",
     "return_max",
@@ -43,31 +45,33 @@ TIMES = ("rollout_seconds", "update_seconds", "iteration_seconds")
 
 
 class Table:
-    """A CSV file that rows are added to, keyed by its first column, the iteration."""
+    """A CSV file that rows are added to, keyed by its first column, the iteration.
 
-    def __init__(self, path: Path, columns: tuple[str, ...], first_iteration: int) -> None:
-        """Open a table; rows of ``first_iteration`` and later, and a torn last row, are dropped.
+    Its columns are those of its first row; a file that goes on keeps those that it has.
+    """
 
-        Columns that an older pgcore did not write are NaN in its rows.
-        """
-        kept = [list(columns)]
+    def __init__(self, path: Path, first_iteration: int) -> None:
+        """Open a table; rows of ``first_iteration`` and later, and a torn last row, are dropped."""
+        self.path, self.columns = path, list[str]()
+        kept: list[list[str]] = []
         if path.exists() and first_iteration > 0:
             with path.open(newline="") as f:
-                header, *rows = csv.reader(f)
-            whole = [dict(zip(header, r, strict=True)) for r in rows if len(r) == len(header)]
-            early = [r for r in whole if int(r[header[0]]) < first_iteration]
-            kept += [[r.get(name, "nan") for name in columns] for r in early]
+                self.columns, *rows = [*csv.reader(f)] or [[]]
+            whole = [r for r in rows if len(r) == len(self.columns)]
+            kept = [self.columns, *(r for r in whole if int(r[0]) < first_iteration)]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(kept)
         write_atomically(path, text.getvalue().encode())
-        self.path = path
         self._file = path.open("a", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
 
-    def add(self, rows: list[list[Any]]) -> None:
-        """Append rows."""
+    def add(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Append rows; what a row does not have is NaN."""
         with file_named(self.path):
-            self._writer.writerows(rows)
+            if not self.columns:
+                self.columns = list(rows[0])
+                self._writer.writerow(self.columns)
+            self._writer.writerows([r.get(name, "nan") for name in self.columns] for r in rows)
 
     def sync(self) -> None:
         """Make sure that all rows are on disk."""
@@ -84,6 +88,45 @@ class Table:
                 self._file.close()
 
 
+class Board:
+    """TensorBoard's file of a run: scalars by environment steps, and the settings as text.
+
+    A run whose table has no environment steps, which an older pgcore began, goes on by iterations.
+    """
+
+    def __init__(
+        self, folder: Path, config: TrainConfig, first_iteration: int, by_iteration: bool
+    ) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.pairs = 1 if by_iteration else config.pairs
+        self._offset = 0 if by_iteration else 1  # what is told of an iteration is known at its end
+        # readers drop what an interrupted run has told from this step on
+        begun = first_iteration > 0
+        self.writer = SummaryWriter(str(folder), purge_step=self._step(first_iteration) * begun)
+        if not begun:
+            rows = [f"| {name} | {value} |" for name, value in config.to_dict().items()]
+            self.writer.add_text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
+
+    def _step(self, iteration: int) -> int:
+        return (iteration + self._offset) * self.pairs
+
+    def add(
+        self, iteration: int, metrics: Mapping[str, NDArray[Any]], seconds: Mapping[str, float]
+    ) -> None:
+        """Means over trials, each trial's return, and what the time went into."""
+        step = self._step(iteration)
+        for name, array in metrics.items():
+            known = array[np.isfinite(array)]
+            if len(known) and name != "environment_steps":
+                self.writer.add_scalar(f"mean/{name}", known.mean(), step)
+        for trial, value in enumerate(metrics["return_mean"]):
+            if np.isfinite(value):
+                self.writer.add_scalar(f"trial/{trial}/return", value, step)
+        for name, value in seconds.items():
+            self.writer.add_scalar(f"time/{name}", value, step)
+
+
 class Records:
     """The tables and the TensorBoard writer of a run.
 
@@ -91,30 +134,29 @@ class Records:
     ``timing.csv`` has one row per iteration.
     """
 
-    def __init__(self, run: Path, first_iteration: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
+    def __init__(self, run: Path, config: TrainConfig, first_iteration: int) -> None:
         self._diverged = run / "diverged.csv"
-        self.metrics = Table(run / "metrics.csv", ("iteration", "trial", *METRICS), first_iteration)
-        self.timing = Table(run / "timing.csv", ("iteration", *TIMES), first_iteration)
-        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=first_iteration)
+        self.metrics = Table(run / "metrics.csv", first_iteration)
+        self.timing = Table(run / "timing.csv", first_iteration)
+        known = self.metrics.columns
+        by_iteration = bool(known) and "environment_steps" not in known
+        self.board = Board(run / "tensorboard", config, first_iteration, by_iteration)
 
     def add(
         self, iteration: int, metrics: dict[str, NDArray[Any]], seconds: dict[str, float]
     ) -> None:
-        """Record one iteration; metrics are arrays [M]."""
-        trials = len(metrics["return_mean"])
-        values = {k: metrics.get(k, np.full(trials, np.nan)) for k in METRICS}
+        """Record one iteration; metrics are arrays [M], those of an algorithm of one's own, too."""
+        names = [n for n in METRICS if n in metrics] + [n for n in metrics if n not in METRICS]
         self.metrics.add(
-            [[iteration, t, *(repr(float(values[k][t])) for k in METRICS)] for t in range(trials)]
+            [
+                {"iteration": str(iteration), "trial": str(t)}
+                | {name: repr(metrics[name][t].item()) for name in names}
+                for t in range(len(metrics["return_mean"]))
+            ]
         )
-        self.timing.add([[iteration, *(f"{seconds[k]:.6f}" for k in TIMES)]])
-        for name, array in values.items():
-            known = array[np.isfinite(array)]
-            if len(known):
-                self.board.add_scalar(f"mean/{name}", known.mean(), iteration)
-        for trial, value in enumerate(values["return_mean"]):
-            self.board.add_scalar(f"trial/{trial}/return", value, iteration)
+        times = {name: f"{seconds[name]:.6f}" for name in TIMES}
+        self.timing.add([{"iteration": str(iteration), **times}])
+        self.board.add(iteration, metrics, seconds)
 
     def write_diverged(self, ended: Sequence[Divergence]) -> None:
         """Write ``diverged.csv``, a row per trial that has diverged; no file where none has."""
@@ -130,11 +172,12 @@ class Records:
         """Make sure that everything recorded is on disk."""
         self.metrics.sync()
         self.timing.sync()
+        self.board.writer.flush()
 
     def close(self) -> None:
         """Close all files, also where one of them cannot be written."""
         with contextlib.ExitStack() as every:
-            for file in (self.board, self.timing, self.metrics):
+            for file in (self.board.writer, self.timing, self.metrics):
                 every.callback(file.close)
 
 
@@ -148,10 +191,10 @@ def read_diverged(run: Path) -> list[Divergence]:
 
 
 def read_metrics(run: Path) -> dict[str, F64]:
-    """The metrics table of a run as arrays [iterations, trials] by column."""
+    """The metrics table of a run as arrays [iterations, trials] by column, as many as it has."""
     path = run / "metrics.csv"
-    if not path.is_file():
-        raise ValueError(f"run: expected a metrics table, but there is no {path}")
+    if not path.is_file() or not path.stat().st_size:
+        raise ValueError(f"run: expected the metrics of an iteration, but there are none in {path}")
     with path.open(newline="") as f:
         reader = csv.reader(f)
         header = next(reader)

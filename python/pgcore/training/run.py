@@ -47,7 +47,7 @@ MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 class Record:
     """One iteration: its number, metrics [M] by name, seconds by name, and who diverged in it.
 
-    A diverged trial's metrics are NaN from that iteration on.
+    A diverged trial's metrics are NaN from that iteration on, and its environment steps stay.
     """
 
     iteration: int
@@ -210,7 +210,7 @@ class Run:
                     f"least as many, got {config.iterations}"
                 )
             self.trainer.load_state(checkpoint.state, checkpoint.iteration)
-        self.records = Records(path, self.trainer.iteration)
+        self.records = Records(path, config, self.trainer.iteration)
         self.records.write_diverged(self.trainer.divergences())
         if self.trainer.iteration == 0:
             self.save()

@@ -6,18 +6,20 @@ and is stored when it is finished; the same call computes what is missing.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from pgcore.agent import Agent
 from pgcore.base.folders import LOCK_NAME, FolderLock, check_new_folder
+from pgcore.base.progress import Progress
 from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
@@ -83,6 +85,25 @@ def cell_name(coordinates: Mapping[str, Any]) -> str:
     return ", ".join(f"{k}={v}" for k, v in coordinates.items())
 
 
+class _Inside:
+    """Progress of cells in work: what they simulate counts at once, up to their cost."""
+
+    def __init__(self, bar: Progress, costs: Mapping[Cell, int]) -> None:
+        self.bar, self.left, self._lock = bar, dict(costs), threading.Lock()
+
+    def count(self, cell: Cell, pairs: int) -> None:
+        """Tell of pairs that a cell has simulated."""
+        with self._lock:
+            told = min(pairs, self.left[cell])
+            self.left[cell] -= told
+        if told:
+            self.bar.update(told)
+
+    def finish(self, cell: Cell) -> None:
+        """Tell that a cell needs no more, whatever it was thought to cost."""
+        self.count(cell, self.left[cell])
+
+
 def run_plan(
     plan: Plan, out: str | Path, *, num_threads: int | None = None, cluster: str | None = None
 ) -> xr.Dataset:
@@ -120,15 +141,16 @@ def run_plan(
             failures[cell_name(coordinates[cell])] = values
         else:
             store.write(cell, values)
-        bar.update(costs[cell])
+        inside.finish(cell)
 
     start = time.perf_counter()
-    bar = tqdm(total=total, initial=total - left, desc=plan.title, unit="pair", unit_scale=True)
+    bar = Progress(plan.title, total, total - left, unit="pairs", scaled=True)
+    inside = _Inside(bar, costs)
     try:
-        compute(plan.function, stages(), threads, cluster if missing else None, keep)
+        compute(plan.function, stages(), threads, cluster if missing else None, keep, inside.count)
     finally:
         bar.close()
-        store.add_seconds(time.perf_counter() - start)
+        store.close(time.perf_counter() - start)
     if failures:
         raise StudyError(failures, len(coordinates))
     return store.dataset()
@@ -194,18 +216,23 @@ def compute(
     threads: int,
     cluster: str | None,
     keep: Callable[[Cell, Values | BaseException], None],
+    count: Callable[[Cell, int], None] | None = None,
 ) -> None:
-    """Give the values of every cell, or its error, to ``keep``, one by one as they are ready."""
+    """Give the values of every cell, or its error, to ``keep``, one by one as they are ready.
+
+    ``count`` gets the pairs that cells simulate meanwhile; on a cluster it does not.
+    """
     if cluster is not None:
         for cell, values in cluster_outcomes(function, stages, cluster):
             keep(cell, values)
         return
     for work in stages:
         if overlapping_cells(threads) > 1 and len(work) > 1:
-            run_overlapping(function, work, threads, keep)
+            run_overlapping(function, work, threads, keep, count)
             continue
         for cell, coordinates in work:
-            keep(cell, outcome(function, coordinates, threads))
+            own = None if count is None else partial(count, cell)
+            keep(cell, outcome(function, coordinates, threads, own))
 
 
 def describe_plans(

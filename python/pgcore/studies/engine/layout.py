@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def create_store(
     """
     building = _building(path)
     _write_metadata(building, cell_dims, inner_dims, variables, attributes)
+    consolidate(building)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         shutil.rmtree(path)
@@ -110,6 +112,7 @@ def extend_store(
         chunks = path / name / "c"
         if chunks.is_dir():
             shutil.copytree(chunks, building / name / "c", copy_function=_link, dirs_exist_ok=True)
+    consolidate(building)
     path.rename(_replaced(path))
     building.rename(path)
     shutil.rmtree(_replaced(path))
@@ -132,6 +135,13 @@ def _copy_into(
         whole = np.full(target.shape, np.nan)
         whole[np.ix_(*cells, *(places[d] for d in dims))] = values
         target[...] = whole
+
+
+def consolidate(path: Path) -> None:
+    """Write all metadata of a store into one file as well, as other readers expect it."""
+    with warnings.catch_warnings():  # that Zarr's third format does not prescribe it
+        warnings.filterwarnings("ignore", message="Consolidated metadata")
+        zarr.consolidate_metadata(path)
 
 
 def _link(source: str, target: str) -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 import torch
 
+from pgcore.base.progress import Count, counted
 from pgcore.base.threads import stoppable
 
 THREADS_PER_CELL = 2
@@ -27,11 +29,15 @@ def overlapping_cells(threads: int) -> int:
 
 
 def outcome(
-    function: Callable[[dict[str, Any], int], Any], coordinates: dict[str, Any], threads: int
+    function: Callable[[dict[str, Any], int], Any],
+    coordinates: dict[str, Any],
+    threads: int,
+    count: Count | None = None,
 ) -> Any:
     """A cell's values, or its error: whatever that is, it must not end the study."""
     try:
-        return function(coordinates, threads)
+        with counted(count):
+            return function(coordinates, threads)
     except Exception as error:
         return error
 
@@ -41,6 +47,7 @@ def run_overlapping(
     work: Sequence[tuple[Any, dict[str, Any]]],
     threads: int,
     keep: Keep,
+    count: Callable[[Any, int], None] | None = None,
 ) -> None:
     """Compute cells, several at a time, and give each to ``keep`` when it is ready.
 
@@ -49,6 +56,7 @@ def run_overlapping(
         work: cells and their coordinates, begun in this order.
         threads: that every cell may use.
         keep: called for one cell after the other, from the threads that computed them.
+        count: gets the cell and the pairs that it has simulated meanwhile, from any thread.
 
     Raises:
         KeyboardInterrupt: on Ctrl-C. The cells in work stop at their next call of the simulator, or
@@ -60,7 +68,8 @@ def run_overlapping(
         if stopped.is_set():
             return
         with stoppable(stopped):
-            values = outcome(function, coordinates, threads)
+            own = None if count is None else partial(count, cell)
+            values = outcome(function, coordinates, threads, own)
         with lock:
             keep(cell, values)
 

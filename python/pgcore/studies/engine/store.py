@@ -14,7 +14,13 @@ import zarr
 from numpy.typing import NDArray
 
 from pgcore.base.files import file_named
-from pgcore.studies.engine.layout import create_store, extend_store, read_coordinates, recover_store
+from pgcore.studies.engine.layout import (
+    consolidate,
+    create_store,
+    extend_store,
+    read_coordinates,
+    recover_store,
+)
 
 Coordinates = Mapping[str, Any]
 FINISHED = "finished"  # per cell, written last: 1 where every variable is there, 0: in part
@@ -168,10 +174,15 @@ class Store:
                     variable[place] = values[name]
             marks[place] = 1.0
 
-    def add_seconds(self, seconds: float) -> None:
-        """Add to the wall time that the study took."""
-        before = float(self.group.attrs.get("wall_seconds", 0.0))  # type: ignore[arg-type]
-        self.group.attrs["wall_seconds"] = before + seconds
+    def close(self, seconds: float) -> None:
+        """Add to the wall time that the study took, and consolidate the metadata.
+
+        They hold whatever follows: only chunks change, until the store is opened here again.
+        """
+        with file_named(self.path):
+            before = float(self.group.attrs.get("wall_seconds", 0.0))  # type: ignore[arg-type]
+            self.group.attrs["wall_seconds"] = before + seconds
+            consolidate(self.path)
 
     def dataset(self) -> xr.Dataset:
         """All of it in memory."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from numbers import Real
 
@@ -123,10 +124,13 @@ def sample_blocks(
             actions=agent.actions,
         )
 
+    def begin(part: slice) -> Future[RolloutBatch]:
+        return ahead.submit(copy_context().run, simulate, part)  # counted and stopped as the caller
+
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(simulate, parts[0])
+        coming = begin(parts[0])
         for i, part in enumerate(parts):
             batch = coming.result()
             if i + 1 < len(parts):
-                coming = ahead.submit(simulate, parts[i + 1])
+                coming = begin(parts[i + 1])
             yield part, batch

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from tqdm import tqdm
-
+from pgcore.base.progress import Progress
 from pgcore.base.threads import check_stopped
 from pgcore.studies.engine.cells import Cell, compute
 from pgcore.studies.engine.overlap import overlapping_cells
@@ -74,28 +71,21 @@ def train_runs(
     if not missing:
         return {}
     failures: dict[str, BaseException] = {}
-    lock, total = threading.Lock(), sum(run.pairs(run.config.iterations) for run in runs)
-    bar = tqdm(
-        total=total, initial=total - sum(left), desc=f"training {title}", unit="pair",
-        unit_scale=True,
-    )  # fmt: skip
-
-    def told(pairs: int) -> None:
-        with lock:
-            bar.update(pairs)
+    total = sum(run.pairs(run.config.iterations) for run in runs)
+    bar = Progress(f"training {title}", total, total - sum(left), unit="pairs", scaled=True)
 
     def keep(cell: Cell, values: Any) -> None:
         run = runs[cell[0]]
         if isinstance(values, BaseException):
             failures[f"training {run.folder.name}"] = values
         elif cluster is not None:
-            told(left[cell[0]])
+            bar.update(left[cell[0]])
         for lost in read_diverged(run.folder):
-            bar.write(f"{run.folder.name}: {lost}; it is left out from there on", file=sys.stderr)
+            bar.write(f"{run.folder.name}: {lost}; it is left out from there on")
 
     work = [((i,), {"run": i}) for i in missing]
     with bar:
-        function = _Training(tuple(runs), None if cluster is not None else told)
+        function = _Training(tuple(runs), None if cluster is not None else bar.update)
         compute(function, iter([work]), num_threads, cluster, keep)
     return failures
 
