@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pgcore.base.arrays import F64
 from pgcore.playback.camera import View
 
+_SHADOWS = 1024  # pixels of a shadow map; the usual 4096 cost software half of its time
 READY = b"\n"  # ahead of the first frame
 
 
@@ -53,6 +54,7 @@ def serve(folder: str, pipe: int) -> None:
     width, height = wanted["width"], wanted["height"]
     screen = model.vis.global_
     screen.offwidth, screen.offheight = max(screen.offwidth, width), max(screen.offheight, height)
+    model.vis.quality.shadowsize = min(model.vis.quality.shadowsize, _SHADOWS)
     view, states = View(**wanted["view"]), np.load(room / "states.npy")
     with os.fdopen(pipe, "wb") as out, mujoco.Renderer(model, height, width) as renderer:
         for number, picture in enumerate(pictures(model, states, view, renderer)):
