@@ -1,9 +1,12 @@
 """`pgcore play`: what is shown are the states of `collect`, and the video is one of them."""
 
 import contextlib
+import gc
+import importlib.util
 import os
 import sys
 import types
+import warnings
 from fractions import Fraction
 
 import imageio_ffmpeg
@@ -50,10 +53,15 @@ def grey(monkeypatch, no_window):
 
 def decoded(path):
     """What a video says of itself, and its frames."""
-    reader = imageio_ffmpeg.read_frames(str(path))
-    said = next(reader)
-    width, height = said["size"]
-    return said, [np.frombuffer(f, np.uint8).reshape(height, width, 3) for f in reader]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the reader leaves its pipes open
+        reader = imageio_ffmpeg.read_frames(str(path))
+        said = next(reader)
+        width, height = said["size"]
+        frames = [np.frombuffer(f, np.uint8).reshape(height, width, 3) for f in reader]
+        del reader
+        gc.collect()
+    return said, frames
 
 
 def refused(capsys, *arguments):
@@ -240,8 +248,10 @@ def test_without_opengl(hopper, no_window, tmp_path, monkeypatch, capsys):
 
 
 def test_without_the_encoder(runs, no_window, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    monkeypatch.setattr(video.importlib.util, "find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "imageio_ffmpeg" else find(name)
+    )
     line = refused(capsys, runs[0], "--out", tmp_path / "film.mp4")
     assert "pip install '.[video]'" in line
 
