@@ -44,6 +44,7 @@ ARROWS = {
     "agent_file": {*_BELOW, "agent"},
     "training": {*_BELOW, "agent"},
     "importers": {*_BELOW, "agent"},
+    "playback": {*_BELOW, "agent", "agent_file", "training"},
     "studies": {*_BELOW, "agent", "agent_file", "training"},
 }
 FACE = {"__init__", "__main__", "cli"}  # may name everything, and nothing names them

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pgcore.agent_file import load_agent as load_agent
     from pgcore.base.errors import CheckpointError as CheckpointError
     from pgcore.base.errors import SimulationError as SimulationError
+    from pgcore.playback.play import play as play
     from pgcore.policies.gaussian import GaussianPolicy as GaussianPolicy
     from pgcore.policies.modules import policy_from_module as policy_from_module
     from pgcore.policies.modules import value_from_module as value_from_module
@@ -74,6 +75,7 @@ _HOMES: Final[dict[str, str]] = {
     "make_task": "pgcore.tasks.make",
     "task_ids": "pgcore.tasks.make",
     "Trainer": "pgcore.training.run",
+    "play": "pgcore.playback.play",
     "open": "pgcore.studies.catalog",
     "differences": "pgcore.studies.catalog",
     "report": "pgcore.studies.report.write",

@@ -1,4 +1,4 @@
-"""The command line: `pgcore train | import | study | report | export | tasks | info | presets`."""
+"""The command line: `pgcore COMMAND ...`, such as `pgcore train`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ How good are the gradients, values and surrogates of deep policy-gradient agents
 
   train      train agents, many trials at a time
   import     read an agent of another library
+  play       an agent in MuJoCo's viewer, or as a video
   study      measure agents; alone, it lists the studies
   report     studies on one page, and LaTeX tables
   export     a study's numbers: csv, parquet, latex, markdown or json
@@ -110,9 +111,17 @@ def import_(arguments: Sequence[str]) -> None:
     command_line.main(arguments)
 
 
+def play(arguments: Sequence[str]) -> None:
+    """`pgcore play`: handed on to the playback's own command line."""
+    from pgcore.playback import command_line
+
+    command_line.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "import": import_,
+    "play": play,
     "study": study,
     "report": report,
     "export": export,
