@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from pgcore.base.command import parse
+from pgcore.base.signals import stopped_like_ctrl_c
 
 USAGE = """usage: pgcore COMMAND [options]
 
@@ -143,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"pgcore: unknown command {argv[0]!r}; commands: {known}", file=sys.stderr)
         raise SystemExit(2)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), stopped_like_ctrl_c():
             warnings.showwarning = _show_warning
             COMMANDS[argv[0]](argv[1:])
         sys.stdout.flush()

@@ -63,6 +63,17 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def remove_torn(folder: Path, pattern: str = ".*.tmp") -> None:
+    """Remove the temporary files of a process that was killed while it wrote.
+
+    Args:
+        folder: in which nobody else writes.
+        pattern: of their names; the default is that of :func:`write_atomically`.
+    """
+    for torn in folder.glob(pattern):
+        torn.unlink(missing_ok=True)
+
+
 def write_arrays(path: Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays and a header of plain values, with the arrays' digest in it."""
     text = json.dumps({**header, "digest": digest_of(arrays)})

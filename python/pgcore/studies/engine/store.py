@@ -17,6 +17,7 @@ from pgcore.base.files import file_named
 from pgcore.studies.engine.layout import create_store, extend_store, read_coordinates, recover_store
 
 Coordinates = Mapping[str, Any]
+TORN_CHUNKS = "**/*.partial"  # what zarr writes to before it renames
 FINISHED = "finished"  # per cell, written last: 1 where every variable is there, 0: in part
 
 
