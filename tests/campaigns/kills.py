@@ -75,9 +75,10 @@ class Target:
         self.row = Row(name)
         folder.mkdir()
         self.log = folder / "log"
+        process, self.duration = self.start(folder / "whole"), LIMIT
         start = time.monotonic()
-        self.end(self.start(folder / "whole"), "the whole run")
-        self.duration = time.monotonic() - start
+        self.end(process, "the whole run")
+        self.took(time.monotonic() - start)
         self.cut = folder / "cut-0"
 
     def start(self, out: Path) -> Any:
@@ -88,6 +89,10 @@ class Target:
         process.start()
         mine.recv()
         return process
+
+    def took(self, seconds: float) -> None:
+        """What a finished run took: from it the moments are drawn."""
+        self.duration = min(self.duration, seconds)
 
     def end(self, process: Any, what: str, allowed: Sequence[int] = (0,)) -> None:
         """Wait for a process; a hang, or another exit status, is a finding."""
@@ -102,7 +107,7 @@ class Target:
 
     def interrupt(self, kind: str) -> None:
         """Start, or go on, and end it at a random moment; a finished run gives way to another."""
-        process = self.start(self.cut)
+        process, start = self.start(self.cut), time.monotonic()
         process.join(self.rng.uniform(0, self.duration))
         if process.exitcode is None:
             children = psutil.Process(process.pid).children(recursive=True)
@@ -120,6 +125,8 @@ class Target:
                 self.row.findings.append(f"{len(alive)} processes outlive a {kind}")
         elif process.exitcode:
             self.end(process, "it")
+        else:
+            self.took(time.monotonic() - start)
         self.look(process.exitcode == 0)
 
     def look(self, finished: bool) -> None:

@@ -11,10 +11,11 @@ from pgcore.studies.catalog import STUDIES
 
 Arguments = list[str]
 
-SMALL_RUN = (
+_SMALL_RUN = (
     "--preset default --task Hopper-v2 --trials 2 --pairs 128 --minibatches 4 --policy-epochs 2 "
     "--value-epochs 2 --hidden 8 --value-hidden 8 --save-every 1 --normalize-rewards --seed 1"
-).split()
+)
+SMALL_RUN = _SMALL_RUN.split()
 
 _OPTIONS = {
     "gradient": (
