@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor at exit
         raise SystemExit(141) from None
     except (ValueError, TypeError, OSError, RuntimeError) as error:
-        print(f"pgcore {argv[0]}: {error}", file=sys.stderr)
+        print(f"pgcore {argv[0]}: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None
     except MemoryError as error:
         what = str(error) or "no memory is left"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import random
@@ -91,14 +92,15 @@ class Inputs:
                 **roll, "steps": 3, "streams": 2, "stream_ids": None, "normalizer": normalizer,
                 "update_normalizer": False, "deterministic": False, "keep_end": False,
             }),
-            ("evaluate", pgcore.evaluate, {**roll, "normalizer": None, "gamma": 1.0}),
+            ("evaluate", functools.partial(pgcore.evaluate, pairs=50),
+             {**roll, "normalizer": None, "gamma": 1.0, "streams": None}),
             ("gae", pgcore.gae, {
                 "rewards": rewards, "values": rewards, "next_values": rewards, **ends, "lam": 0.9,
             }),
             ("discounted_returns", pgcore.discounted_returns,
              {"rewards": rewards, "bootstrap": rewards, **ends}),
             ("monte_carlo_values", pgcore.monte_carlo_values,
-             {"task": self.task, "policy": self.policy, "states": states}),
+             {**roll, "at": states, "continuations": 1, "tail": 3}),
             ("GaussianPolicy", pgcore.GaussianPolicy, {
                 "obs_dim": 3, "act_dim": 2, "hidden": (4,), "members": 1, "activation": "tanh",
                 "std": "free", "mean_map": "none",
@@ -112,7 +114,7 @@ class Inputs:
                 "algorithm": "ppo", "reward_std": None, "iteration": 0, "rate": 1.0,
             }),
             ("make_task", pgcore.make_task, {"task": "Hopper-v2", "lowered": True}),
-            ("Term.of", lambda **k: pgcore.Term(**k), {"kind": "qpos", "parameters": ()}),
+            ("Term", pgcore.Term, {"kind": "qpos", "parameters": ()}),
             ("vector_env", pgcore.vector_env, {"task": "Hopper-v2", "num_envs": 1}),
             ("load_agent", pgcore.load_agent, {"path": str(self.folder / "agent.safetensors")}),
             ("load_checkpoint", pgcore.load_checkpoint, {"path": "x", "task": "Hopper-v2"}),

@@ -98,9 +98,10 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], Arrays]:
             header = json.loads((f.metadata() or {})["pgcore"])
             arrays = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
         digest = str(header["digest"])
-    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
+    except (SafetensorError, LookupError, ValueError, TypeError, OSError, RecursionError) as error:
         raise CheckpointError(
-            f"{kind}: {path} is truncated or corrupt, or no pgcore {kind} ({error})"
+            f"{kind}: {path} is truncated or corrupt, or no pgcore {kind} "
+            f"({' '.join(str(error).split())})"
         ) from error
     if digest_of(arrays) != digest:
         raise CheckpointError(f"{kind}: {path} is corrupt: its arrays do not match their hash")

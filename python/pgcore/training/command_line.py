@@ -93,7 +93,7 @@ def _defaults(arguments: Sequence[str]) -> tuple[TrainConfig, str]:
     if "--resume" in arguments and out and file.is_file():
         try:
             return TrainConfig.from_dict(json.loads(file.read_text())), "of the run"
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(f"run: {file} is corrupt ({error})") from error
     task = _peek(arguments, "--task", "Hopper-v2")
     algorithm = _peek(arguments, "--algorithm", "ppo")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgcore.base.errors import check_path, check_type
+from pgcore.base.errors import check_path, check_type, corrupt_if_it_fails
 from pgcore.base.files import remove_torn, write_atomically
 from pgcore.base.folders import FolderLock
 from pgcore.base.threads import chosen_threads
@@ -211,7 +211,8 @@ class Run:
                     f"iterations: the run has made {checkpoint.iteration} already, expected at "
                     f"least as many, got {config.iterations}"
                 )
-            self.trainer.load_state(checkpoint.state, checkpoint.iteration)
+            with corrupt_if_it_fails(f"checkpoint: {latest}"):
+                self.trainer.load_state(checkpoint.state, checkpoint.iteration)
         self.records = Records(path, self.trainer.iteration)
         self.records.write_diverged(self.trainer.divergences())
         if self.trainer.iteration == 0:
