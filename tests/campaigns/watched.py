@@ -34,8 +34,7 @@ def work(make: Make, judge: Judge, which: tuple[str, int, int, int], folder: Pat
         folder: for ``at``, where it stands, ``findings`` and ``refused``, a byte for each refusal.
     """
     kind, seed, first, last = which
-    if not any("sanitize" in word for word in sys.argv):
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     with (
         (folder / "findings").open("a") as findings,
         (folder / "refused").open("a") as refused,
