@@ -20,7 +20,7 @@ _PLAIN: tuple[Any, ...] = (
     -1.5, math.nan, math.inf, -math.inf, 1e-320, 1e300, "", "x", "nan", "1", "\0", "\ud800",
     "../..", "/", "é" * 300, b"", b"x", (), [], {}, [None], ["x", 1], (1,), (-1, 2), {"x": None},
     {"term": "qpos"}, {1: 2}, [[1]], {1}, 1j, Fraction(1, 3), Path("/"), Path("nothing"), object,
-    len,
+    "~nobody/x",
 )  # fmt: skip
 _ARRAYS: tuple[Callable[[], Any], ...] = (
     lambda: np.zeros(0),

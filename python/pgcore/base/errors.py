@@ -169,6 +169,17 @@ def check_path(name: str, value: Any) -> Path:
     return Path(value)
 
 
+def home_path(name: str, value: Any) -> Path:
+    """:func:`check_path` with ``~`` as the home of a user; ValueError if there is none of it."""
+    path = check_path(name, value)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{name}: {shown(value)} names the home of an unknown user"
+        ) from None
+
+
 def check_counts(name: str, values: Sequence[int], least: int = 1) -> tuple[int, ...]:
     """:func:`check_count` of every value; there must be one, and none twice."""
     if isinstance(values, str) or not isinstance(values, Sequence):

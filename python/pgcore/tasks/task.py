@@ -17,7 +17,14 @@ from typing import Any
 import mujoco
 
 from pgcore import _core
-from pgcore.base.errors import check_choice, check_count, check_flag, check_type, shown
+from pgcore.base.errors import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_type,
+    home_path,
+    shown,
+)
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ class TaskSpec:
         if room == "pgcore":
             return Path(__file__).parents[1] / "models" / name
         if room != "gymnasium":
-            return Path(self.xml).expanduser()
+            return home_path("xml", self.xml)
         found = importlib.util.find_spec("gymnasium")  # its folder alone: importing it takes long
         if found is None or not found.submodule_search_locations:
             raise ImportError(f"xml: {self.xml} is a model of gymnasium, which is not installed")
