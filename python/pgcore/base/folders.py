@@ -59,7 +59,8 @@ class FolderLock:
             return
         _HELD.add(self)
         os.truncate(self._file, 0)
-        os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk it has no name, but is a lock
+            os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
 
     @property
     def held(self) -> bool:

@@ -136,10 +136,10 @@ class Store:
                 create_store(path, *dims, variables, header)
             else:
                 extend_store(path, *dims, variables, schema.moments)
-        self.group = zarr.open_group(path, mode="r+", use_consolidated=False)
-        known: Any = self.group.attrs.get("seeds", {})
-        if not set(attributes.get("seeds", {})) <= set(known):  # of agents that came later
-            self.group.attrs["seeds"] = {**known, **attributes["seeds"]}
+            self.group = zarr.open_group(path, mode="r+", use_consolidated=False)
+            known: Any = self.group.attrs.get("seeds", {})
+            if not set(attributes.get("seeds", {})) <= set(known):  # of agents that came later
+                self.group.attrs["seeds"] = {**known, **attributes["seeds"]}
         held = read_coordinates(self.group, list(schema.cell_dims))
         self._places = {d: {v: i for i, v in enumerate(values)} for d, values in held.items()}
 
@@ -172,7 +172,8 @@ class Store:
     def add_seconds(self, seconds: float) -> None:
         """Add to the wall time that the study took."""
         before = float(self.group.attrs.get("wall_seconds", 0.0))  # type: ignore[arg-type]
-        self.group.attrs["wall_seconds"] = before + seconds
+        with file_named(self.path):
+            self.group.attrs["wall_seconds"] = before + seconds
 
     def dataset(self) -> xr.Dataset:
         """All of it in memory."""
