@@ -98,7 +98,7 @@ def test_workers_of_dask(cluster, whole, tmp_path):
     code, logs = cluster(
         "dask.sh", "--ntasks=2", "--cpus-per-task=1",
         limits=("ppo-gradient/true.zarr/finished",),
-        RUN="ppo", STUDY="gradient", OPTIONS=STUDY,
+        RUN="ppo", STUDY="gradient", OPTIONS=STUDY, INTERFACE="lo",
     )  # fmt: skip
     assert code == 0, logs
     assert logs.count("interrupted; what was finished is on disk") == 1, logs

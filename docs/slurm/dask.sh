@@ -14,16 +14,17 @@
 RUN=${RUN:-runs/ppo}
 STUDY=${STUDY:-landscape}
 OPTIONS=${OPTIONS:-}
+NETWORK=${INTERFACE:+--interface $INTERFACE} # such as ib0; without one Dask chooses
 
 export OMP_NUM_THREADS=1
 where=scheduler-$SLURM_JOB_ID.json # in a folder that all nodes see, but not in the study's
 rm -f "$where"                     # of an earlier turn
 
 srun --overlap --nodes=1 --ntasks=1 --cpus-per-task=1 \
-  dask scheduler --scheduler-file "$where" --port 0 --dashboard-address 127.0.0.1:0 &
+  dask scheduler --scheduler-file "$where" --port 0 --dashboard-address 127.0.0.1:0 $NETWORK &
 scheduler=$!
 srun --overlap --cpus-per-task="$SLURM_CPUS_PER_TASK" dask worker --scheduler-file "$where" \
-  --nworkers "$SLURM_CPUS_PER_TASK" --nthreads 1 --dashboard-address 127.0.0.1:0 &
+  --nworkers "$SLURM_CPUS_PER_TASK" --nthreads 1 --dashboard-address 127.0.0.1:0 $NETWORK &
 workers=$!
 
 address=
