@@ -47,15 +47,8 @@ ModelPtr load_model(const std::string& xml_path, std::vector<std::string>& warni
   const QuietScope no_messages;
   std::array<char, 1000> error{};
   heard = &warnings;
-  ModelPtr model;
-  try {
-    model.reset(
-        mj_loadXML(xml_path.c_str(), nullptr, error.data(), static_cast<int>(error.size())));
-  } catch (...) {  // MuJoCo's parser lets exceptions of its own escape from some faulty files
-    heard = nullptr;
-    throw std::invalid_argument("xml: MuJoCo cannot load '" + xml_path +
-                                "': its parser failed without a message");
-  }
+  ModelPtr model(
+      mj_loadXML(xml_path.c_str(), nullptr, error.data(), static_cast<int>(error.size())));
   heard = nullptr;
   if (!model) {
     throw std::invalid_argument("xml: MuJoCo cannot load '" + xml_path +
