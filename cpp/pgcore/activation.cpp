@@ -28,8 +28,10 @@ namespace {
   p = p * r + 1.0F / 6.0F;
   p = p * r + 0.5F;
   p = (p * r) * r + r;
-  const float scale =
-      std::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127) << 23U);
+  // n as it stands in the bits of `shifted`: a cast of NaN to an integer would be undefined
+  const std::uint32_t whole =
+      std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(kRoundShift);
+  const float scale = std::bit_cast<float>((whole + 127U) << 23U);
   return (scale - 1.0F) + scale * p;
 }
 

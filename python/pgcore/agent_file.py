@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from pgcore.agent import FORMAT, Agent
-from pgcore.base.errors import CheckpointError, check_path
+from pgcore.base.errors import CheckpointError, check_path, corrupt_if_it_fails
 from pgcore.base.files import read_arrays
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import ALGORITHMS, Algorithm
@@ -36,12 +36,10 @@ def load_agent(path: str | Path, *, task: Any = None, algorithm: Algorithm | Non
     header, arrays = read_arrays(path, "agent")
     if header.get("kind") != "agent":
         raise CheckpointError(f"agent: {path} holds no agent; a run's folder is given as such")
-    if int(header.get("format", 0)) > FORMAT:
-        raise CheckpointError(f"agent: {path} was written by a newer pgcore")
-    try:
+    with corrupt_if_it_fails(f"agent: {path}"):
+        if int(header.get("format", 0)) > FORMAT:
+            raise CheckpointError("it was written by a newer pgcore")
         return _agent_of(header, arrays, task, algorithm, path)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"agent: {path}: {error}") from error
 
 
 def _agent_of(

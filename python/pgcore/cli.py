@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from pgcore.base.command import parse
+from pgcore.base.signals import stopped_like_ctrl_c
 
 USAGE = """usage: pgcore COMMAND [options]
 
@@ -152,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"pgcore: unknown command {argv[0]!r}; commands: {known}", file=sys.stderr)
         raise SystemExit(2)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), stopped_like_ctrl_c():
             warnings.showwarning = _show_warning
             COMMANDS[argv[0]](argv[1:])
         sys.stdout.flush()
@@ -160,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor at exit
         raise SystemExit(141) from None
     except (ValueError, TypeError, OSError, RuntimeError) as error:
-        print(f"pgcore {argv[0]}: {error}", file=sys.stderr)
+        print(f"pgcore {argv[0]}: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None
     except MemoryError as error:
         what = str(error) or "no memory is left"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -50,23 +52,73 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used: missing, truncated, corrupt, or for something else."""
 
 
+@contextmanager
+def corrupt_if_it_fails(what: str) -> Iterator[None]:
+    """Whatever goes wrong with what a file says is a :class:`CheckpointError` of one line.
+
+    Args:
+        what: the file, as the message begins.
+    """
+    try:
+        yield
+    except CheckpointError as error:
+        if str(error).startswith(what):
+            raise
+        raise CheckpointError(f"{what}: {error}") from error.__cause__
+    except KeyError as error:
+        raise CheckpointError(f"{what}: {error} is missing") from error
+    # RuntimeErrors are torch's, or of what is nested too deep to be read
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        RuntimeError,
+    ) as error:
+        raise CheckpointError(f"{what}: {' '.join(str(error).split())}") from error
+
+
+def shown(value: Any, most: int = 200) -> str:
+    """A value as a message has it: on one line, and not longer than that."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of an object of someone else's, or an integer of thousands of digits
+        return f"something of type {type(value).__name__}"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _integer(value: Any) -> int | None:
+    """``value`` as an integer; None if it is none, as is True."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
 def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
     """Return ``value`` if it is an integer of at least ``least`` and at most ``most``."""
     wanted = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name}: expected {wanted}, got {value!r}")
-    if int(value) < least or (most is not None and int(value) > most):
-        raise ValueError(f"{name}: expected {wanted}, got {value}")
-    return int(value)
+    count = _integer(value)
+    if count is None:
+        raise TypeError(f"{name}: expected {wanted}, got {shown(value)}")
+    if count < least or (most is not None and count > most):
+        raise ValueError(f"{name}: expected {wanted}, got {shown(count)}")
+    if count >= 2**63:  # nothing of that size can be counted, and floats of it may not exist
+        raise ValueError(f"{name}: expected an integer below 2^63, got {shown(count)}")
+    return count
 
 
 def check_seed(name: str, value: Any) -> int:
     """Return ``value`` if it is an integer from 0 to 2^64 - 1."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name}: expected an integer from 0 to 2^64 - 1, got {value!r}")
-    if not 0 <= int(value) < 2**64:
-        raise ValueError(f"{name}: expected an integer from 0 to 2^64 - 1, got {value}")
-    return int(value)
+    seed = _integer(value)
+    if seed is None:
+        raise TypeError(f"{name}: expected an integer from 0 to 2^64 - 1, got {shown(value)}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"{name}: expected an integer from 0 to 2^64 - 1, got {shown(seed)}")
+    return seed
 
 
 def check_number(
@@ -86,10 +138,13 @@ def check_number(
     else:
         wanted = "a finite number"
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name}: expected {wanted}, got {value!r}")
-    number = float(value)
+        raise TypeError(f"{name}: expected {wanted}, got {shown(value)}")
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        number = math.inf
     if not (math.isfinite(number) and least <= number <= most) or (above and number == least):
-        raise ValueError(f"{name}: expected {wanted}, got {value}")
+        raise ValueError(f"{name}: expected {wanted}, got {shown(value)}")
     return number
 
 
@@ -102,20 +157,33 @@ def check_type(name: str, value: Any, kinds: Any, wanted: str) -> None:
 def check_flag(name: str, value: Any) -> bool:
     """Return ``value`` if it is True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name}: expected True or False, got {value!r}")
+        raise TypeError(f"{name}: expected True or False, got {shown(value)}")
     return bool(value)
 
 
 def check_path(name: str, value: Any) -> Path:
     """Return ``value`` as a path, if it is one."""
     check_type(name, value, str | os.PathLike, "a path")
+    if "\0" in os.fspath(value):
+        raise ValueError(f"{name}: expected a path, got {shown(value)}")
     return Path(value)
+
+
+def home_path(name: str, value: Any) -> Path:
+    """:func:`check_path` with ``~`` as the home of a user; ValueError if there is none of it."""
+    path = check_path(name, value)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{name}: {shown(value)} names the home of an unknown user"
+        ) from None
 
 
 def check_counts(name: str, values: Sequence[int], least: int = 1) -> tuple[int, ...]:
     """:func:`check_count` of every value; there must be one, and none twice."""
     if isinstance(values, str) or not isinstance(values, Sequence):
-        raise TypeError(f"{name}: expected a sequence of integers, got {values!r}")
+        raise TypeError(f"{name}: expected a sequence of integers, got {shown(values)}")
     if not values:
         raise ValueError(f"{name}: expected at least one number, got none")
     counts = tuple(check_count(name, value, least) for value in values)
@@ -127,6 +195,6 @@ def check_counts(name: str, values: Sequence[int], least: int = 1) -> tuple[int,
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """Return ``value`` if it is one of ``choices``; raise with its name otherwise."""
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}; got {value!r}")
-    return str(value)
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}; got {shown(value)}")
+    return value

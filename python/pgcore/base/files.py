@@ -69,6 +69,17 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.fsync(f.fileno())
 
 
+def remove_torn(folder: Path, pattern: str = ".*.tmp") -> None:
+    """Remove the temporary files of a process that was killed while it wrote.
+
+    Args:
+        folder: in which nobody else writes.
+        pattern: of their names; the default is that of :func:`write_atomically`.
+    """
+    for torn in folder.glob(pattern):
+        torn.unlink(missing_ok=True)
+
+
 def write_arrays(path: Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays and a header of plain values, with the arrays' digest in it."""
     text = json.dumps({**header, "digest": digest_of(arrays)})
@@ -93,9 +104,10 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], Arrays]:
             header = json.loads((f.metadata() or {})["pgcore"])
             arrays = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
         digest = str(header["digest"])
-    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
+    except (SafetensorError, LookupError, ValueError, TypeError, OSError, RecursionError) as error:
         raise CheckpointError(
-            f"{kind}: {path} is truncated or corrupt, or no pgcore {kind} ({error})"
+            f"{kind}: {path} is truncated or corrupt, or no pgcore {kind} "
+            f"({' '.join(str(error).split())})"
         ) from error
     if digest_of(arrays) != digest:
         raise CheckpointError(f"{kind}: {path} is corrupt: its arrays do not match their hash")

@@ -59,7 +59,13 @@ class FolderLock:
             return
         _HELD.add(self)
         os.truncate(self._file, 0)
-        os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk it has no name, but is a lock
+            os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+
+    @property
+    def held(self) -> bool:
+        """Whether nobody else writes into the folder; unknown on a file system without locks."""
+        return self._file is not None
 
     def release(self) -> None:
         """Let others have the folder."""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from pgcore.base.errors import check_count
 
+MOST_THREADS = 4096  # more change no result, and no machine has them
+
 
 def _cgroup_cpus(root: Path = Path("/sys/fs/cgroup")) -> float:
     """CPUs that the cgroup's quota allows; infinity without one."""
@@ -45,7 +47,9 @@ def default_threads() -> int:
 
 def chosen_threads(num_threads: int | None) -> int:
     """``num_threads``, checked, or :func:`default_threads` for None."""
-    return default_threads() if num_threads is None else check_count("num_threads", num_threads)
+    if num_threads is None:
+        return default_threads()
+    return min(check_count("num_threads", num_threads), MOST_THREADS)
 
 
 @contextmanager

@@ -20,8 +20,10 @@ import threading
 from collections.abc import Callable, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import Any
 
+from pgcore.base.signals import STOP_SIGNALS
 from pgcore.base.threads import default_threads
 
 _CHECK_SECONDS = 1.0  # how often a worker that says nothing is looked after
@@ -161,6 +163,8 @@ def run_jobs(jobs: Sequence[bytes], processes: int) -> list[Any]:
 def serve(descriptor: int) -> None:
     """What a worker does: jobs from a socket, until it closes."""
     os.set_inheritable(descriptor, False)  # processes that an environment starts do not hold it
+    for number in STOP_SIGNALS:  # a scheduler sends them to every process of a job
+        signal.signal(number, _leave_to_caller)
     connection: Connection[Any, Any] = Connection(descriptor)
     jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
@@ -176,6 +180,10 @@ def serve(descriptor: int) -> None:
         result = _result(jobs.get())
         sys.stdout.flush()  # what environments print: the process ends without ceremony
         connection.send_bytes(result)
+
+
+def _leave_to_caller(number: int, frame: FrameType | None) -> None:
+    """The caller stops, and then this process ends; not SIG_IGN, which children would inherit."""
 
 
 def _result(job: bytes) -> bytes:

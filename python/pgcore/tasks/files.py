@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pgcore.base.errors import home_path
 from pgcore.tasks.task import ROOMS, TaskSpec
 
 
@@ -20,12 +21,12 @@ def read_task_file(path: str | Path) -> TaskSpec:
     Raises:
         ValueError: no such file, no TOML, an unknown field, or a model that is found twice.
     """
-    path = Path(path).expanduser()
+    path = home_path("task", path)
     if not path.is_file():
         raise ValueError(f"task: there is no task file {str(path)!r}")
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"task: {path} is no TOML file ({error})") from error
     values.setdefault("id", path.stem)
     values.setdefault("time_limit", None)
@@ -43,7 +44,7 @@ def _find_model(xml: str, task_file: Path) -> str:
     """A model's absolute path, or its name in a package."""
     if ":" in xml:
         return xml
-    wanted = Path(xml).expanduser()
+    wanted = home_path("xml", xml)
     places = [(folder / wanted).resolve() for folder in (task_file.parent, Path.cwd())]
     found = list(dict.fromkeys(p for p in places if p.is_file()))
     if len(found) > 1:

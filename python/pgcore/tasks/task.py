@@ -17,7 +17,14 @@ from typing import Any
 import mujoco
 
 from pgcore import _core
-from pgcore.base.errors import check_choice, check_count, check_flag, check_type
+from pgcore.base.errors import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_type,
+    home_path,
+    shown,
+)
 
 
 @dataclass(frozen=True)
@@ -60,11 +67,17 @@ class Term:
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str):
-            raise TypeError(f"term: expected the name of a kind, got {self.kind!r}")
-        for name, value in self.parameters:
+            raise TypeError(f"term: expected the name of a kind, got {shown(self.kind)}")
+        check_type("parameters", self.parameters, tuple | list, "a tuple of (name, value)")
+        for pair in self.parameters:
+            if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+                raise TypeError(
+                    f"term {self.kind!r}: parameters: expected (name, value), got {shown(pair)}"
+                )
+            name, value = pair
             if isinstance(value, bool) or not isinstance(value, Real | str):
                 raise TypeError(
-                    f"term {self.kind!r}: {name}: expected a number or a text, got {value!r}"
+                    f"term {self.kind!r}: {name}: expected a number or a text, got {shown(value)}"
                 )
 
     @staticmethod
@@ -133,7 +146,7 @@ class TaskSpec:
         if room == "pgcore":
             return Path(__file__).parents[1] / "models" / name
         if room != "gymnasium":
-            return Path(self.xml).expanduser()
+            return home_path("xml", self.xml)
         found = importlib.util.find_spec("gymnasium")  # its folder alone: importing it takes long
         if found is None or not found.submodule_search_locations:
             raise ImportError(f"xml: {self.xml} is a model of gymnasium, which is not installed")
@@ -160,8 +173,9 @@ class TaskSpec:
         Raises:
             ValueError: an unknown or missing field, or a term that is none.
         """
+        check_type("task", values, Mapping, "a table of a task's fields")
         known = {f.name: f for f in fields(TaskSpec)}
-        unknown = sorted(set(values) - set(known))
+        unknown = sorted(str(name) for name in set(values) - set(known))
         if unknown:
             raise ValueError(f"task: unknown field {unknown[0]!r}; known: {', '.join(known)}")
         needed = [n for n, f in known.items() if f.default is MISSING and n not in values]
@@ -169,8 +183,14 @@ class TaskSpec:
             raise ValueError(f"task: expected the field {needed[0]!r}, which is missing")
         chosen = dict(values)
         for room in ROOMS:
-            chosen[room] = tuple(_term(room, t) for t in chosen.get(room, ()))
+            terms = chosen.get(room, ())
+            check_type(room, terms, tuple | list, "a list of terms")
+            chosen[room] = tuple(_term(room, t) for t in terms)
         options = chosen.get("gymnasium_options", ())
+        check_type("gymnasium_options", options, tuple | list, "a list of [name, value]")
+        for option in options:
+            if not isinstance(option, tuple | list) or len(option) != 2:
+                raise ValueError(f"gymnasium_options: expected [name, value], got {shown(option)}")
         chosen["gymnasium_options"] = tuple((str(k), _frozen(v)) for k, v in options)
         return TaskSpec(**chosen)
 
@@ -184,14 +204,14 @@ def _term(room: str, values: Any) -> Term:
     """A term from a table with its kind under "term"."""
     if not isinstance(values, Mapping) or not isinstance(values.get("term"), str):
         raise ValueError(
-            f'{room}: expected tables such as {{ term = "qpos", start = 1 }}, got {values!r}'
+            f'{room}: expected tables such as {{ term = "qpos", start = 1 }}, got {shown(values)}'
         )
     parameters = {k: v for k, v in values.items() if k != "term"}
     for name, value in parameters.items():
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError(
                 f"{room}: term {values['term']!r}: {name}: expected a number or a text, "
-                f"got {value!r}"
+                f"got {shown(value)}"
             )
     return Term.of(values["term"], **parameters)
 

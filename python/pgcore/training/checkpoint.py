@@ -12,7 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from pgcore.agent import Agent
-from pgcore.base.errors import CheckpointError, check_path
+from pgcore.base.errors import (
+    CheckpointError,
+    check_count,
+    check_path,
+    corrupt_if_it_fails,
+)
 from pgcore.base.files import read_arrays, write_arrays
 from pgcore.learning.optimizer import SLOTS
 from pgcore.policies.gaussian import GaussianPolicy
@@ -56,7 +61,11 @@ class Checkpoint:
         return task
 
     def agent(self) -> Agent:
-        """All trials at this moment, frozen."""
+        """All trials at this moment, frozen; CheckpointError if the file does not hold them."""
+        with corrupt_if_it_fails(f"checkpoint: {self.path}"):
+            return self._agent()
+
+    def _agent(self) -> Agent:
         config, task = self.config, self.task()
         members = config.trials
         policy = GaussianPolicy(
@@ -136,11 +145,9 @@ def load_checkpoint(path: str | Path, task: str | None = None) -> Checkpoint:
     if header.get("format") not in FORMATS or "config" not in header:
         got = header.get("format")
         raise CheckpointError(f"checkpoint: {path} has format {got}, expected {VERSION}")
-    try:
+    with corrupt_if_it_fails(f"checkpoint: {path} is corrupt"):
         config = TrainConfig.from_dict(header["config"])
-        iteration, digest = int(header["iteration"]), str(header["digest"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(f"checkpoint: {path} is corrupt ({error})") from error
+        iteration, digest = check_count("iteration", header["iteration"], 0), str(header["digest"])
     if task is not None and config.task_id != task:
         raise CheckpointError(f"checkpoint: {path} is for task {config.task_id}, expected {task}")
     return Checkpoint(config, iteration, state, digest, path, str(header.get("model", "")))

@@ -18,6 +18,7 @@ import tyro
 from pgcore.base.command import parse
 from pgcore.base.errors import CheckpointError, check_count
 from pgcore.base.progress import Progress
+from pgcore.base.signals import STOP_SIGNALS
 from pgcore.training.config import TrainConfig
 from pgcore.training.presets import (
     FAMILIES,
@@ -27,9 +28,6 @@ from pgcore.training.presets import (
     preset_differences,
 )
 from pgcore.training.run import Record, Run
-
-# what may ask a run to stop: Ctrl-C, and what schedulers send ahead of a time limit
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class _Stop:
 def _graceful_stop() -> Iterator[_Stop]:
     """Turn the first signal into a request to stop after the work in flight."""
     stop = _Stop([])
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop:
@@ -56,7 +54,7 @@ def _graceful_stop() -> Iterator[_Stop]:
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         print(f"\nstopping after this iteration; {name} again stops at once", file=sys.stderr)
 
-    for number in _SIGNALS:
+    for number in STOP_SIGNALS:
         signal.signal(number, on_signal)
     try:
         yield stop
@@ -95,7 +93,7 @@ def _defaults(arguments: Sequence[str]) -> tuple[TrainConfig, str]:
     if "--resume" in arguments and out and file.is_file():
         try:
             return TrainConfig.from_dict(json.loads(file.read_text())), "of the run"
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(f"run: {file} is corrupt ({error})") from error
     task = _peek(arguments, "--task", "Hopper-v2")
     algorithm = _peek(arguments, "--algorithm", "ppo")

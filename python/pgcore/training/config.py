@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from pgcore.base.errors import check_count, check_type
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import ALGORITHMS, Algorithm, find_algorithm
 from pgcore.policies.mlp import ACTIVATIONS
@@ -167,9 +168,7 @@ class TrainConfig:
             )
         for name in ("minibatches", "value_minibatches"):
             count = getattr(self, name)
-            if count is not None and count < 1:
-                raise ValueError(f"{name}: expected a count >= 1, got {count}")
-            if count is not None and count > self.pairs:
+            if count is not None and check_count(name, count) > self.pairs:
                 raise ValueError(f"{name}: expected at most pairs ({self.pairs}), got {count}")
         find_algorithm(self.algorithm)
         if self.algorithm != "ppo" and self.normalize_advantages == "minibatch":
@@ -242,15 +241,17 @@ class TrainConfig:
         Raises:
             ValueError: unknown fields.
         """
+        check_type("config", values, dict, "a table of settings")
         unknown = sorted(set(values) - {f.name for f in dataclasses.fields(TrainConfig)})
         if unknown:
             raise ValueError(f"config: unknown fields {unknown}; written by a newer pgcore?")
         lists: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        if lists.get("keep") is not None:  # an older pgcore let any number pass
-            length = lists.get("iterations", TrainConfig.iterations)
-            lists["keep"] = tuple(i for i in lists["keep"] if 0 <= i <= length)
+        keep, length = lists.get("keep"), lists.get("iterations", TrainConfig.iterations)
+        if isinstance(keep, tuple) and all(type(i) is int for i in (*keep, length)):
+            # an older pgcore let any number pass
+            lists["keep"] = tuple(i for i in keep if 0 <= i <= length)
         if isinstance(lists.get("task"), dict):
             lists["task"] = TaskSpec.from_dict(lists["task"])
         return TrainConfig(**lists)

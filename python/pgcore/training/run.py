@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgcore.base.errors import check_path, check_type
-from pgcore.base.files import write_atomically
+from pgcore.base.errors import check_path, check_type, corrupt_if_it_fails
+from pgcore.base.files import remove_torn, write_atomically
 from pgcore.base.folders import FolderLock
 from pgcore.base.threads import chosen_threads
 from pgcore.tasks.actions import chosen_actions
@@ -196,6 +196,8 @@ class Run:
         path, config = self.path, self.config
         config_file = path / "config.json"
         (path / "checkpoints").mkdir(exist_ok=True)
+        for folder in (path, path / "checkpoints") if self._lock.held else ():
+            remove_torn(folder)
         if config_file.exists() and resume:
             self._check_same_config(config_file)
         else:
@@ -209,7 +211,8 @@ class Run:
                     f"iterations: the run has made {checkpoint.iteration} already, expected at "
                     f"least as many, got {config.iterations}"
                 )
-            self.trainer.load_state(checkpoint.state, checkpoint.iteration)
+            with corrupt_if_it_fails(f"checkpoint: {latest}"):
+                self.trainer.load_state(checkpoint.state, checkpoint.iteration)
         self.records = Records(path, config, self.trainer.iteration)
         self.records.write_diverged(self.trainer.divergences())
         if self.trainer.iteration == 0:

@@ -53,7 +53,7 @@ def stored_config(run: Path) -> TrainConfig:
     file = run / "config.json"
     try:
         return TrainConfig.from_dict(json.loads(file.read_text()))
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"run: {file} is corrupt ({error})") from error
 
 
@@ -80,7 +80,7 @@ def _is_config(file: Path) -> bool:
     """Whether a file is the config.json of a run, and not of another program."""
     try:
         values = json.loads(file.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(values, dict) and set(values) >= _ALWAYS
 

@@ -18,13 +18,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pgcore.agent import Agent
+from pgcore.base.files import remove_torn
 from pgcore.base.folders import LOCK_NAME, FolderLock, check_new_folder
 from pgcore.base.progress import Progress
 from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
 from pgcore.studies.engine.overlap import outcome, overlapping_cells, run_overlapping
-from pgcore.studies.engine.store import Schema, Store, check_same, missing_cells
+from pgcore.studies.engine.store import TORN_CHUNKS, Schema, Store, check_same, missing_cells
 
 Values = Mapping[str, NDArray[Any] | float]
 Cell = tuple[int, ...]
@@ -187,7 +188,11 @@ def run_plans(
         check_cluster(cluster)  # before anything is written
     chosen_threads(num_threads)
     check_folder(out)
-    with FolderLock(Path(out)):
+    with FolderLock(Path(out)) as lock:
+        if lock.held:
+            remove_torn(Path(out))
+            for name in plans:
+                remove_torn(Path(out) / name, TORN_CHUNKS)
         return _run_plans(plans, Path(out), num_threads, cluster)
 
 

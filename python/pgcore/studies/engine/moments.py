@@ -12,7 +12,7 @@ import numpy as np
 
 from pgcore.agent import Agent
 from pgcore.agent_file import load_agent
-from pgcore.base.errors import CheckpointError, check_type
+from pgcore.base.errors import CheckpointError, check_type, home_path
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.divergence import (
     NONE,
@@ -122,7 +122,7 @@ def find_moments(
     check_type("agents", name, str | None, "labels that are texts")
     if isinstance(source, Agent):
         return [dataclasses.replace(_moment_of(name, source, ""), inline=source)]
-    path = Path(source).expanduser().resolve()
+    path = home_path("agents", source).resolve()
     if path.is_file():
         return [_moment_of(name, load_agent(path), str(path))]
     wanted = kept_iterations(path) if iterations is None else list(dict.fromkeys(iterations))

@@ -23,6 +23,7 @@ from pgcore.studies.engine.layout import (
 )
 
 Coordinates = Mapping[str, Any]
+TORN_CHUNKS = "**/*.partial"  # what zarr writes to before it renames
 FINISHED = "finished"  # per cell, written last: 1 where every variable is there, 0: in part
 
 
@@ -141,10 +142,10 @@ class Store:
                 create_store(path, *dims, variables, header)
             else:
                 extend_store(path, *dims, variables, schema.moments)
-        self.group = zarr.open_group(path, mode="r+", use_consolidated=False)
-        known: Any = self.group.attrs.get("seeds", {})
-        if not set(attributes.get("seeds", {})) <= set(known):  # of agents that came later
-            self.group.attrs["seeds"] = {**known, **attributes["seeds"]}
+            self.group = zarr.open_group(path, mode="r+", use_consolidated=False)
+            known: Any = self.group.attrs.get("seeds", {})
+            if not set(attributes.get("seeds", {})) <= set(known):  # of agents that came later
+                self.group.attrs["seeds"] = {**known, **attributes["seeds"]}
         held = read_coordinates(self.group, list(schema.cell_dims))
         self._places = {d: {v: i for i, v in enumerate(values)} for d, values in held.items()}
 

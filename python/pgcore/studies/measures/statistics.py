@@ -32,8 +32,10 @@ def cosines_to(gram: F64, dot: F64, square: F64) -> F64:
 
 
 def mean_pairwise(matrix: F64) -> float:
-    """Mean of a symmetric [K, K] matrix over pairs of different items, a U-statistic."""
+    """Mean of a symmetric [K, K] matrix over pairs of different items, a U-statistic; else NaN."""
     K = len(matrix)
+    if K < 2:
+        return math.nan
     return float((matrix.sum() - np.trace(matrix)) / (K * (K - 1)))
 
 

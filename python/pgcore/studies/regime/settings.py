@@ -13,6 +13,7 @@ from pgcore.base.errors import (
     check_flag,
     check_number,
     check_seed,
+    shown,
 )
 from pgcore.learning.algorithms import ALGORITHMS
 from pgcore.studies.gradient.cells import LEAST_STEP_PAIRS
@@ -151,7 +152,7 @@ def iteration_at(share: float, iterations: int) -> int:
 def check_all(name: str, values: Sequence[Any]) -> None:
     """At least one value, and none twice."""
     if isinstance(values, str) or not isinstance(values, Sequence):
-        raise TypeError(f"{name}: expected a sequence, got {values!r}")
+        raise TypeError(f"{name}: expected a sequence, got {shown(values)}")
     if not values:
         raise ValueError(f"{name}: expected at least one, got none")
     twice = [v for i, v in enumerate(values) if v in values[:i]]
