@@ -13,7 +13,9 @@ namespace {
 // Entries of qpos or of qvel.
 struct Entries {
   Entries(const Parameters& p, const mjModel& m)
-      : velocity(is_velocity(p)), size(velocity ? m.nv : m.nq), range(p.range(size)) {}
+      : velocity(is_velocity(p)),
+        size(velocity ? m.nv : m.nq),
+        range(find_entries(p, m, velocity)) {}
   static bool is_velocity(const Parameters& p) {
     const std::string target = p.text("target");
     if (target != "qpos" && target != "qvel") p.fail("target", "'qpos' or 'qvel'");
