@@ -2,7 +2,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <sstream>
 #include <string>
 
 #include "pgcore/terms/program.hpp"
@@ -217,10 +216,11 @@ struct Zeros final : ObservationTerm {
 // What a program computes; its rows come with it: lines of a meaning, a tab and a unit.
 struct Expression final : ObservationTerm {
   Expression(const Parameters& p, const mjModel& m) : program(p.text("program"), m, {}) {
-    std::istringstream lines(p.text("rows"));
-    for (std::string line; std::getline(lines, line);) {
-      const std::size_t tab = std::min(line.find('\t'), line.size() - 1);
-      table.push_back({line.substr(0, tab), line.substr(tab + 1)});
+    const std::string text = p.text("rows") + "\n";
+    for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+      const std::string line = text.substr(at, text.find('\n', at) - at);
+      const std::size_t tab = std::min(line.find('\t'), line.size());
+      table.push_back({line.substr(0, tab), line.substr(std::min(tab + 1, line.size()))});
     }
     if (table.size() != static_cast<std::size_t>(program.size()))
       p.fail("rows", "one for each value");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,13 @@ def native_rooms(
             raise ValueError(f"{room}: term {kind!r}: {error}") from None
 
     return {room: [native(room, *term) for term in terms] for room, terms in rooms.items()}
+
+
+def read_activations(observation: list[Native]) -> set[int]:
+    """The entries of ``act`` that native observation terms read, whatever they make of them."""
+    texts = [str(values.get("program", "")) for _, values in observation]
+    found = re.findall(r"field act (\d+) (\d+)", "; ".join(texts))
+    return {i for start, count in found for i in range(int(start), int(start) + int(count))}
 
 
 def _native_values(
