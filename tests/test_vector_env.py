@@ -17,7 +17,7 @@ from gymnasium.wrappers import vector as wrappers
 
 import pgcore
 from conftest import ball_spec, make_policy
-from pgcore.rollout import reference
+from pgcore.rollout.reference_resets import reset_state
 from pgcore.rollout.twin import make_env
 
 MODES = list(AutoresetMode)
@@ -46,7 +46,7 @@ class NativeStart(gymnasium.Wrapper):
         inner = self.env.unwrapped
         start = inner.init_qpos, inner.init_qvel
         spec = self.task.spec
-        inner.set_state(*reference.reset_state(spec.reset, *start, *self.address, self.trajectory))
+        inner.set_state(*reset_state(spec.reset, *start, *self.address, self.trajectory))
         return inner._get_obs(), {}
 
 

@@ -81,6 +81,7 @@ void bind_task(py::module_& m) {
       .def_property_readonly("act_dim", [](const TaskHandle& h) { return h.task.act_dim(); })
       .def_property_readonly("dt", [](const TaskHandle& h) { return h.task.dt(); })
       .def_property_readonly("nq", [](const TaskHandle& h) { return h.task.model().nq; })
+      .def_property_readonly("na", [](const TaskHandle& h) { return h.task.model().na; })
       .def_property_readonly("nv", [](const TaskHandle& h) { return h.task.model().nv; })
       .def_property_readonly(
           "integration_size",

@@ -15,7 +15,11 @@ enum class Purpose : std::uint8_t {
   kResetPosition = 0,
   kResetVelocity = 1,
   kAction = 2,
-  kResetPlace = 3  // its step is the first entry of qpos that is placed
+  kResetPlace = 3,  // its step is the first entry of qpos that is placed
+  kResetJoint = 4,
+  kResetRotation = 5,  // its step is the first entry of the quaternion in qpos
+  kResetBox = 6,       // its step is as that of kResetPlace
+  kResetMocap = 7      // its step is the number of the mocap body
 };
 
 // The part of an address that is shared by all draws of one step.

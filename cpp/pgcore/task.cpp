@@ -47,13 +47,17 @@ Task::Task(const TaskConfig& config)
   }
   for (const auto& term : reward_) {
     reads_contact_forces_ = reads_contact_forces_ || term->reads_contact_forces();
+    memory_ += static_cast<std::size_t>(term->memory());
+  }
+  for (const auto& term : termination_) {
+    reads_contact_forces_ = reads_contact_forces_ || term->reads_contact_forces();
   }
   if (obs_dim_ < 1) throw std::invalid_argument("observation: expected at least one term");
 }
 
 std::size_t Task::scratch_size() const noexcept {
   return std::max(
-      {static_cast<std::size_t>(model().nq), static_cast<std::size_t>(model().nv), reward_.size()});
+      {static_cast<std::size_t>(model().nq), static_cast<std::size_t>(model().nv), memory_});
 }
 
 bool Task::reset(mjData& d, const DrawAddress& address, double* scratch) const noexcept {
@@ -116,7 +120,11 @@ void Task::map(ActionMap map, double* action) const noexcept {
 
 StepResult Task::step(mjData& d, const double* action, double* scratch) const noexcept {
   // what the reward compares with, before the simulator moves on
-  for (std::size_t i = 0; i < reward_.size(); ++i) scratch[i] = reward_[i]->before(model(), d);
+  double* kept = scratch;
+  for (const auto& term : reward_) {
+    term->keep(model(), d, kept);
+    kept += term->memory();
+  }
 
   // physics; contact forces only where a term reads them
   std::copy(action, action + model().nu, d.ctrl);
@@ -134,8 +142,10 @@ StepResult Task::step(mjData& d, const double* action, double* scratch) const no
     if (terminated) break;
   }
   StepResult result{0.0, terminated};
+  kept = scratch;
   for (std::size_t i = 0; i < reward_.size(); ++i) {
-    result.reward += reward_[i]->value(model(), d, {action, scratch[i], dt(), healthy});
+    result.reward += reward_[i]->value(model(), d, {action, kept, dt(), healthy});
+    kept += reward_[i]->memory();
     if (result.fault < 0 && !std::isfinite(result.reward)) result.fault = static_cast<int>(i);
   }
   return result;

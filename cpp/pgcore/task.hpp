@@ -102,6 +102,7 @@ class Task {
   int frame_skip_;
   int time_limit_;
   int obs_dim_ = 0;
+  std::size_t memory_ = 0;  // values that the rewards keep ahead of a step
   bool reads_contact_forces_ = false;
   std::vector<std::unique_ptr<ResetTerm>> reset_;
   std::vector<std::unique_ptr<ObservationTerm>> observation_;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "pgcore/terms/program.hpp"
 #include "pgcore/terms/term.hpp"
 #include "pgcore/terms/term_table.hpp"
 
@@ -13,7 +14,7 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Positions final : ObservationTerm {
-  Positions(const Parameters& p, const mjModel& m) : range(p.range(m.nq)) {}
+  Positions(const Parameters& p, const mjModel& m) : range(find_entries(p, m, false)) {}
   int size() const noexcept override { return range.size(); }
   void write(const mjModel&, const mjData& d, double* out) const noexcept override {
     std::copy(d.qpos + range.start, d.qpos + range.end, out);
@@ -29,7 +30,7 @@ struct Positions final : ObservationTerm {
 // The sine or the cosine of entries of qpos.
 template <bool kSine>
 struct Angles final : ObservationTerm {
-  Angles(const Parameters& p, const mjModel& m) : range(p.range(m.nq)) {}
+  Angles(const Parameters& p, const mjModel& m) : range(find_entries(p, m, false)) {}
   int size() const noexcept override { return range.size(); }
   void write(const mjModel&, const mjData& d, double* out) const noexcept override {
     std::transform(d.qpos + range.start, d.qpos + range.end, out,
@@ -47,7 +48,7 @@ struct Angles final : ObservationTerm {
 // A field of mjData with one value per degree of freedom, clipped to +-clip.
 struct DofField : ObservationTerm {
   DofField(const Parameters& p, const mjModel& m)
-      : range(p.range(m.nv)), clip(p.number("clip", kInfinity)) {
+      : range(find_entries(p, m, true)), clip(p.number("clip", kInfinity)) {
     if (!(clip > 0.0)) p.fail("clip", "a positive number");
   }
   int size() const noexcept override { return range.size(); }
@@ -212,6 +213,30 @@ struct Zeros final : ObservationTerm {
   int count;
 };
 
+// What a program computes; its rows come with it: lines of a meaning, a tab and a unit.
+struct Expression final : ObservationTerm {
+  Expression(const Parameters& p, const mjModel& m) : program(p.text("program"), m, {}) {
+    const std::string text = p.text("rows") + "\n";
+    for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+      const std::string line = text.substr(at, text.find('\n', at) - at);
+      const std::size_t tab = std::min(line.find('\t'), line.size());
+      table.push_back({line.substr(0, tab), line.substr(std::min(tab + 1, line.size()))});
+    }
+    if (table.size() != static_cast<std::size_t>(program.size()))
+      p.fail("rows", "one for each value");
+  }
+  int size() const noexcept override { return program.size(); }
+  void write(const mjModel& m, const mjData& d, double* out) const noexcept override {
+    program.run(m, d, nullptr, out);
+  }
+  void describe(const mjModel&, std::vector<ObservationRow>& rows) const override {
+    rows.insert(rows.end(), table.begin(), table.end());
+  }
+  bool reads_contact_forces() const noexcept override { return program.reads_contact_forces(); }
+  Program program;
+  std::vector<ObservationRow> table;
+};
+
 }  // namespace
 
 std::unique_ptr<ObservationTerm> make_observation_term(const Parameters& p, const mjModel& m) {
@@ -226,7 +251,15 @@ std::unique_ptr<ObservationTerm> make_observation_term(const Parameters& p, cons
       {"cvel", construct<ObservationTerm, BodyVelocities>},
       {"cfrc_ext", construct<ObservationTerm, ContactForces>},
       {"body_position", construct<ObservationTerm, BodyPosition>},
-      {"zeros", construct<ObservationTerm, Zeros>}};
+      {"zeros", construct<ObservationTerm, Zeros>},
+      {"sensor", construct<ObservationTerm, Expression>},
+      {"site_position", construct<ObservationTerm, Expression>},
+      {"body_orientation", construct<ObservationTerm, Expression>},
+      {"body_velocity", construct<ObservationTerm, Expression>},
+      {"activation", construct<ObservationTerm, Expression>},
+      {"previous_action", construct<ObservationTerm, Expression>},
+      {"tendon_length", construct<ObservationTerm, Expression>},
+      {"expression", construct<ObservationTerm, Expression>}};
   return make_term("observation", table, p, m);
 }
 

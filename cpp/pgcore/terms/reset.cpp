@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "pgcore/terms/robot_resets.hpp"
 #include "pgcore/terms/term.hpp"
 #include "pgcore/terms/term_table.hpp"
 
@@ -13,7 +14,9 @@ namespace {
 // Entries of qpos or of qvel.
 struct Entries {
   Entries(const Parameters& p, const mjModel& m)
-      : velocity(is_velocity(p)), size(velocity ? m.nv : m.nq), range(p.range(size)) {}
+      : velocity(is_velocity(p)),
+        size(velocity ? m.nv : m.nq),
+        range(find_entries(p, m, velocity)) {}
   static bool is_velocity(const Parameters& p) {
     const std::string target = p.text("target");
     if (target != "qpos" && target != "qvel") p.fail("target", "'qpos' or 'qvel'");
@@ -165,7 +168,13 @@ std::unique_ptr<ResetTerm> make_reset_term(const Parameters& p, const mjModel& m
       {"gaussian", construct<ResetTerm, GaussianNoise>},
       {"set", construct<ResetTerm, SetTo>},
       {"disc", construct<ResetTerm, Disc>},
-      {"box_outside_disc", construct<ResetTerm, BoxOutsideDisc>}};
+      {"box_outside_disc", construct<ResetTerm, BoxOutsideDisc>},
+      {"keyframe", make_keyframe},
+      {"joint_range", make_joint_range},
+      {"rotation", make_rotation},
+      {"orientation", make_orientation},
+      {"box", make_box},
+      {"mocap", make_mocap}};
   return make_term("reset", table, p, m);
 }
 

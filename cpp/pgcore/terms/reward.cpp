@@ -2,6 +2,7 @@
 #include <cmath>
 #include <string>
 
+#include "pgcore/terms/program.hpp"
 #include "pgcore/terms/term.hpp"
 #include "pgcore/terms/term_table.hpp"
 
@@ -15,10 +16,10 @@ std::string weighted(double weight, const std::string& what) {
 // weight * (change of one qpos entry) / dt
 struct CoordinateVelocity final : RewardTerm {
   CoordinateVelocity(const Parameters& p, const mjModel& m)
-      : weight(p.number("weight", 1.0)), index(p.index("index", 0, m.nq, 0)) {}
+      : weight(p.number("weight", 1.0)), index(find_entry(p, m, false, 0)) {}
   double before(const mjModel&, const mjData& d) const noexcept override { return d.qpos[index]; }
   double value(const mjModel&, const mjData& d, const StepContext& s) const noexcept override {
-    return weight * ((d.qpos[index] - s.before) / s.dt);
+    return weight * ((d.qpos[index] - *s.before) / s.dt);
   }
   std::string formula(const mjModel& m) const override {
     return weighted(weight, "change of " + position_name(m, index) + " / dt");
@@ -30,7 +31,7 @@ struct CoordinateVelocity final : RewardTerm {
 // weight * one qpos entry, or weight * that entry / timestep of the simulator
 struct Coordinate final : RewardTerm {
   Coordinate(const Parameters& p, const mjModel& m)
-      : weight(p.number("weight", 1.0)), index(p.index("index", 0, m.nq)) {
+      : weight(p.number("weight", 1.0)), index(find_entry(p, m, false)) {
     const std::string per = p.text("per", "one");
     if (per != "one" && per != "timestep") p.fail("per", "'one' or 'timestep'");
     per_timestep = per == "timestep";
@@ -59,7 +60,7 @@ struct CenterOfMassVelocity final : RewardTerm {
     return sum / total_mass;
   }
   double value(const mjModel& m, const mjData& d, const StepContext& s) const noexcept override {
-    return weight * ((before(m, d) - s.before) / s.dt);
+    return weight * ((before(m, d) - *s.before) / s.dt);
   }
   std::string formula(const mjModel&) const override {
     return weighted(weight, std::string("change of the centre of mass (") + "xyz"[axis] + ") / dt");
@@ -79,7 +80,7 @@ struct BodyVelocity final : RewardTerm {
     return d.xpos[3 * body + axis];
   }
   double value(const mjModel& m, const mjData& d, const StepContext& s) const noexcept override {
-    return weight * ((before(m, d) - s.before) / s.dt);
+    return weight * ((before(m, d) - *s.before) / s.dt);
   }
   std::string formula(const mjModel& m) const override {
     return weighted(weight, "change of " + body_name(m, body) + " (" + "xyz"[axis] + ") / dt");
@@ -176,7 +177,7 @@ struct QuadraticStateCost final : RewardTerm {
 // -weight * (velocity of one degree of freedom)^2
 struct VelocityCost final : RewardTerm {
   VelocityCost(const Parameters& p, const mjModel& m)
-      : weight(p.number("weight")), index(p.index("index", 0, m.nv)) {}
+      : weight(p.number("weight")), index(find_entry(p, m, true)) {}
   double value(const mjModel&, const mjData& d, const StepContext&) const noexcept override {
     return -(weight * (d.qvel[index] * d.qvel[index]));
   }
@@ -223,7 +224,7 @@ struct DistanceCost final : RewardTerm {
     return ahead ? distance(d) : 0.0;
   }
   double value(const mjModel&, const mjData& d, const StepContext& s) const noexcept override {
-    return -(weight * (ahead ? s.before : distance(d)));
+    return -(weight * (ahead ? *s.before : distance(d)));
   }
   std::string formula(const mjModel& m) const override {
     return weighted(-weight, "distance of " + body_name(m, body) + " and " + body_name(m, other) +
@@ -243,6 +244,36 @@ struct DistanceCost final : RewardTerm {
   bool ahead;
 };
 
+// weight * what a program computes of the states ahead of and after the step
+struct Expression final : RewardTerm {
+  Expression(const Parameters& p, const mjModel& m)
+      : weight(p.number("weight", 1.0)),
+        text(p.text("of")),
+        kept(p.text("before", "constant 0"), m, {}),
+        program(p.text("program"), m, {.memory = kept.size(), .contacts = true}) {
+    if (program.size() != 1) p.fail("program", "one value");
+  }
+  int memory() const noexcept override { return kept.size(); }
+  void keep(const mjModel& m, const mjData& d, double* out) const noexcept override {
+    kept.run(m, d, nullptr, out);
+  }
+  double value(const mjModel& m, const mjData& d, const StepContext& s) const noexcept override {
+    double result = 0.0;
+    program.run(m, d, s.before, &result);
+    return weight * result;
+  }
+  std::string formula(const mjModel&) const override {
+    return weight == 1.0 ? text : weighted(weight, "(" + text + ")");
+  }
+  bool reads_contact_forces() const noexcept override {
+    return kept.reads_contact_forces() || program.reads_contact_forces();
+  }
+  double weight;
+  std::string text;
+  Program kept;
+  Program program;
+};
+
 }  // namespace
 
 std::unique_ptr<RewardTerm> make_reward_term(const Parameters& p, const mjModel& m) {
@@ -257,7 +288,8 @@ std::unique_ptr<RewardTerm> make_reward_term(const Parameters& p, const mjModel&
       {"velocity_cost", construct<RewardTerm, VelocityCost>},
       {"site_cost", construct<RewardTerm, SiteCost>},
       {"distance_cost", construct<RewardTerm, DistanceCost>},
-      {"quadratic_state_cost", construct<RewardTerm, QuadraticStateCost>}};
+      {"quadratic_state_cost", construct<RewardTerm, QuadraticStateCost>},
+      {"expression", construct<RewardTerm, Expression>}};
   return make_term("reward", table, p, m);
 }
 

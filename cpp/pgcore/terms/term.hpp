@@ -34,7 +34,7 @@ class ObservationTerm {
 // What a reward term may look at besides model and data.
 struct StepContext {
   const double* action;  // [A], before MuJoCo clamps it to the control range
-  double before;         // this term's own before() value, taken ahead of the step
+  const double* before;  // what this term kept ahead of the step
   double dt;             // seconds of one environment step
   bool healthy;          // no termination term applies
 };
@@ -43,6 +43,11 @@ class RewardTerm {
  public:
   virtual ~RewardTerm() = default;
   virtual double before(const mjModel&, const mjData&) const noexcept { return 0.0; }
+  // How many values it keeps ahead of the step, and which: before(), if it says nothing else.
+  virtual int memory() const noexcept { return 1; }
+  virtual void keep(const mjModel& m, const mjData& d, double* out) const noexcept {
+    *out = before(m, d);
+  }
   virtual double value(const mjModel& m, const mjData& d,
                        const StepContext& step) const noexcept = 0;
   virtual std::string formula(const mjModel& m) const = 0;
@@ -58,6 +63,7 @@ class TerminationTerm {
   bool ends() const noexcept { return ends_; }
   virtual bool applies(const mjModel& m, const mjData& d) const noexcept = 0;
   virtual std::string rule(const mjModel& m) const = 0;
+  virtual bool reads_contact_forces() const noexcept { return false; }
 
  private:
   bool ends_;
@@ -78,9 +84,17 @@ std::unique_ptr<RewardTerm> make_reward_term(const Parameters& p, const mjModel&
 std::unique_ptr<TerminationTerm> make_termination_term(const Parameters& p, const mjModel& m);
 std::unique_ptr<ResetTerm> make_reset_term(const Parameters& p, const mjModel& m);
 
-// What a parameter refers to: a body or a site by its name or number, an axis x, y or z as 0, 1, 2.
+// What a parameter refers to: an object (body, site, joint, keyframe) by its name or number, an
+// axis x, y or z as 0, 1, 2.
 int find_object(const Parameters& p, const mjModel& m, mjtObj kind, const std::string& parameter);
 int find_axis(const Parameters& p, const std::string& otherwise);
+
+// Entries of qpos (or of qvel): from "start" to "end", or those of the joint of the parameter
+// "joint"; and one entry, by its number or the name of a joint that has one.
+Range find_entries(const Parameters& p, const mjModel& m, bool velocity);
+Range joint_entries(const mjModel& m, int joint, bool velocity);
+int find_entry(const Parameters& p, const mjModel& m, bool velocity);
+int find_entry(const Parameters& p, const mjModel& m, bool velocity, int otherwise);
 
 // Names for tables: "rootx", or "root (x)" for the parts of a free or ball joint.
 std::string position_name(const mjModel& m, int qpos_index);

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <string>
 
+#include "pgcore/terms/program.hpp"
 #include "pgcore/terms/term.hpp"
 #include "pgcore/terms/term_table.hpp"
 
@@ -32,7 +33,7 @@ std::string consequence(const TerminationTerm& term) {
 // When an entry of qpos is outside an interval.
 struct PositionRange final : TerminationTerm {
   PositionRange(const Parameters& p, const mjModel& m)
-      : TerminationTerm(p), index(p.index("index", 0, m.nq)), interval(p) {}
+      : TerminationTerm(p), index(find_entry(p, m, false)), interval(p) {}
   bool applies(const mjModel&, const mjData& d) const noexcept override {
     return !interval.contains(d.qpos[index]);
   }
@@ -82,13 +83,40 @@ struct SiteRange final : TerminationTerm {
   Interval interval;
 };
 
+// When a condition holds, or, with bounds, when a number is outside them.
+struct Expression final : TerminationTerm {
+  Expression(const Parameters& p, const mjModel& m)
+      : TerminationTerm(p),
+        text(p.text("of")),
+        program(p.text("program"), m, {.memory = 0, .contacts = true}),
+        interval(p),
+        bounded(p.has("low") || p.has("high")) {
+    if (program.size() != 1) p.fail("program", "one value");
+  }
+  bool applies(const mjModel& m, const mjData& d) const noexcept override {
+    double value = 0.0;
+    program.run(m, d, nullptr, &value);
+    return bounded ? !interval.contains(value) : value != 0.0;
+  }
+  std::string rule(const mjModel&) const override {
+    return text + (bounded ? " outside " + interval.text() : "") + consequence(*this);
+  }
+  bool reads_contact_forces() const noexcept override { return program.reads_contact_forces(); }
+  std::string text;
+  Program program;
+  Interval interval;
+  bool bounded;
+};
+
 }  // namespace
 
 std::unique_ptr<TerminationTerm> make_termination_term(const Parameters& p, const mjModel& m) {
   static const TermTable<TerminationTerm> table = {
       {"qpos_range", construct<TerminationTerm, PositionRange>},
       {"state_range", construct<TerminationTerm, StateRange>},
-      {"site_range", construct<TerminationTerm, SiteRange>}};
+      {"site_range", construct<TerminationTerm, SiteRange>},
+      {"contact", construct<TerminationTerm, Expression>},
+      {"expression", construct<TerminationTerm, Expression>}};
   return make_term("termination", table, p, m);
 }
 

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgcore.base.arrays import F32, F64, Bool
-from pgcore.tasks.task import Term
 
 U64 = NDArray[np.uint64]
 
-RESET_POSITION, RESET_VELOCITY, ACTION, RESET_PLACE = 0, 1, 2, 3  # purposes of a draw
+# purposes of a draw
+RESET_POSITION, RESET_VELOCITY, ACTION, RESET_PLACE = 0, 1, 2, 3
+RESET_JOINT, RESET_ROTATION, RESET_BOX, RESET_MOCAP = 4, 5, 6, 7
 _MASK = np.uint64(0xFFFFFFFF)
 
 
@@ -70,52 +71,6 @@ def normal(
     angle = 2.0 * np.pi * u[:, 1::2]
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
     return pairs.reshape(len(steps), even)[:, :n]
-
-
-def reset_state(
-    terms: tuple[Term, ...], qpos: F64, qvel: F64, seed: int, stream_id: int, trajectory: int
-) -> tuple[F64, F64]:
-    """The state that a trajectory starts from: defaults (qpos [nq], qvel [nv]) and reset terms."""
-    state = {"qpos": qpos.copy(), "qvel": qvel.copy()}
-    first = np.zeros(1, dtype=np.int64)
-    for term in terms:
-        values: dict[str, Any] = dict(term.parameters)
-        if term.kind in ("disc", "box_outside_disc"):
-            start = range(len(qpos))[int(values["start"])]
-            place = _place(term.kind, values, seed, stream_id, trajectory, start)
-            state["qpos"][start : start + 2] = place
-            continue
-        target = state[values["target"]]
-        part = slice(int(values.get("start", 0)), int(values.get("end", len(target))))
-        if term.kind == "set":
-            target[part] = values["value"]
-            continue
-        purpose = RESET_POSITION if values["target"] == "qpos" else RESET_VELOCITY
-        if term.kind == "uniform":
-            noise = 2.0 * uniform(seed, stream_id, trajectory, first, purpose, len(target))[0] - 1.0
-        else:
-            noise = normal(seed, stream_id, trajectory, first, purpose, len(target))[0]
-        target[part] += float(values["scale"]) * noise[part]
-    return state["qpos"], state["qvel"]
-
-
-def _place(
-    kind: str, values: dict[str, Any], seed: int, stream_id: int, trajectory: int, start: int
-) -> F64:
-    """A point [2] of a disc, or of a box outside a disc: the first of 64 in the box that is."""
-    radius = float(values["radius"])
-    if kind == "disc":
-        low, high = np.full(2, -radius), np.full(2, radius)
-    else:
-        low = np.array([values["x_low"], values["y_low"]], dtype=np.float64)
-        high = np.array([values["x_high"], values["y_high"]], dtype=np.float64)
-    draws = uniform(seed, stream_id, trajectory, np.array([start]), RESET_PLACE, 128)[0]
-    points = low + (high - low) * draws.reshape(64, 2)
-    distance = np.sqrt(np.square(points).sum(axis=1))
-    accepted = points[distance < radius if kind == "disc" else distance > radius]
-    otherwise = np.zeros(2) if kind == "disc" else np.where(-low > high, low, high)
-    point: F64 = accepted[0] if len(accepted) else otherwise
-    return point
 
 
 def gae(

@@ -25,6 +25,7 @@ from pgcore.rollout.engine_watch import EngineWatch, is_finite_input
 from pgcore.rollout.environments import Controls, Head, Stream, Streams
 from pgcore.rollout.loops import Part, collect_streams
 from pgcore.rollout.parallel import batch_of, controls_of
+from pgcore.rollout.reference_resets import reset_state
 from pgcore.tasks.actions import action_bounds
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 from pgcore.tasks.task import Task
@@ -115,7 +116,7 @@ class _TwinStream(Stream):
         inner = self.env.unwrapped
         address = (self.seed, self.stream_id, self.trajectory)
         start = inner.init_qpos, inner.init_qvel
-        inner.set_state(*reference.reset_state(self.task.spec.reset, *start, *address))
+        inner.set_state(*reset_state(self.task.spec.reset, *start, *address, model=inner.model))
         obs = inner._get_obs()
         return self.observation(obs if self.watch.is_sound() else np.full_like(obs, np.nan))
 

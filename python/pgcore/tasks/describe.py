@@ -3,6 +3,25 @@
 from __future__ import annotations
 
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
+from pgcore.tasks.named_terms import native_rooms, read_activations
+
+
+def hidden_state(task: AnyTask) -> str:
+    """What of the simulator's state the observation leaves out, in one line; empty: nothing known.
+
+    A value function of the observation cannot tell states apart that differ in it alone.
+    """
+    if isinstance(task, GymnasiumTask) or task.native.na == 0:
+        return ""
+    terms = {"observation": [t.native() for t in task.spec.observation]}
+    native = native_rooms(terms, task.spec.xml_path(), task.frame_skip)
+    missing = task.native.na - len(read_activations(native["observation"]))
+    if missing == 0:
+        return ""
+    return (
+        f"the observation leaves out {missing} of {task.native.na} activations of actuators, "
+        "which are part of the state"
+    )
 
 
 def describe_task(task: AnyTask) -> str:
@@ -19,6 +38,8 @@ def describe_task(task: AnyTask) -> str:
     ]
     for i, (meaning, unit) in enumerate(native.observation_table()):
         lines.append(f"{i:>7}  {unit:<16}{meaning}")
+    hidden = hidden_state(task)
+    lines += [f"note: {hidden}: term activation"] if hidden else []
     clamped = "clamped by the simulator to its range, or mapped to it: --actions"
     lines += ["", f"action ({task.act_dim}), {clamped}"]
     for i, (name, low, high) in enumerate(native.action_table()):

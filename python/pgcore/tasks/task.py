@@ -25,6 +25,7 @@ from pgcore.base.errors import (
     home_path,
     shown,
 )
+from pgcore.tasks.named_terms import native_rooms
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Term:
             qvel, qfrc_actuator, qfrc_constraint (start=0, end, clip)
             cinert, cvel (start=0), cfrc_ext (start=0, low, high): per body
             body_position (body, relative_to, axes="xyz")
+            sensor (sensor), site_position (site), body_orientation (body), body_velocity (body,
+            frame="world"|"local"), activation (actuator: all), tendon_length (tendon),
+            previous_action; expression (of, unit): see docs/terms.md
             zeros (count)
         reward:
             coordinate (weight=1, index, per="one"|"timestep")
@@ -48,18 +52,22 @@ class Term:
             velocity_cost (weight, index), site_cost (weight, site, axis="x", target=0)
             distance_cost (weight=1, body, to, when="after"|"before" the step)
             quadratic_state_cost (position=0, velocity=0)
+            expression (of, weight=1)
         termination:
             qpos_range (index), state_range (start=0), site_range (site, axis="z"), each with
             low, high, interval="open"|"closed"; ends=1: with 0 the state is unhealthy, so that
             the healthy reward is not paid, but the trajectory goes on
+            expression (of: a condition, or a number with the bounds above; ends=1)
+            contact (geom or body, other: a geom or body, or anything; ends=1)
         reset, in order, from the model's defaults:
             uniform, gaussian (target="qpos"|"qvel", start=0, end, scale)
             set (target, start=0, end, value)
             disc (start, radius), box_outside_disc (start, x_low, x_high, y_low, y_high, radius):
             a random place for qpos[start:start + 2]
 
-    ``start`` and ``end`` of qpos and qvel count as in Python, negative ones from the end. Bodies
-    and sites are given by name or number.
+    ``start`` and ``end`` of qpos and qvel count as in Python, negative ones from the end; ``joint``
+    instead of them stands for that joint's entries, and ``index`` may be the name of a joint.
+    Parts of the model are given by name or number.
     """
 
     kind: str
@@ -241,16 +249,14 @@ class Task:
         if not path.is_file():
             raise ValueError(f"xml: expected a readable MJCF file, got {str(path)!r}")
         self.spec, self.lowered = spec.resolved(), lowered
+        terms = {room: [t.native() for t in getattr(spec, room)] for room in ROOMS}
         self.native = _core.Task(
             xml_path=str(path),
             frame_skip=spec.frame_skip,
             time_limit=spec.time_limit or 0,
             contact_margins=check_choice("contact_margins", spec.contact_margins, ("sum", "max")),
             lowered=lowered,
-            reset=[t.native() for t in spec.reset],
-            observation=[t.native() for t in spec.observation],
-            reward=[t.native() for t in spec.reward],
-            termination=[t.native() for t in spec.termination],
+            **native_rooms(terms, path, spec.frame_skip),
         )
         if ":" not in spec.xml:  # those of a package are not the user's to mend
             for text in self.native.warnings:

@@ -1,0 +1,285 @@
+"""Expressions in plain Python: the tree of the text walked again for every state.
+
+It knows nothing of the compiler and its programs. Elementary functions are the C library's, element
+by element, and sums run from left to right, so that it equals the native loop to the bit.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from pgcore.base.arrays import F64
+from pgcore.tasks.expression_text import parse
+
+Vector = list[float]
+
+
+def _or_nan(function: Callable[..., float], at_pole: float) -> Callable[..., float]:
+    """A function of :mod:`math` that returns what the C library does, and raises nothing."""
+
+    def safe(*x: float) -> float:
+        try:
+            return function(*x)
+        except OverflowError:
+            return math.inf
+        except ValueError:
+            return at_pole if 0.0 in x[:1] else math.nan
+
+    return safe
+
+
+def _power(x: float, y: float) -> float:
+    if y in (2.0, 3.0, 4.0):
+        result = x
+        for _ in range(int(y) - 1):
+            result *= x
+        return result
+    return float(np.float64(x) ** np.float64(y)) if x <= 0.0 else _or_nan(math.pow, math.inf)(x, y)
+
+
+def _divide(x: float, y: float) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.float64(x) / np.float64(y))
+
+
+def _smaller(x: float, y: float) -> float:
+    return x if x <= y or math.isnan(x) else y
+
+
+def _larger(x: float, y: float) -> float:
+    return x if x >= y or math.isnan(x) else y
+
+
+_OF_ONE: dict[str, Callable[[float], float]] = {
+    "abs": abs,
+    "sqrt": _or_nan(math.sqrt, math.nan),
+    "exp": _or_nan(math.exp, math.nan),
+    "log": _or_nan(math.log, -math.inf),
+    "sin": _or_nan(math.sin, math.nan),
+    "cos": _or_nan(math.cos, math.nan),
+    "tanh": math.tanh,
+}
+_OPERATORS: dict[type[ast.AST], Callable[[float, float], float]] = {
+    ast.Add: lambda x, y: x + y,
+    ast.Sub: lambda x, y: x - y,
+    ast.Mult: lambda x, y: x * y,
+    ast.Div: _divide,
+    ast.Pow: _power,
+    ast.Lt: lambda x, y: float(x < y),
+    ast.LtE: lambda x, y: float(x <= y),
+    ast.Gt: lambda x, y: float(x > y),
+    ast.GtE: lambda x, y: float(x >= y),
+    ast.Eq: lambda x, y: float(x == y),
+    ast.NotEq: lambda x, y: float(x != y),
+    ast.And: lambda x, y: float(x != 0.0 and y != 0.0),
+    ast.Or: lambda x, y: float(x != 0.0 or y != 0.0),
+}
+
+
+def _each(function: Callable[..., float], *vectors: Vector) -> Vector:
+    """A function of every entry; a vector of one entry counts for all."""
+    n = max(len(v) for v in vectors)
+    return [function(*(v[i if len(v) > 1 else 0] for v in vectors)) for i in range(n)]
+
+
+def _fold(function: Callable[[float, float], float], values: Vector, start: float) -> float:
+    result = start
+    for x in values:
+        result = function(result, x)
+    return result
+
+
+def _sum(values: Vector) -> float:
+    return _fold(lambda total, x: total + x, values, 0.0)
+
+
+def _bell(x: float, low: float, high: float, margin: float, at_margin: float) -> float:
+    if low <= x <= high:
+        return 1.0
+    if margin == 0.0:
+        return x if math.isnan(x) else 0.0
+    outside = low - x if x < low else x - high
+    distance = _divide(outside, margin) * math.sqrt(-2.0 * math.log(at_margin))
+    return _OF_ONE["exp"](-0.5 * (distance * distance))
+
+
+class _Walk:
+    """The values of one expression's parts.
+
+    Attributes:
+        m, d: a ``mujoco.MjModel`` and ``mujoco.MjData``.
+        dt: seconds of one environment step.
+        earlier: the data ahead of the step, or None.
+    """
+
+    def __init__(self, m: Any, d: Any, dt: float, earlier: Any) -> None:
+        self.m, self.d, self.dt, self.earlier = m, d, dt, earlier
+
+    def value(self, node: Any) -> Vector:
+        match node:
+            case ast.Constant():
+                return [float(node.value)]
+            case ast.Name():
+                return self.name(node.id)
+            case ast.UnaryOp(op=ast.Not()):
+                return _each(lambda x: float(x == 0.0), self.value(node.operand))
+            case ast.UnaryOp():
+                minus = isinstance(node.op, ast.USub)
+                return [-x if minus else x for x in self.value(node.operand)]
+            case ast.BinOp():
+                return _each(
+                    _OPERATORS[type(node.op)], self.value(node.left), self.value(node.right)
+                )
+            case ast.BoolOp():
+                return self.chained(type(node.op), [self.value(v) for v in node.values])
+            case ast.Compare():
+                sides = [self.value(v) for v in (node.left, *node.comparators)]
+                pairs = zip(node.ops, sides, sides[1:], strict=False)
+                return self.chained(
+                    ast.And, [_each(_OPERATORS[type(o)], x, y) for o, x, y in pairs]
+                )
+            case ast.IfExp():
+                return self.function("where", [node.test, node.body, node.orelse], {})
+            case ast.List():
+                return [x for part in node.elts for x in self.value(part)]
+            case ast.Subscript():
+                return self.value(node.value)[_span(node.slice)]
+        return self.function(node.func.id, node.args, {k.arg: k.value for k in node.keywords})
+
+    def chained(self, operator: type[ast.AST], parts: list[Vector]) -> Vector:
+        result = parts[0]
+        for part in parts[1:]:
+            result = _each(_OPERATORS[operator], result, part)
+        return result
+
+    def name(self, name: str) -> Vector:
+        """A quantity without an object."""
+        if name in ("dt", "pi", "time"):
+            return [{"dt": self.dt, "pi": math.pi, "time": self.d.time}[name]]
+        if name == "com":
+            return [float(x) for x in self.d.subtree_com[0]]
+        if name == "last_action":
+            return [float(x) for x in self.earlier.ctrl]
+        return [float(x) for x in getattr(self.d, "ctrl" if name == "action" else name)]
+
+    def function(self, name: str, nodes: list[Any], named: dict[str, Any]) -> Vector:
+        if name == "before":
+            return _Walk(self.m, self.earlier, self.dt, None).value(nodes[0])
+        if all(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in nodes):
+            return [float(x) for x in self.quantity(name, *(n.value for n in nodes))]
+        parts = [self.value(n) for n in nodes]
+        if name in _OF_ONE:
+            return _each(_OF_ONE[name], parts[0])
+        if name in ("min", "max"):
+            function = _smaller if name == "min" else _larger
+            if len(parts) == 1:
+                return [_fold(function, parts[0], parts[0][0])]
+            result = parts[0]
+            for part in parts[1:]:
+                result = _each(function, result, part)
+            return result
+        if name == "where":
+            return _each(lambda c, x, y: x if c != 0.0 else y, *parts)
+        if name == "clip":
+            return _each(lambda x, low, high: _smaller(_larger(x, low), high), *parts)
+        if name == "tolerance":
+            default = {"margin": [0.0], "value_at_margin": [0.1]}
+            names = ("x", "low", "high", "margin", "value_at_margin")
+            given = {k: self.value(v) for k, v in named.items()}
+            given = default | dict(zip(names, parts, strict=False)) | given
+            return _each(_bell, *(given[k] for k in names))
+        return [_of_vectors(name, *parts)]
+
+    def quantity(self, name: str, *names: str) -> Any:
+        """A quantity of named objects, through the simulator's own named access."""
+        m, d = self.m, self.d
+        if name in ("contact", "body_contact"):
+            return [float(_touch(m, d, name == "body_contact", *names))]
+        if name in ("body_velocity", "site_velocity"):
+            kind = mujoco.mjtObj.mjOBJ_XBODY if name[0] == "b" else mujoco.mjtObj.mjOBJ_SITE
+            part = (m.body if name[0] == "b" else m.site)(names[0])
+            out = np.zeros(6)
+            mujoco.mj_objectVelocity(m, d, kind, part.id, out, names[1:] == ("local",))
+            return out
+        if name == "activation":
+            start = m.actuator(names[0]).actadr[0]
+            return d.act[start : start + m.actuator(names[0]).actnum[0]]
+        kind, field = _FIELDS[name]
+        return np.ravel(getattr(getattr(d, kind)(names[0]), field))
+
+
+_FIELDS = {
+    "joint": ("joint", "qpos"),
+    "joint_velocity": ("joint", "qvel"),
+    "sensor": ("sensor", "data"),
+    "site": ("site", "xpos"),
+    "site_matrix": ("site", "xmat"),
+    "geom": ("geom", "xpos"),
+    "body": ("body", "xpos"),
+    "body_quat": ("body", "xquat"),
+    "body_matrix": ("body", "xmat"),
+    "contact_force": ("body", "cfrc_ext"),
+    "com": ("body", "subtree_com"),
+    "tendon": ("tendon", "length"),
+    "tendon_velocity": ("tendon", "velocity"),
+    "actuator": ("actuator", "force"),
+}
+
+
+def _span(node: Any) -> slice:
+    """The entries that an index or a slice of literal integers stands for."""
+    if isinstance(node, ast.Slice):
+        ends = [None if e is None else ast.literal_eval(e) for e in (node.lower, node.upper)]
+        return slice(*ends)
+    i = ast.literal_eval(node)
+    return slice(i, None if i == -1 else i + 1)
+
+
+def _of_vectors(name: str, x: Vector, y: Vector | None = None) -> float:
+    """One number of a vector, or of two."""
+    match name:
+        case "sum":
+            return _sum(x)
+        case "mean":
+            return _sum(x) / len(x)
+        case "norm":
+            return math.sqrt(_sum([v * v for v in x]))
+        case "any":
+            return float(any(v != 0.0 for v in x))
+        case "all":
+            return float(all(v != 0.0 for v in x))
+    return _sum([v * w for v, w in zip(x, y or [], strict=True)])
+
+
+def _touch(m: Any, d: Any, bodies: bool, one: str, other: str | None = None) -> bool:
+    """Whether two geoms, or bodies, or one and anything, are in a contact that acts."""
+    for contact in d.contact:
+        if contact.exclude == 0:
+            pair = [m.geom(g) for g in contact.geom if g >= 0]
+            names = [m.body(g.bodyid[0]).name if bodies else g.name for g in pair]
+            if other is None and one in names:
+                return True
+            if other is not None and names in ([one, other], [other, one]):
+                return True
+    return False
+
+
+def evaluate(text: str, m: Any, d: Any, dt: float, earlier: Any = None) -> F64:
+    """What an expression is in a state.
+
+    Args:
+        text: an expression that a task has accepted, with parts of the model by name.
+        m, d: a ``mujoco.MjModel`` and its ``mujoco.MjData``, after a forward evaluation.
+        dt: seconds of one environment step.
+        earlier: the data ahead of the step, for ``before`` and ``last_action``.
+
+    Returns:
+        Its values [n].
+    """
+    return np.array(_Walk(m, d, dt, earlier).value(parse(text)), dtype=np.float64)
