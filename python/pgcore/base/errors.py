@@ -175,9 +175,7 @@ def home_path(name: str, value: Any) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ValueError(
-            f"{name}: {shown(value)} names the home of an unknown user"
-        ) from None
+        raise ValueError(f"{name}: {shown(value)} names the home of an unknown user") from None
 
 
 def check_counts(name: str, values: Sequence[int], least: int = 1) -> tuple[int, ...]:

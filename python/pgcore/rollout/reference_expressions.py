@@ -123,8 +123,8 @@ class _Walk:
 
     def value(self, node: Any) -> Vector:
         match node:
-            case ast.Constant():
-                return [float(node.value)]
+            case ast.Constant(value=float() | int() as constant):
+                return [float(constant)]
             case ast.Name():
                 return self.name(node.id)
             case ast.UnaryOp(op=ast.Not()):
