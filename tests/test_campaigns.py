@@ -11,8 +11,8 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def test_kills(tmp_path):
-    rows = kills.campaign(4, 2, 3, tmp_path, ["train", "gradient"])
-    assert [row.kills for row in rows] == [2, 2] and [row.terms for row in rows] == [1, 1]
+    rows = kills.campaign(2, 1, 3, tmp_path, ["gradient"])
+    assert [row.kills for row in rows] == [2] and [row.terms for row in rows] == [1]
     assert not [row.findings for row in rows if row.findings]
 
 

@@ -59,7 +59,7 @@ def _mounted(folder: Path, *arguments: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # also where a file is open
 
 
 def _in_one_line(code: int, line: str, words: str) -> list[str]:

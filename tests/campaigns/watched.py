@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 HANG = 120.0  # seconds
+TESTS = Path(__file__).parents[1]  # from which the modules are found
 MEMORY = 8 << 30  # bytes of address space
 
 Make = Callable[[random.Random], tuple[str, Callable[[], Any]]]  # what it is, and what reads it
@@ -124,7 +125,7 @@ def watch(module: str, which: tuple[str, int, int, int], folder: Path) -> Result
     while first < last:
         (folder / "at").unlink(missing_ok=True)
         arguments = ["--worker", kind, str(seed), str(first), str(last), str(folder)]
-        process = subprocess.Popen([sys.executable, "-m", module, *arguments])
+        process = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=TESTS)
         ending = _wait(process, folder, first)
         if not ending:
             break

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,21 +93,37 @@ class Board:
     """TensorBoard's file of a run: scalars by environment steps, and the settings as text.
 
     A run whose table has no environment steps, which an older pgcore began, goes on by iterations.
+    Events are written here, not by TensorBoard's thread, whose errors nobody catches.
     """
 
     def __init__(
         self, folder: Path, config: TrainConfig, first_iteration: int, by_iteration: bool
     ) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+        from tensorboard.summary.writer.record_writer import RecordWriter
+        from torch.utils.tensorboard.summary import text
 
         self.pairs = 1 if by_iteration else config.pairs
         self._offset = 0 if by_iteration else 1  # what is told of an iteration is known at its end
-        # readers drop what an interrupted run has told from this step on
-        begun = first_iteration > 0
-        self.writer = SummaryWriter(str(folder), purge_step=self._step(first_iteration) * begun)
-        if not begun:
+        folder.mkdir(exist_ok=True)
+        self._path = folder / f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
+        with file_named(self._path):
+            self._file = self._path.open("wb")
+        self._writer = RecordWriter(self._file)
+        self._write(file_version="brain.Event:2")
+        if first_iteration > 0:  # readers drop what an interrupted run has told from this step on
+            start = SessionLog(status=SessionLog.SessionStatus.Value("START"))
+            self._write(step=self._step(first_iteration), session_log=start)
+        else:
             rows = [f"| {name} | {value} |" for name, value in config.to_dict().items()]
-            self.writer.add_text("settings", "\n".join(["| setting | value |", "|---|---|", *rows]))
+            table = "\n".join(["| setting | value |", "|---|---|", *rows])
+            self._write(summary=text("settings", table))  # type: ignore[no-untyped-call]
+
+    def _write(self, **event: Any) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        with file_named(self._path):
+            self._writer.write(Event(wall_time=time.time(), **event).SerializeToString())
 
     def _step(self, iteration: int) -> int:
         return (iteration + self._offset) * self.pairs
@@ -115,16 +132,33 @@ class Board:
         self, iteration: int, metrics: Mapping[str, NDArray[Any]], seconds: Mapping[str, float]
     ) -> None:
         """Means over trials, each trial's return, and what the time went into."""
-        step = self._step(iteration)
+        from torch.utils.tensorboard.summary import scalar
+
+        step, told = self._step(iteration), dict[str, float]()
         for name, array in metrics.items():
             known = array[np.isfinite(array)]
             if len(known) and name != "environment_steps":
-                self.writer.add_scalar(f"mean/{name}", known.mean(), step)
+                told[f"mean/{name}"] = known.mean()
         for trial, value in enumerate(metrics["return_mean"]):
             if np.isfinite(value):
-                self.writer.add_scalar(f"trial/{trial}/return", value, step)
+                told[f"trial/{trial}/return"] = value
         for name, value in seconds.items():
-            self.writer.add_scalar(f"time/{name}", value, step)
+            told[f"time/{name}"] = value
+        for name, value in told.items():
+            self._write(step=step, summary=scalar(name, value))  # type: ignore[no-untyped-call]
+
+    def sync(self) -> None:
+        """Make sure that a reader sees everything."""
+        with file_named(self._path):
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file, also where the disk is full."""
+        try:
+            self.sync()
+        finally:
+            with contextlib.suppress(OSError):  # of what could not be written, once more
+                self._file.close()
 
 
 class Records:
@@ -136,11 +170,15 @@ class Records:
 
     def __init__(self, run: Path, config: TrainConfig, first_iteration: int) -> None:
         self._diverged = run / "diverged.csv"
-        self.metrics = Table(run / "metrics.csv", first_iteration)
-        self.timing = Table(run / "timing.csv", first_iteration)
-        known = self.metrics.columns
-        by_iteration = bool(known) and "environment_steps" not in known
-        self.board = Board(run / "tensorboard", config, first_iteration, by_iteration)
+        with contextlib.ExitStack() as opened:  # closed again where a later one fails
+            self.metrics = Table(run / "metrics.csv", first_iteration)
+            opened.callback(self.metrics.close)
+            self.timing = Table(run / "timing.csv", first_iteration)
+            opened.callback(self.timing.close)
+            known = self.metrics.columns
+            by_iteration = bool(known) and "environment_steps" not in known
+            self.board = Board(run / "tensorboard", config, first_iteration, by_iteration)
+            opened.pop_all()
 
     def add(
         self, iteration: int, metrics: dict[str, NDArray[Any]], seconds: dict[str, float]
@@ -172,12 +210,12 @@ class Records:
         """Make sure that everything recorded is on disk."""
         self.metrics.sync()
         self.timing.sync()
-        self.board.writer.flush()
+        self.board.sync()
 
     def close(self) -> None:
         """Close all files, also where one of them cannot be written."""
         with contextlib.ExitStack() as every:
-            for file in (self.board.writer, self.timing, self.metrics):
+            for file in (self.board, self.timing, self.metrics):
                 every.callback(file.close)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Generator
@@ -214,9 +215,14 @@ class Run:
             with corrupt_if_it_fails(f"checkpoint: {latest}"):
                 self.trainer.load_state(checkpoint.state, checkpoint.iteration)
         self.records = Records(path, config, self.trainer.iteration)
-        self.records.write_diverged(self.trainer.divergences())
-        if self.trainer.iteration == 0:
-            self.save()
+        try:
+            self.records.write_diverged(self.trainer.divergences())
+            if self.trainer.iteration == 0:
+                self.save()
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one to be told
+                self.records.close()
+            raise
 
     def _check_same_config(self, file: Path) -> None:
         stored = stored_config(self.path)
