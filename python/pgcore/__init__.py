@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pgcore.tasks.make import task_ids as task_ids
     from pgcore.tasks.task import Task as Task
     from pgcore.tasks.task import TaskSpec as TaskSpec
-    from pgcore.tasks.task import Term as Term
+    from pgcore.tasks.term import Term as Term
     from pgcore.training.checkpoint import load_checkpoint as load_checkpoint
     from pgcore.training.run import Trainer as Trainer
 
@@ -71,7 +71,7 @@ _HOMES: Final[dict[str, str]] = {
     "evaluate": "pgcore.rollout.collect",
     "Task": "pgcore.tasks.task",
     "TaskSpec": "pgcore.tasks.task",
-    "Term": "pgcore.tasks.task",
+    "Term": "pgcore.tasks.term",
     "make_task": "pgcore.tasks.make",
     "task_ids": "pgcore.tasks.make",
     "Trainer": "pgcore.training.run",

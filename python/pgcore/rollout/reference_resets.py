@@ -19,7 +19,7 @@ from pgcore.rollout.reference import (
     normal,
     uniform,
 )
-from pgcore.tasks.task import Term
+from pgcore.tasks.term import Term
 
 Address = tuple[int, int, int]  # seed, stream id, trajectory
 _SIZES = {0: (7, 6), 1: (4, 3)}  # entries of free and ball joints in qpos and qvel

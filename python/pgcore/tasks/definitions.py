@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from pgcore.tasks.gymnasium_suite.families import ENVIRONMENTS, define
-from pgcore.tasks.task import TaskSpec, Term
+from pgcore.tasks.task import TaskSpec
+from pgcore.tasks.term import Term
 
 # The known answer: value and policy gradient of a linear policy have closed forms here.
 _LINEAR_QUADRATIC = TaskSpec(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgcore.tasks.gymnasium_suite.parts import Parts, healthy, noise
-from pgcore.tasks.task import Term
+from pgcore.tasks.term import Term
 
 
 def inverted_pendulum(

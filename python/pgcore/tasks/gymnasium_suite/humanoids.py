@@ -13,7 +13,7 @@ from pgcore.tasks.gymnasium_suite.parts import (
     positions,
     unhealthy,
 )
-from pgcore.tasks.task import Term
+from pgcore.tasks.term import Term
 
 
 def _observation(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal, NamedTuple
 
-from pgcore.tasks.task import Term
+from pgcore.tasks.term import Term
 
 Interval = tuple[float, float]
 
