@@ -124,7 +124,7 @@ class _Walk:
     def value(self, node: Any) -> Vector:
         match node:
             case ast.Constant():
-                return [float(node.value)]
+                return [float(ast.literal_eval(node))]
             case ast.Name():
                 return self.name(node.id)
             case ast.UnaryOp(op=ast.Not()):
