@@ -18,10 +18,9 @@ class Term:
             qvel, qfrc_actuator, qfrc_constraint (start=0, end, clip)
             cinert, cvel (start=0), cfrc_ext (start=0, low, high): per body
             body_position (body, relative_to, axes="xyz")
-            sensor (sensor), site_position (site), body_orientation (body), body_velocity (body,
-            frame="world"|"local"), activation (actuator: all), tendon_length (tendon),
-            previous_action; expression (of, unit): see docs/terms.md
-            zeros (count)
+            sensor (sensor), site_position (site), tendon_length (tendon), activation (actuator:
+            all), previous_action, body_orientation (body), body_velocity (body, frame="world"|
+            "local"), zeros (count), expression (of, unit): see docs/terms.md
         reward:
             coordinate (weight=1, index, per="one"|"timestep")
             coordinate_velocity (weight=1, index=0), com_velocity (weight=1, axis="x"),
@@ -31,19 +30,20 @@ class Term:
             contact_cost (weight, low, high: of each entry of cfrc_ext, min, max: of the cost)
             velocity_cost (weight, index), site_cost (weight, site, axis="x", target=0)
             distance_cost (weight=1, body, to, when="after"|"before" the step)
-            quadratic_state_cost (position=0, velocity=0)
-            expression (of, weight=1)
+            quadratic_state_cost (position=0, velocity=0), expression (of, weight=1)
         termination:
             qpos_range (index), state_range (start=0), site_range (site, axis="z"), each with
             low, high, interval="open"|"closed"; ends=1: with 0 the state is unhealthy, so that
             the healthy reward is not paid, but the trajectory goes on
-            expression (of: a condition, or a number with the bounds above; ends=1)
-            contact (geom or body, other: a geom or body, or anything; ends=1)
+            expression (of: a condition, or a number with these bounds; ends=1),
+            contact (geom or body, other: anything; ends=1)
         reset, in order, from the model's defaults:
             uniform, gaussian (target="qpos"|"qvel", start=0, end, scale)
             set (target, start=0, end, value)
             disc (start, radius), box_outside_disc (start, x_low, x_high, y_low, y_high, radius):
-            a random place for qpos[start:start + 2]
+            a random place for qpos[start:start + 2]; box (start, x_low, x_high, y_low, ...): of
+            three; mocap (body, x_low, ...); keyframe (key); joint_range (joint: all)
+            rotation (scale, joint: all), orientation (joint: all): of free and ball joints
 
     ``start`` and ``end`` of qpos and qvel count as in Python, negative ones from the end; ``joint``
     instead of them stands for that joint's entries, and ``index`` may be the name of a joint.
