@@ -15,7 +15,7 @@ from pgcore.studies.catalog import STUDIES
 FOLDER = ROOT / "docs" / "notebooks"
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("default")  # of Jupyter's own packages
 def test_every_study_has_a_notebook_that_runs(tmp_path, monkeypatch):
     """One after the other in one kernel, whose names are cleared between them."""

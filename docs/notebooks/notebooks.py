@@ -127,7 +127,7 @@ NOTEBOOKS = {
     ),
     "variance": Notebook(
         "variance_budget(\n    run, out, iterations=(0, 2), trajectories=10, first_actions=3, "
-        "rests=2,\n    fit_pairs=3000,\n)",
+        "rests=2,\n    fit_pairs=1000,\n)",
         "What is the noise of gradient estimates made of, and what do baselines leave of it?",
         "States of the agent's own trajectories are continued many times, in groups that share "
         "their first action. That splits the noise into states, actions and the rest.",
@@ -140,8 +140,8 @@ NOTEBOOKS = {
     ),
     "regime": Notebook(
         'sample_regime(\n    "Hopper-v5", out, configs={"ppo": config}, algorithms=("ppo",), '
-        "pairs=(64, 256),\n    rates=(0.5, 1.0), total_pairs=1024, trials=2, shares=(0.0, 0.5), "
-        "estimates=3,\n    true_pairs=512, steps=2, reward_pairs=100,\n)",
+        "pairs=(64, 128),\n    rates=(1.0,), total_pairs=256, trials=2, shares=(0.5,), "
+        "estimates=2,\n    true_pairs=256, steps=2, reward_pairs=100,\n)",
         "How do training and its estimates change with the pairs of an iteration and the rate?",
         "The study trains agents at every point of the grid, all on equally many pairs. Their "
         "rewards, gradients and steps are then measured as the other studies do.",
