@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pack
 import tyro
 import xarray as xr
 from paper_figures import FIGURES, PaperFigure
@@ -131,10 +132,14 @@ def _some(values: Any) -> str:
 
 @cache
 def opened(name: str, results: Path) -> xr.Dataset | None:
-    """A kept study, as `pgcore.open` gives it; None where there is none."""
-    from pack import study
-
-    return study(name, results) if name in names_in(results) else None
+    """A kept study, as `pgcore.open` gives it, or learning curves; None where there is none."""
+    if name not in names_in(results):
+        return None
+    path = results / f"{name}.zarr.zip"
+    data = pack.opened(path) if path.exists() else None
+    if data is not None and json.loads(data.attrs["spec"])["study"] == "learning":
+        return data
+    return pack.study(name, results)
 
 
 def verdicts(figure: PaperFigure, results: Path) -> str:
