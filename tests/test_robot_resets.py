@@ -8,10 +8,13 @@ import pytest
 from scipy import stats
 
 import pgcore
+from conftest import small_config
 from pgcore import Term
 from pgcore.rollout.reference_resets import apply
+from pgcore.studies.value.findings import value_findings
 from pgcore.tasks.describe import describe_task, hidden_state
-from robot import STATE, expression, load, robot
+from pgcore.training.run import Run
+from robot import STATE, expression, load, robot, robot_spec
 
 # mocap_pos and mocap_quat show in the body that they move
 OBSERVED = (*STATE, Term.of("activation"), Term.of("previous_action"), expression("body('goal')"))
@@ -156,3 +159,20 @@ def test_an_observation_without_activations_is_said_to_hide_them(tmp_path):
         assert hidden_state(task) == ""
         assert "note: " not in describe_task(task)
     assert hidden_state(pgcore.make_task("Hopper-v2")) == ""
+
+
+def test_a_value_study_says_what_the_observation_hides(tmp_path):
+    files = []
+    for name, terms in (("hidden", STATE), ("seen", (*STATE, Term.of("activation")))):
+        folder = tmp_path / name
+        folder.mkdir()
+        spec = robot_spec(folder, observation=terms, reward=(expression("sensor('vel')[0]"),))
+        with Run(folder / "run", small_config(task=spec, trials=1, iterations=2)) as run:
+            list(run.iterations())
+        data = pgcore.studies.value_prediction(
+            [folder / "run"], folder / "value", iterations=(2,), variance_iterations=(),
+            held_out_pairs=80, returns="cut",
+        )  # fmt: skip
+        files.append(" ".join(value_findings(data).limits))
+    assert "the observation leaves out 1 of 1 activations" in files[0]
+    assert "activations" not in files[1]
