@@ -159,6 +159,7 @@ def test_causes(tmp_path):
         metrics = agents.iterate(0).metrics
         assert (agents.diverged[:, 0] == 0).all(), causes
         assert {CAUSES[c] for c in agents.diverged[:, 1]} <= causes
+        assert (metrics.pop("environment_steps") == 0).all()  # trained on nothing
         assert all(np.isnan(m).all() for m in metrics.values())
         if causes == {"reward"}:
             assert agents.diverged[:, 2].tolist() == [1, 1]
