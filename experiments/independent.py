@@ -63,7 +63,7 @@ class Case:
     def __init__(self, path: Path) -> None:
         with safe_open(path, "pt") as file:
             header: dict[str, str] = file.metadata()
-            self.arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            self.arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         self.task, self.agent = header["task"], header["agent"]
         self.stored: dict[str, dict[str, float]] = json.loads(header["stored"])
         self.pairs: dict[str, int] = json.loads(header["pairs"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 import importing
 import pgcore
+from pgcore.playback import offscreen
 from pgcore.training.config import TrainConfig
 from pgcore.training.run import Run
 
@@ -131,3 +133,31 @@ def runs(tmp_path_factory):
 def sb3(tmp_path_factory):
     """Real agents of Stable-Baselines3; see :func:`importing.sb3_agents`."""
     return importing.sb3_agents(tmp_path_factory.mktemp("sb3"))
+
+
+@pytest.fixture(scope="module")
+def hopper():
+    """An agent of two trials that was not trained."""
+    task = pgcore.make_task("Hopper-v4")
+    return pgcore.Agent(task, make_policy(task, 2, (8,)))
+
+
+@pytest.fixture
+def no_window(monkeypatch):
+    """As where there is no display."""
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+
+@pytest.fixture
+def grey(monkeypatch, no_window):
+    """Frames without OpenGL: each as bright as its state's time; the states that were drawn."""
+    drawn = []
+
+    @contextlib.contextmanager
+    def frames(model, states, view, width, height):
+        drawn.extend(states)
+        yield (bytes([int(s[0] * 500) % 256]) * (width * height * 3) for s in states)
+
+    monkeypatch.setattr(offscreen, "frames", frames)
+    return drawn

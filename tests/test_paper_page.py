@@ -91,7 +91,7 @@ def test_stored_numbers_are_found_again_from_outside():
     square above 1.4; those of samples with few trajectories have longer tails.
     """
     rows = json.loads((RESULTS / "independent" / "compared.json").read_text())
-    assert {row["task"] for row in rows} <= {*paper_page.TASKS.values()}
+    assert {row["task"] for row in rows} == {*paper_page.TASKS.values()}
     apart = np.array([n["apart"] for row in rows for n in row["numbers"].values()])
     assert len(apart) == 7 * len(rows) and np.abs(apart).max() < 3.5
     assert np.sqrt(np.mean(apart**2)) < 1.4

@@ -7,9 +7,9 @@ import csv
 import io
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,15 @@ METRICS = (  # of the algorithms here, in the order of a table's columns
     "diverged",
 )
 TIMES = ("rollout_seconds", "update_seconds", "iteration_seconds")
+
+
+def _close(file: IO[Any], sync: Callable[[], None]) -> None:
+    """Close a file after its last sync, which may fail."""
+    try:
+        sync()
+    finally:
+        with contextlib.suppress(OSError):  # of what could not be written, once more
+            file.close()
 
 
 class Table:
@@ -82,11 +91,7 @@ class Table:
 
     def close(self) -> None:
         """Close the file, also where the disk is full."""
-        try:
-            self.sync()
-        finally:
-            with contextlib.suppress(OSError):  # of what could not be written, once more
-                self._file.close()
+        _close(self._file, self.sync)
 
 
 class Board:
@@ -154,11 +159,7 @@ class Board:
 
     def close(self) -> None:
         """Close the file, also where the disk is full."""
-        try:
-            self.sync()
-        finally:
-            with contextlib.suppress(OSError):  # of what could not be written, once more
-                self._file.close()
+        _close(self._file, self.sync)
 
 
 class Records:
