@@ -8,7 +8,6 @@ WERROR ?= OFF
 MUJOCO ?= $(shell sed -n 's/^mujoco==//p' constraints.txt)
 PYTHONS ?= 3.11 3.12 3.13
 VERSIONS := build/constraints-mujoco-$(MUJOCO).txt
-$(shell mkdir -p build && sed 's/^mujoco==.*/mujoco==$(MUJOCO)/' constraints.txt > $(VERSIONS))
 export PIP_CONSTRAINT := $(CURDIR)/$(VERSIONS)
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/$(VERSIONS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -58,7 +57,10 @@ clean:
 	rm -rf $(VENV) build demo dist
 
 # The three environments: to use pgcore, to work on it, and to compare it with others.
-$(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES)
+$(VERSIONS): constraints.txt
+	mkdir -p build && sed 's/^mujoco==.*/mujoco==$(MUJOCO)/' constraints.txt > $@
+
+$(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES) | $(VERSIONS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable . -C cmake.define.PGCORE_WERROR=$(WERROR)
 	touch $@

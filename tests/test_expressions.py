@@ -31,6 +31,7 @@ FUNCTIONS = [
     "tolerance(qvel, -0.1, 0.2, margin=0.5)",
     "tolerance(com[2], 0.4, 0.5, 0.2, value_at_margin=0.3)",
     "tolerance(qvel[0], -0.1, 0.1)", "qvel^2 + qvel^3 - qvel^4", "abs(qvel)^0.7", "2^qvel",
+    "qvel^(1 + 2)", "qvel^-(-3)",
     "-qvel[0]^2", "[qpos[0], sin(joint('hip')), site('toe')[:2]]", "qvel[-1] / dt",
     "1 if qvel[0] < 0.1 else com", "any(qvel > 1)", "all(abs(qvel) < 3)",
     "not qvel[0] < 0 and 0.1 <= qpos[2] < 0.6 or qvel[1] != 0", "qvel[2:][1:3] * 2",

@@ -27,6 +27,8 @@ REFUSED = [
     ("1" * 5000, "expected at most 4000 characters, got 5000"),
     ("1e999", "expected a finite number"),
     ("9" * 400, "expected a finite number"),
+    ("qpos[0]  # angle\n - qvel[0]", "expected an expression without a comment (#)"),
+    ("tolerance(qpos, 0, 1, margin=1, margin=2)", "tolerance: expected every name once"),
     ("True", "expected a number, got True"),
     ("'vel'", "expected a number, got 'vel'"),
     ("1j", "expected a number, got 1j"),
@@ -97,6 +99,8 @@ def test_code_cannot_grow_beyond_its_text(tmp_path):
         ("termination", Term.of("contact", geom="sole", body="foot"), "either a body or a geom"),
         ("observation", Term.of("sensor", name="vel"), "unknown parameter 'name'; known: sensor"),
         ("observation", Term.of("sensor", sensor=0.5), "expected the name or number of a sensor"),
+        ("observation", Term.of("sensor", sensor=math.inf), "name or number of a sensor, got inf"),
+        ("observation", Term.of("sensor", sensor=math.nan), "name or number of a sensor, got nan"),
         ("observation", expression("time", program="time"), "unknown parameter 'program'"),
         ("observation", Term.of("qpos", joint="knee"), "joint: expected the name or number of a "
          "joint of the model (root, hip, ankle, shoulder), got 'knee'"),

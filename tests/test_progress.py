@@ -117,3 +117,29 @@ def test_threads_count_each_for_its_own_cell():
     for thread in threads:
         thread.join()
     assert told == {"a": 100, "b": 100}
+
+
+def test_a_pipe_that_nobody_reads_stops_no_work(tmp_path, monkeypatch):
+    """Neither the bar nor the simulation that counts its pairs."""
+
+    class Closed:
+        encoding = "utf-8"
+
+        def isatty(self):
+            return False
+
+        def write(self, text):
+            raise BrokenPipeError(32, "Broken pipe")
+
+        def flush(self):
+            raise BrokenPipeError(32, "Broken pipe")
+
+    task = pgcore.make_task("Hopper-v4")
+    policy = pgcore.GaussianPolicy(task.obs_dim, task.act_dim, hidden=(8,))
+    whole = pgcore.collect(task, policy, 500, 4, seed=0)
+    monkeypatch.setattr("sys.stderr", Closed())
+    with Progress("work", 2000, unit="pair") as bar, counted(bar.update):
+        bar.write("a line")
+        batch = pgcore.collect(task, policy, 500, 4, seed=0)
+    assert bar.done == 2000
+    np.testing.assert_array_equal(batch.rewards, whole.rewards)

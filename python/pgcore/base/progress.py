@@ -5,6 +5,7 @@ Work that is one unit to the outside can tell of its inside by :func:`count_pair
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -20,7 +21,11 @@ Count = Callable[[int], None]
 
 
 class Progress:
-    """What is done of a total, on stderr. Threads may tell of their work at any time."""
+    """What is done of a total, on stderr. Threads may tell of their work at any time.
+
+    What cannot be written, as to a pipe that nobody reads any more, is left out: no work fails by
+    it.
+    """
 
     def __init__(
         self, title: str, total: int, done: int = 0, *, unit: str, scaled: bool = False
@@ -45,7 +50,7 @@ class Progress:
 
     def update(self, units: int = 1, note: str | None = None) -> None:
         """Tell of further units, and of the last number that is worth a word."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             self.done += units
             self._note = self._note if note is None else note
             if self._bar is not None:
@@ -57,7 +62,7 @@ class Progress:
 
     def write(self, text: str) -> None:
         """A line of its own."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             if self._bar is not None:
                 self._bar.write(text, file=sys.stderr)
             else:
@@ -65,15 +70,15 @@ class Progress:
 
     def close(self) -> None:
         """Show where it ended."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             if self._bar is not None:
                 self._bar.close()
             elif self._shown is None or self._shown[1] != self.done:
                 self._line()
 
     def _line(self) -> None:
-        print(self.text(), file=sys.stderr, flush=True)
         self._shown = time.monotonic(), self.done
+        print(self.text(), file=sys.stderr, flush=True)
 
     def text(self) -> str:
         """The line: count, share, time that went and is left, and the last number."""

@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from pgcore.agent import Agent
-from pgcore.base.errors import check_flag, check_path, check_seed
+from pgcore.base.errors import check_flag, check_seed, home_path
+from pgcore.base.progress import Progress
 from pgcore.playback import offscreen
 from pgcore.playback.camera import View, choose_view
 from pgcore.playback.drawing import load_model
@@ -124,7 +124,7 @@ def _target(
         check_window()
         return None
     check_encoder()
-    path = Path(f"{player.stem}.mp4") if out is None else check_path("out", out).expanduser()
+    path = Path(f"{player.stem}.mp4") if out is None else home_path("out", out)
     check_file(path, overwrite)
     return path
 
@@ -139,12 +139,13 @@ def _film(
     bar: bool,
 ) -> None:
     with offscreen.frames(model, states, view, *size) as frames:
-        write_video(path, _counted(frames, len(states), bar), *size, rate)
+        shown = _counted(frames, len(states)) if bar else frames
+        write_video(path, shown, *size, rate)
 
 
-def _counted(frames: Iterable[bytes], total: int, bar: bool) -> Iterator[bytes]:
+def _counted(frames: Iterable[bytes], total: int) -> Iterator[bytes]:
     """The frames, with a bar that says how long it takes."""
-    with tqdm(total=total, desc="video", unit="frame", disable=not bar) as progress:
+    with Progress("video", total, unit="frames") as progress:
         for frame in frames:
             yield frame
             progress.update()

@@ -18,7 +18,7 @@ def check_encoder() -> None:
     if importlib.util.find_spec("imageio_ffmpeg") is None:
         raise ValueError(
             "out: a video needs imageio-ffmpeg, pgcore's extra video; in pgcore's folder: "
-            "pip install '.[video]' -c constraints.txt"
+            "PIP_CONSTRAINT=constraints.txt pip install '.[video]'"
         )
 
 

@@ -34,12 +34,27 @@ def _or_nan(function: Callable[..., float], at_pole: float) -> Callable[..., flo
     return safe
 
 
+def _product(x: float, times: int) -> float:
+    result = x
+    for _ in range(times - 1):
+        result *= x
+    return result
+
+
+def _written(node: ast.AST) -> float | None:
+    """The value of a number that is written out, which the step does not change."""
+    match node:
+        case ast.Constant(value=float() | int() as constant):
+            return float(constant)
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign):
+            inner = _written(node.operand)
+            return inner if inner is None or isinstance(sign, ast.UAdd) else -inner
+        case ast.Call(func=ast.Name(id="before")):
+            return _written(node.args[0])
+    return None
+
+
 def _power(x: float, y: float) -> float:
-    if y in (2.0, 3.0, 4.0):
-        result = x
-        for _ in range(int(y) - 1):
-            result *= x
-        return result
     return float(np.float64(x) ** np.float64(y)) if x <= 0.0 else _or_nan(math.pow, math.inf)(x, y)
 
 
@@ -132,6 +147,9 @@ class _Walk:
             case ast.UnaryOp():
                 minus = isinstance(node.op, ast.USub)
                 return [-x if minus else x for x in self.value(node.operand)]
+            case ast.BinOp(op=ast.Pow()) if _written(node.right) in (2.0, 3.0, 4.0):
+                (times,) = self.value(node.right)
+                return [_product(x, int(times)) for x in self.value(node.left)]
             case ast.BinOp():
                 return _each(
                     _OPERATORS[type(node.op)], self.value(node.left), self.value(node.right)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
-from pgcore.tasks.named_terms import native_rooms, read_activations
 
 
 def hidden_state(task: AnyTask) -> str:
@@ -11,16 +10,11 @@ def hidden_state(task: AnyTask) -> str:
 
     A value function of the observation cannot tell states apart that differ in it alone.
     """
-    if isinstance(task, GymnasiumTask) or task.native.na == 0:
-        return ""
-    terms = {"observation": [t.native() for t in task.spec.observation]}
-    native = native_rooms(terms, task.spec.xml_path(), task.frame_skip)
-    missing = task.native.na - len(read_activations(native["observation"]))
-    if missing == 0:
+    if isinstance(task, GymnasiumTask) or task.unread_activations == 0:
         return ""
     return (
-        f"the observation leaves out {missing} of {task.native.na} activations of actuators, "
-        "which are part of the state"
+        f"the observation leaves out {task.unread_activations} of {task.native.na} activations of "
+        "actuators, which are part of the state"
     )
 
 

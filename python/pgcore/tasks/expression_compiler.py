@@ -206,6 +206,8 @@ class Compiler:
             return self.before(value)
         if name in FUNCTIONS:
             named = {k.arg or "": self.visit(k.value) for k in node.keywords}
+            if len(named) < len(node.keywords):
+                raise ExpressionError(f"{name}: expected every name once", node)
             return function(name, [self.visit(a) for a in node.args], named)
         if node.keywords:
             raise ExpressionError(f"{name}: expected arguments without names", node)

@@ -7,7 +7,7 @@ import re
 import warnings
 
 MOST_CHARACTERS = 4000
-_TOKENS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\^""")
+_TOKENS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\^|#""")
 
 
 class ExpressionError(ValueError):
@@ -36,6 +36,8 @@ def parse(text: str) -> ast.expr:
     """
     if len(text) > MOST_CHARACTERS:
         raise ExpressionError(f"expected at most {MOST_CHARACTERS} characters, got {len(text)}")
+    if any(match[0] == "#" for match in _TOKENS.finditer(text)):
+        raise ExpressionError("expected an expression without a comment (#)")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd escapes in names

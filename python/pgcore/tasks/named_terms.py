@@ -34,7 +34,7 @@ def _quoted(kind: str, values: Values, *names: str) -> str:
         raise ValueError(f"{names[0]}: expected the name or number of a {kind}, got nothing")
     given = [values[n] for n in names if n in values]
     for value in given:
-        if not isinstance(value, str) and value != int(value):
+        if not isinstance(value, str) and not float(value).is_integer():
             raise ValueError(f"expected the name or number of a {kind}, got {value!r}")
     return ", ".join(repr(v) if isinstance(v, str) else str(int(v)) for v in given)
 
@@ -97,8 +97,9 @@ def native_rooms(
     def native(room: str, kind: str, values: dict[str, float | str]) -> Native:
         if kind not in _ROOMS.get(room, {}):
             return kind, values
+        known = quantities()
         try:
-            return kind, _native_values(room, kind, values, quantities())
+            return kind, _native_values(room, kind, values, known)
         except ValueError as error:
             raise ValueError(f"{room}: term {kind!r}: {error}") from None
 
@@ -130,7 +131,7 @@ def _native_values(
         unit = values.get("unit")
         return {
             "program": compiled.program,
-            "rows": compiled.rows(text, None if unit is None else str(unit)),
+            "rows": compiled.rows(text, None if unit is None else " ".join(str(unit).split())),
         }
     if compiled.value.size != 1:
         raise ValueError(f"of: expected a number, got a vector of {compiled.value.size}")

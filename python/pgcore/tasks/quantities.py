@@ -243,7 +243,8 @@ def load_quantities(path: Path, frame_skip: int) -> Quantities:
     try:
         model = mujoco.MjModel.from_xml_path(str(path))
     except ValueError as error:
-        raise ValueError(f"xml: MuJoCo cannot load {str(path)!r}: {error}") from None
+        said = " ".join(str(error).split())
+        raise ValueError(f"xml: MuJoCo cannot load {str(path)!r}: {said}") from None
     finally:
         _core.keep_quiet(False)
     return Quantities(model, model.opt.timestep * frame_skip)

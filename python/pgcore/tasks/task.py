@@ -24,7 +24,7 @@ from pgcore.base.errors import (
     home_path,
     shown,
 )
-from pgcore.tasks.named_terms import native_rooms
+from pgcore.tasks.named_terms import native_rooms, read_activations
 from pgcore.tasks.term import Term
 
 _MOST = 2**31 - 1
@@ -165,6 +165,7 @@ class Task:
         spec: the definition.
         lowered: whether passes that make the engine cheaper and change no bit were asked for.
         passes: the passes that were applied: each only where it is exact for the model.
+        unread_activations: activations of actuators, part of the state, that no observation reads.
     """
 
     def __init__(self, spec: TaskSpec, *, lowered: bool = True) -> None:
@@ -178,13 +179,14 @@ class Task:
             raise ValueError(f"xml: expected a readable MJCF file, got {str(path)!r}")
         self.spec, self.lowered = spec.resolved(), lowered
         terms = {room: [t.native() for t in getattr(spec, room)] for room in ROOMS}
+        native = native_rooms(terms, path, spec.frame_skip)
         self.native = _core.Task(
             xml_path=str(path),
             frame_skip=spec.frame_skip,
             time_limit=spec.time_limit or 0,
             contact_margins=check_choice("contact_margins", spec.contact_margins, ("sum", "max")),
             lowered=lowered,
-            **native_rooms(terms, path, spec.frame_skip),
+            **native,
         )
         if ":" not in spec.xml:  # those of a package are not the user's to mend
             for text in self.native.warnings:
@@ -195,6 +197,7 @@ class Task:
         self.obs_dim: int = self.native.obs_dim
         self.act_dim: int = self.native.act_dim
         self.dt: float = self.native.dt
+        self.unread_activations: int = self.native.na - len(read_activations(native["observation"]))
         self.passes: tuple[str, ...] = tuple(self.native.passes)
         self._model_hash: str | None = None
 

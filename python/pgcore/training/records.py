@@ -68,7 +68,8 @@ class Table:
             with path.open(newline="") as f:
                 self.columns, *rows = [*csv.reader(f)] or [[]]
             whole = [r for r in rows if len(r) == len(self.columns)]
-            kept = [self.columns, *(r for r in whole if int(r[0]) < first_iteration)]
+            if self.columns:
+                kept = [self.columns, *(r for r in whole if int(r[0]) < first_iteration)]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(kept)
         write_atomically(path, text.getvalue().encode())

@@ -23,6 +23,7 @@ from pgcore.studies.engine.moments import (
     trial_digest,
     warm,
 )
+from pgcore.tasks.describe import hidden_state
 from pgcore.tasks.task import Task, cached_task
 from pgcore.training.checkpoint import Checkpoint
 
@@ -210,6 +211,8 @@ class Agents:
         passes = ", ".join(getattr(task, "passes", ())) or "none"
         seeds = {f"{m.label}/{m.iteration}": m.seeds for m in self.moments if m.seeds is not None}
         made = {"model_sha256": task.model_hash(), "engine_passes": passes, "seeds": seeds}
+        if hidden := hidden_state(task):
+            made["hidden_state"] = hidden
         names = ", ".join(f"{m.label} at {m.iteration}" for m in self.moments if m.warm)
         if names:
             made["warm_up"] = f"{names}: statistics frozen after the first iteration's steps"

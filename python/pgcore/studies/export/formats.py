@@ -33,7 +33,7 @@ def check_parquet() -> None:
     if importlib.util.find_spec("pyarrow") is None:
         raise ValueError(
             "to: parquet needs pyarrow, pgcore's extra parquet; in pgcore's folder: "
-            "pip install '.[parquet]' -c constraints.txt"
+            "PIP_CONSTRAINT=constraints.txt pip install '.[parquet]'"
         )
 
 

@@ -171,10 +171,10 @@ def _differences(data: xr.Dataset) -> dict[str, xr.Dataset]:
 def _limits(data: xr.Dataset) -> list[str]:
     spec: dict[str, Any] = spec_of(data)
     limits = []
-    if "hidden_state" in spec:
+    if "hidden_state" in data.attrs:
         limits.append(
-            f"Not all of the state is seen: {spec['hidden_state']}. A value network's error holds "
-            "what they say of the return."
+            f"Not all of the state is seen: {data.attrs['hidden_state']}. A value network's error "
+            "holds what they say of the return."
         )
     if spec.get("returns") == "resolved" and "share" in data:
         share = range_of(data, Column("", "share", 2, {"set": "held-out", "target": "returns"}), {})

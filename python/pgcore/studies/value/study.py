@@ -31,7 +31,6 @@ from pgcore.studies.value.baselines import (
 from pgcore.studies.value.errors import SETS, TARGETS, ValueErrors
 from pgcore.studies.value.monte_carlo import MONTE_CARLO, MonteCarlo
 from pgcore.studies.value.returns import resolved_steps
-from pgcore.tasks.describe import hidden_state
 from pgcore.tasks.gymnasium import AnyTask
 
 _MOST_ESTIMATES = 4000  # so that all of them have stream ids of their own
@@ -153,11 +152,9 @@ class ValueStudy:
             read: fields of the sampling, besides the streams' length, that its cells read.
         """
         sampling = {n: getattr(self.sampling, n) for n in ("stream_steps", *read)}
-        hidden = hidden_state(agents.task())
         return {
             **spec_of(self, "value", agents, *names, "seed"),
             "sampling": sampling,
-            **({"hidden_state": hidden} if hidden else {}),
         }
 
     def _errors_plan(self, agents: Agents, shared: dict[str, Any]) -> Plan:
