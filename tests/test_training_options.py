@@ -225,7 +225,7 @@ def test_networks_have_settings_of_their_own(tmp_path, algorithm):
         ({"mean_map": "cut"}, "mean_map: expected one of"),
         ({"target_kl": 0.0}, "target_kl: expected a number > 0, got 0.0"),
         ({"value_max_grad_norm": -1.0}, "value_max_grad_norm: expected a number > 0"),
-        ({"value_minibatches": 0}, "value_minibatches: expected a count >= 1"),
+        ({"value_minibatches": 0}, "value_minibatches: expected an integer >= 1, got 0"),
         ({"value_minibatches": 999}, "value_minibatches: expected at most pairs"),
     ],
 )
