@@ -115,8 +115,9 @@ def test_an_error_is_not_tried_again(cluster):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_study_takes_a_schedulers_signals_as_ctrl_c(whole, tmp_path, number):
     command = [sys.executable, "-m", "pgcore", "study", "gradient", str(whole / "ppo")]
+    long = "--estimates 4000 --pairs 2000"
     study = subprocess.Popen(
-        [*command, *STUDY.split(), "--estimates", "4000", "--pairs", "2000", "--out", str(tmp_path / "study")],
+        [*command, *STUDY.split(), *long.split(), "--out", str(tmp_path / "study")],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while study.poll() is None and not (tmp_path / "study" / "dataset.zarr").exists():
