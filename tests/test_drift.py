@@ -5,6 +5,7 @@ import json
 import math
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -218,7 +219,8 @@ def test_an_interruption_leaves_whole_cells_and_no_worker(measured, monkeypatch,
         def update(self, n=1):
             updates.append(n)
             if len(updates) == 1:
-                signal.raise_signal(signal.SIGINT)  # as Ctrl-C, it ends what the main thread does
+                # as Ctrl-C: it ends what the main thread waits for
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             return super().update(n)
 
     monkeypatch.setattr(drift, "tqdm", Interrupting)

@@ -8,37 +8,25 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable
 from typing import Any
 
 import mujoco
 import numpy as np
 
 from pgcore.base.arrays import F64
+from pgcore.rollout.reference_numbers import (
+    OF_ONE,
+    OPERATORS,
+    Vector,
+    bell,
+    each,
+    fold,
+    larger,
+    product,
+    smaller,
+    total,
+)
 from pgcore.tasks.expression_text import parse
-
-Vector = list[float]
-
-
-def _or_nan(function: Callable[..., float], at_pole: float) -> Callable[..., float]:
-    """A function of :mod:`math` that returns what the C library does, and raises nothing."""
-
-    def safe(*x: float) -> float:
-        try:
-            return function(*x)
-        except OverflowError:
-            return math.inf
-        except ValueError:
-            return at_pole if 0.0 in x[:1] else math.nan
-
-    return safe
-
-
-def _product(x: float, times: int) -> float:
-    result = x
-    for _ in range(times - 1):
-        result *= x
-    return result
 
 
 def _written(node: ast.AST) -> float | None:
@@ -52,76 +40,6 @@ def _written(node: ast.AST) -> float | None:
         case ast.Call(func=ast.Name(id="before")):
             return _written(node.args[0])
     return None
-
-
-def _power(x: float, y: float) -> float:
-    return float(np.float64(x) ** np.float64(y)) if x <= 0.0 else _or_nan(math.pow, math.inf)(x, y)
-
-
-def _divide(x: float, y: float) -> float:
-    with np.errstate(all="ignore"):
-        return float(np.float64(x) / np.float64(y))
-
-
-def _smaller(x: float, y: float) -> float:
-    return x if x <= y or math.isnan(x) else y
-
-
-def _larger(x: float, y: float) -> float:
-    return x if x >= y or math.isnan(x) else y
-
-
-_OF_ONE: dict[str, Callable[[float], float]] = {
-    "abs": abs,
-    "sqrt": _or_nan(math.sqrt, math.nan),
-    "exp": _or_nan(math.exp, math.nan),
-    "log": _or_nan(math.log, -math.inf),
-    "sin": _or_nan(math.sin, math.nan),
-    "cos": _or_nan(math.cos, math.nan),
-    "tanh": math.tanh,
-}
-_OPERATORS: dict[type[ast.AST], Callable[[float, float], float]] = {
-    ast.Add: lambda x, y: x + y,
-    ast.Sub: lambda x, y: x - y,
-    ast.Mult: lambda x, y: x * y,
-    ast.Div: _divide,
-    ast.Pow: _power,
-    ast.Lt: lambda x, y: float(x < y),
-    ast.LtE: lambda x, y: float(x <= y),
-    ast.Gt: lambda x, y: float(x > y),
-    ast.GtE: lambda x, y: float(x >= y),
-    ast.Eq: lambda x, y: float(x == y),
-    ast.NotEq: lambda x, y: float(x != y),
-    ast.And: lambda x, y: float(x != 0.0 and y != 0.0),
-    ast.Or: lambda x, y: float(x != 0.0 or y != 0.0),
-}
-
-
-def _each(function: Callable[..., float], *vectors: Vector) -> Vector:
-    """A function of every entry; a vector of one entry counts for all."""
-    n = max(len(v) for v in vectors)
-    return [function(*(v[i if len(v) > 1 else 0] for v in vectors)) for i in range(n)]
-
-
-def _fold(function: Callable[[float, float], float], values: Vector, start: float) -> float:
-    result = start
-    for x in values:
-        result = function(result, x)
-    return result
-
-
-def _sum(values: Vector) -> float:
-    return _fold(lambda total, x: total + x, values, 0.0)
-
-
-def _bell(x: float, low: float, high: float, margin: float, at_margin: float) -> float:
-    if low <= x <= high:
-        return 1.0
-    if margin == 0.0:
-        return x if math.isnan(x) else 0.0
-    outside = low - x if x < low else x - high
-    distance = _divide(outside, margin) * math.sqrt(-2.0 * math.log(at_margin))
-    return _OF_ONE["exp"](-0.5 * (distance * distance))
 
 
 class _Walk:
@@ -143,25 +61,21 @@ class _Walk:
             case ast.Name():
                 return self.name(node.id)
             case ast.UnaryOp(op=ast.Not()):
-                return _each(lambda x: float(x == 0.0), self.value(node.operand))
+                return each(lambda x: float(x == 0.0), self.value(node.operand))
             case ast.UnaryOp():
                 minus = isinstance(node.op, ast.USub)
                 return [-x if minus else x for x in self.value(node.operand)]
             case ast.BinOp(op=ast.Pow()) if _written(node.right) in (2.0, 3.0, 4.0):
                 (times,) = self.value(node.right)
-                return [_product(x, int(times)) for x in self.value(node.left)]
+                return [product(x, int(times)) for x in self.value(node.left)]
             case ast.BinOp():
-                return _each(
-                    _OPERATORS[type(node.op)], self.value(node.left), self.value(node.right)
-                )
+                return each(OPERATORS[type(node.op)], self.value(node.left), self.value(node.right))
             case ast.BoolOp():
                 return self.chained(type(node.op), [self.value(v) for v in node.values])
             case ast.Compare():
                 sides = [self.value(v) for v in (node.left, *node.comparators)]
                 pairs = zip(node.ops, sides, sides[1:], strict=False)
-                return self.chained(
-                    ast.And, [_each(_OPERATORS[type(o)], x, y) for o, x, y in pairs]
-                )
+                return self.chained(ast.And, [each(OPERATORS[type(o)], x, y) for o, x, y in pairs])
             case ast.IfExp():
                 return self.function("where", [node.test, node.body, node.orelse], {})
             case ast.List():
@@ -173,7 +87,7 @@ class _Walk:
     def chained(self, operator: type[ast.AST], parts: list[Vector]) -> Vector:
         result = parts[0]
         for part in parts[1:]:
-            result = _each(_OPERATORS[operator], result, part)
+            result = each(OPERATORS[operator], result, part)
         return result
 
     def name(self, name: str) -> Vector:
@@ -192,26 +106,26 @@ class _Walk:
         if all(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in nodes):
             return [float(x) for x in self.quantity(name, *(n.value for n in nodes))]
         parts = [self.value(n) for n in nodes]
-        if name in _OF_ONE:
-            return _each(_OF_ONE[name], parts[0])
+        if name in OF_ONE:
+            return each(OF_ONE[name], parts[0])
         if name in ("min", "max"):
-            function = _smaller if name == "min" else _larger
+            function = smaller if name == "min" else larger
             if len(parts) == 1:
-                return [_fold(function, parts[0], parts[0][0])]
+                return [fold(function, parts[0], parts[0][0])]
             result = parts[0]
             for part in parts[1:]:
-                result = _each(function, result, part)
+                result = each(function, result, part)
             return result
         if name == "where":
-            return _each(lambda c, x, y: x if c != 0.0 else y, *parts)
+            return each(lambda c, x, y: x if c != 0.0 else y, *parts)
         if name == "clip":
-            return _each(lambda x, low, high: _smaller(_larger(x, low), high), *parts)
+            return each(lambda x, low, high: smaller(larger(x, low), high), *parts)
         if name == "tolerance":
             default = {"margin": [0.0], "value_at_margin": [0.1]}
             names = ("x", "low", "high", "margin", "value_at_margin")
             given = {k: self.value(v) for k, v in named.items()}
             given = default | dict(zip(names, parts, strict=False)) | given
-            return _each(_bell, *(given[k] for k in names))
+            return each(bell, *(given[k] for k in names))
         return [_of_vectors(name, *parts)]
 
     def quantity(self, name: str, *names: str) -> Any:
@@ -263,16 +177,16 @@ def _of_vectors(name: str, x: Vector, y: Vector | None = None) -> float:
     """One number of a vector, or of two."""
     match name:
         case "sum":
-            return _sum(x)
+            return total(x)
         case "mean":
-            return _sum(x) / len(x)
+            return total(x) / len(x)
         case "norm":
-            return math.sqrt(_sum([v * v for v in x]))
+            return math.sqrt(total([v * v for v in x]))
         case "any":
             return float(any(v != 0.0 for v in x))
         case "all":
             return float(all(v != 0.0 for v in x))
-    return _sum([v * w for v, w in zip(x, y or [], strict=True)])
+    return total([v * w for v, w in zip(x, y or [], strict=True)])
 
 
 def _touch(m: Any, d: Any, bodies: bool, one: str, other: str | None = None) -> bool:
