@@ -13,13 +13,13 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/$(VERSIONS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CXX_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
 
-.PHONY: demo test lint bench sanitize docs wheels test-wheels clean
+.PHONY: demo test lint bench sanitize mutation docs wheels test-wheels clean
 
 demo: $(VENV)/installed  ## a small run from training to figures; everything lands in demo/
 	$(BIN)/python experiments/reproduce.py --scale demo --out demo
 
 test: $(VENV)/tools  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile
 
 lint: $(VENV)/tools  ## formatting, linters, types, and a build without a warning
 	$(BIN)/ruff check .
@@ -44,6 +44,10 @@ sanitize: $(VENV)/tools  ## the C++ tests: plain, under ASan and UBSan, and unde
 	    build/sanitize-$$kind/pgcore_tests || exit 1; \
 	done
 
+mutation: $(VENV)/mutation  ## faults put into a copy of the code; every one must fail a test, or be explained
+	cd tests && ../$(BIN)/python -m mutation.rooms
+	cd tests && ../$(BIN)/python -m mutation.core
+
 docs: $(VENV)/tools  ## the site, in build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -56,7 +60,7 @@ test-wheels:  ## each of them in a fresh environment
 clean:
 	rm -rf $(VENV) build demo dist
 
-# The three environments: to use pgcore, to work on it, and to compare it with others.
+# The environments: to use pgcore, to work on it, to test its tests, and to compare it with others.
 $(VERSIONS): constraints.txt
 	mkdir -p build && sed 's/^mujoco==.*/mujoco==$(MUJOCO)/' constraints.txt > $@
 
@@ -67,6 +71,10 @@ $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES) | 
 
 $(VENV)/tools: $(VENV)/installed
 	$(BIN)/pip install --quiet --editable '.[test,docs]' -C cmake.define.PGCORE_WERROR=$(WERROR)
+	touch $@
+
+$(VENV)/mutation: $(VENV)/tools
+	$(BIN)/pip install --quiet --editable '.[mutation]' -C cmake.define.PGCORE_WERROR=$(WERROR)
 	touch $@
 
 $(VENV)/bench: $(VENV)/tools

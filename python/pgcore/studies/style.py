@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import textwrap
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -261,9 +263,23 @@ def wrapped(text: str, figure: Figure, size: float) -> str:
     return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
 
 
+_formats: ContextVar[tuple[str, ...]] = ContextVar("formats", default=(".png", ".pdf"))
+
+
+@contextmanager
+def only_pictures() -> Iterator[None]:
+    """Let :func:`save_figure` write no PDF: where figures are embedded, nobody would see it."""
+    token = _formats.set((".png",))
+    try:
+        yield
+    finally:
+        _formats.reset(token)
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG for the screen and a PDF for print beside it, which know the figure's title."""
     path.parent.mkdir(parents=True, exist_ok=True)
     title = {"Title": figure.get_suptitle()}
-    for suffix in (".png", ".pdf"):
+    for suffix in _formats.get():
         figure.savefig(path.with_suffix(suffix), dpi=200, metadata=title)
+        figure.set_layout_engine("none")  # the second file has the layout of the first

@@ -13,6 +13,7 @@ from pathlib import Path
 import xarray as xr
 
 from pgcore.studies.engine.study import Study
+from pgcore.studies.style import only_pictures
 
 _PIXELS_PER_INCH = 200  # of what `save_figure` writes
 
@@ -46,7 +47,8 @@ def draw(study: Study, data: xr.Dataset) -> Drawn:
     """Run a study's report in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
         folder = Path(name)
-        study.report(data, folder)
+        with only_pictures():
+            study.report(data, folder)
         # a label may hold a slash, and make a folder
         paths = sorted(folder.rglob("*.png"), key=lambda p: str(p.relative_to(folder)))
         pictures = tuple(_picture(p.relative_to(folder), p.read_bytes()) for p in paths)
