@@ -14,6 +14,7 @@ import torch
 import importing
 import pgcore
 from pgcore.playback import offscreen
+from pgcore.studies.style import figure_formats
 from pgcore.training.config import TrainConfig
 from pgcore.training.run import Run
 
@@ -114,6 +115,39 @@ def assert_same_batch(a, b):
     """Every array of two batches equal to the bit."""
     for name, array in a.arrays().items():
         np.testing.assert_array_equal(array, b.arrays()[name], err_msg=name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_prints():
+    """Figures as PNG alone: half the time of many tests would be that of PDFs nobody opens."""
+    with figure_formats(".png"):
+        yield
+
+
+@pytest.fixture
+def prints():
+    """Figures as a user gets them, PNG and PDF."""
+    with figure_formats(".png", ".pdf"):
+        yield
+
+
+# A gradient study in seconds, of the agents of `runs`.
+GRADIENTS = {
+    "iterations": (0, 2),
+    "pairs": (64, 256),
+    "estimates": 4,
+    "true_pairs": 512,
+    "true_step_pairs": 256,
+    "largest_step": 64,
+}
+
+
+@pytest.fixture(scope="session")
+def gradients(runs, tmp_path_factory):
+    """The folder of this study, computed here on one thread; not to be written to."""
+    folder = tmp_path_factory.mktemp("gradients") / "whole"
+    pgcore.studies.gradient_quality(runs, folder, num_threads=1, **GRADIENTS)
+    return folder
 
 
 @pytest.fixture(scope="session")

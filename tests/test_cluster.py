@@ -17,17 +17,31 @@ import pytest
 from distributed import LocalCluster, Security
 
 import pgcore
+from conftest import GRADIENTS as SMALL
 from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
+from pgcore.studies.engine import cluster
 from pgcore.studies.engine.cells import run_plan
+from test_curvature import SMALL as SMALL_CURVATURE
 from test_landscape import SMALL as SMALL_MAP
-from test_studies import SMALL
+from test_step import SMALL as SMALL_STEP
+from test_update_study import SMALL as SMALL_UPDATE
 from test_value import SMALL as SMALL_VALUE
+from test_variance import SMALL as SMALL_VARIANCE
 
-MAPS = {
-    "whole": SMALL_MAP,
-    "adaptive": SMALL_MAP | {"pairs": (600,), "part_pairs": 100, "budget": 12_000},
-}
+ONE = {"iterations": (2,), "trials": 1}
+CASES = {  # a study, how many of the two agents, settings
+    "gradient": ("gradient", 2, SMALL),
+    "value": ("value", 2, SMALL_VALUE | ONE),
+    "landscape": ("landscape", 1, SMALL_MAP | ONE),
+    "landscape, adaptive": (
+        "landscape", 1, SMALL_MAP | ONE | {"pairs": (600,), "part_pairs": 100, "budget": 12_000},
+    ),
+    "step": ("step", 1, SMALL_STEP | ONE),
+    "update": ("update", 1, SMALL_UPDATE | ONE),
+    "variance": ("variance", 1, SMALL_VARIANCE | ONE),
+    "curvature": ("curvature", 1, SMALL_CURVATURE | ONE),
+}  # fmt: skip
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -36,43 +50,34 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def here(runs, tmp_path_factory):
+def here(gradients):
     """The study computed in this process."""
-    return pgcore.studies.gradient_quality(runs, tmp_path_factory.mktemp("here"), **SMALL)
+    return pgcore.open(gradients)
 
 
 @pytest.fixture(scope="module")
-def elsewhere(runs, tmp_path_factory):
-    """The other studies, computed in this process."""
-    out = tmp_path_factory.mktemp("others")
-    values = pgcore.studies.value_prediction(runs, out / "value", **SMALL_VALUE)
-    maps = [pgcore.studies.landscape(runs, out / n, **s) for n, s in MAPS.items()]
-    return values, maps
-
-
-@pytest.fixture(scope="module", params=[1, 4])
-def scheduler(request):
-    """The address of a running scheduler with some workers."""
+def scheduler():
+    """The address of a running scheduler with two workers."""
     with LocalCluster(
-        n_workers=request.param,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
-        yield cluster.scheduler_address
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
+    ) as workers:
+        yield workers.scheduler_address
 
 
-def test_same_bits_on_workers(runs, here, elsewhere, scheduler, tmp_path):
-    """All three studies: of several stores, and with cells that read earlier stores."""
-    data = pgcore.studies.gradient_quality(runs, tmp_path / "a", cluster=scheduler, **SMALL)
-    assert_same_dataset(here, data)
-    values, maps = elsewhere
-    for settings, own in zip(MAPS.values(), maps, strict=True):
-        out = tmp_path / str(len(settings))
-        data = pgcore.studies.landscape(runs, out, cluster=scheduler, **settings)
-        assert_same_dataset(own, data)
-    data = pgcore.studies.value_prediction(runs, tmp_path / "c", cluster=scheduler, **SMALL_VALUE)
-    assert_same_dataset(values, data)
+@pytest.mark.parametrize("name", CASES)
+def test_same_bits_on_workers(runs, scheduler, tmp_path, name):
+    """Every study: of several stores, with cells that read earlier stores, and in stages."""
+    study, sources, settings = CASES[name]
+    here = STUDIES[study].measure(runs[:sources], tmp_path / "here", **settings)
+    there = STUDIES[study].measure(
+        runs[:sources], tmp_path / "there", cluster=scheduler, **settings
+    )
+    assert_same_dataset(here, there)
+
+
+def test_every_study_is_computed_on_workers():
+    """The sample regime's runs are trained here, and its studies are the others'."""
+    assert {study for study, *_ in CASES.values()} == set(STUDIES) - {"regime"}
 
 
 def _start(*arguments):
@@ -165,7 +170,8 @@ def test_a_study_killed_while_workers_compute_resumes(runs, here, tmp_path):
         ("tcp://127.0.0.1:1", "no Dask scheduler answers"),
     ],
 )
-def test_bad_addresses(runs, tmp_path, address, text):
+def test_bad_addresses(runs, tmp_path, monkeypatch, address, text):
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1)
     with pytest.raises(ValueError, match=text):
         pgcore.studies.gradient_quality(runs, tmp_path / "out", cluster=address, **SMALL)
     assert address.startswith("tcp") or not (tmp_path / "out").exists()
@@ -181,7 +187,7 @@ def test_a_cluster_without_dask_is_refused_before_any_work(runs, tmp_path, monke
     assert not (tmp_path / "x").exists()
 
 
-def test_a_scheduler_with_tls(runs, here, tmp_path):
+def test_a_scheduler_with_tls(runs, here, tmp_path, monkeypatch):
     """By Dask's own settings, as the page has them; without a certificate nobody is let in."""
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
@@ -198,12 +204,13 @@ def test_a_scheduler_with_tls(runs, here, tmp_path):
     with dask.config.set(settings), LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, protocol="tls", security=Security(),
         dashboard_address="127.0.0.1:0",
-    ) as cluster:  # fmt: skip
-        address = cluster.scheduler_address
+    ) as tls_cluster:  # fmt: skip
+        address = tls_cluster.scheduler_address
         assert address.startswith("tls://")
         data = pgcore.studies.gradient_quality(runs, tmp_path / "a", cluster=address, **SMALL)
         assert_same_dataset(here, data)
         plain = address.replace("tls://", "tcp://")
         dask.config.set({"distributed.comm.require-encryption": False})
+        monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1)
         with pytest.raises(ValueError, match="no Dask scheduler answers"):
             pgcore.studies.gradient_quality(runs, tmp_path / "b", cluster=plain, **SMALL)

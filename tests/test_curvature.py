@@ -392,14 +392,6 @@ def test_more_pairs_come_to_what_is_there_and_another_seed_changes_all(tmp_path)
         assert (other[name] != first[name]).all(), name
 
 
-def test_on_a_cluster_to_the_same_bits(runs, tmp_path):
-    pytest.importorskip("distributed")
-    options = {**SMALL, "iterations": (2,), "trials": 1}
-    here = curvature_subspaces(runs[0], tmp_path / "a", **options)
-    there = curvature_subspaces(runs[0], tmp_path / "b", cluster="local:2", **options)
-    assert_same_dataset(here, there)
-
-
 def test_other_heads_algorithms_and_sizes_stand_side_by_side(tmp_path):
     agents = {
         "a2c": small_agent("a2c", **HEADS["softplus, tanh"]),
@@ -414,7 +406,7 @@ def test_other_heads_algorithms_and_sizes_stand_side_by_side(tmp_path):
     assert "linear - a2c" in figures.curvature_table(data)
 
 
-def test_table_and_figures(measured, tmp_path):
+def test_table_and_figures(measured, tmp_path, prints):
     data, _ = measured
     for name, variable in data.variables.items():
         assert {"units", "description"} <= set(variable.attrs), name

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import stats
 
 import pgcore
+from conftest import GRADIENTS as SMALL
 from conftest import small_config
 from pgcore.studies import figures
 from pgcore.studies.engine.derived import derive
@@ -21,7 +22,6 @@ from pgcore.studies.measures.differences import (
 )
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.run import Run, checkpoint_path
-from test_studies import SMALL
 
 REPEATS = 4000
 SAME = np.array([[7.0, t] for t in range(24)])  # seed and trial

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import pgcore
+from conftest import GRADIENTS as SMALL
 from conftest import assert_same_dataset, make_policy
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import Plan, StudyError, run_plan
 from pgcore.studies.engine.overlap import MOST_CELLS, overlapping_cells, run_overlapping
 from pgcore.studies.engine.store import Schema, open_study
-from test_studies import SMALL
 from test_study_engine import Flaky
 
 MANY = 32  # threads, on which as many cells overlap as ever do
@@ -32,12 +32,9 @@ def test_few_cores_have_one_cell_at_a_time():
     assert overlapping_cells(MANY) == overlapping_cells(1000) == MOST_CELLS
 
 
-def test_overlap_changes_no_bit(runs, tmp_path):
-    gradients = [
-        pgcore.studies.gradient_quality(runs, tmp_path / f"g{n}", num_threads=n, **SMALL)
-        for n in (1, MANY)
-    ]
-    assert_same_dataset(*gradients)
+def test_overlap_changes_no_bit(runs, gradients, tmp_path):
+    many = pgcore.studies.gradient_quality(runs, tmp_path / "g", num_threads=MANY, **SMALL)
+    assert_same_dataset(pgcore.open(gradients), many)
     few = {"true_value_pairs": 2000, "held_out_pairs": 2000, "states": 8, "continuations": 2}
     values = [
         pgcore.studies.value_prediction(

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import pgcore
+from conftest import GRADIENTS as SMALL
 from pgcore.base import progress
 from pgcore.base.progress import Progress, count_pairs, counted
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine import cells
 from pgcore.studies.engine.cells import run_plan
-from test_studies import SMALL
 
 
 class Clock:

@@ -154,15 +154,7 @@ def test_equal_bits_for_threads_extension_and_a_lost_cell(runs, tmp_path):
     assert (other_seed["change"] != whole["change"].sel(agent=["first"], n=[128])).all()
 
 
-def test_on_a_cluster_to_the_same_bits(runs, tmp_path):
-    pytest.importorskip("distributed")
-    options = {**SMALL, "iterations": (2,), "trials": 1, "true_pairs": 0}
-    here = update_steps(runs[0], tmp_path / "a", **options)
-    there = update_steps(runs[0], tmp_path / "b", cluster="local:2", **options)
-    assert_same_dataset(here, there)
-
-
-def test_table_claims_and_figure(runs, tmp_path):
+def test_table_claims_and_figure(runs, tmp_path, prints):
     data = update_steps(runs, tmp_path, **{**SMALL, "steps": 2, "pairs": (64, 2048)})
     table = figures.step_table(data)
     assert (

@@ -1,11 +1,13 @@
 """Studies: correct numbers, the same bits however they are run, and nothing computed twice."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 import pgcore
-from conftest import assert_same_dataset
+from conftest import GRADIENTS, assert_same_dataset
 from pgcore.policies.gaussian import gradient_sums
 from pgcore.studies import figures
 from pgcore.studies.gradient.opening import open_gradient
@@ -14,15 +16,6 @@ from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling, sample_blocks
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.run import checkpoint_path
-
-SMALL = {
-    "iterations": (0, 2),
-    "pairs": (64, 256),
-    "estimates": 4,
-    "true_pairs": 512,
-    "true_step_pairs": 256,
-    "largest_step": 64,
-}
 
 
 def test_gradient_of_a_batch_equals_float64_autograd(runs):
@@ -91,17 +84,17 @@ def test_a_step_is_the_update_that_training_makes(runs):
         assert np.linalg.norm(step) > 1e-3
 
 
-def test_same_bits_for_any_threads_and_after_a_stop(runs, tmp_path):
-    one = pgcore.studies.gradient_quality(runs, tmp_path / "a", num_threads=1, **SMALL)
-    two = pgcore.studies.gradient_quality(runs, tmp_path / "b", num_threads=3, **SMALL)
+def test_same_bits_for_any_threads_and_after_a_stop(runs, tmp_path, gradients):
+    one = pgcore.open(shutil.copytree(gradients, tmp_path / "a"))
+    two = pgcore.studies.gradient_quality(runs, tmp_path / "b", num_threads=3, **GRADIENTS)
     assert_same_dataset(one, two)
-    again = pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
+    again = pgcore.studies.gradient_quality(runs, tmp_path / "a", **GRADIENTS)
     assert_same_dataset(one, again)
     for name in ("gram", "dot_true", "half_dot", "step_square"):
         assert np.isfinite(one[name].values).all(), name
     assert np.isfinite(one["step_gram"].sel(n=64).values).all()
     assert np.isnan(one["step_gram"].sel(n=256).values).all()
-    other = pgcore.studies.gradient_quality(runs, tmp_path / "c", seed=1, **SMALL)
+    other = pgcore.studies.gradient_quality(runs, tmp_path / "c", seed=1, **GRADIENTS)
     assert not np.array_equal(one["gram"].values, other["gram"].values)
 
 
@@ -122,9 +115,8 @@ def test_noise_scale_of_normalized_advantages(runs):
     assert sums.square == pytest.approx(np.square(streams).sum(1).mean(), rel=1e-5)
 
 
-def test_the_figure_is_made_from_the_dataset_alone(runs, tmp_path):
-    pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
-    data = open_gradient(tmp_path / "a")
+def test_the_figure_is_made_from_the_dataset_alone(gradients, prints, tmp_path):
+    data = open_gradient(gradients)
     assert "gradient" not in data  # small: inner products only
     for kind in ("step", "gradient"):
         figures.save_figure(figures.gradient_figure(data, kind), tmp_path / "figure")

@@ -16,6 +16,7 @@ import pytest
 import xarray as xr
 
 import pgcore
+from conftest import GRADIENTS as SMALL
 from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import StudyError, describe_plan, run_plan, run_plans
@@ -25,7 +26,6 @@ from pgcore.studies.gradient.study import GradientStudy
 from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.study import LandscapeStudy
 from pgcore.studies.value.study import ValueStudy
-from test_studies import SMALL
 
 
 def _study(runs, out):
@@ -33,8 +33,7 @@ def _study(runs, out):
 
 
 @pytest.mark.timeout(120)
-def test_a_killed_study_resumes_with_the_same_bits(runs, tmp_path):
-    whole = pgcore.studies.gradient_quality(runs, tmp_path / "whole", **SMALL)
+def test_a_killed_study_resumes_with_the_same_bits(runs, gradients, tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pgcore.studies.gradient.study"])
     for delay in (0.0, 0.05, 0.2):
@@ -47,7 +46,7 @@ def test_a_killed_study_resumes_with_the_same_bits(runs, tmp_path):
         process.kill()
         process.join()
     cut = pgcore.studies.gradient_quality(runs, tmp_path / "cut", **SMALL)
-    assert_same_dataset(whole, cut)
+    assert_same_dataset(pgcore.open(gradients), cut)
 
 
 def test_a_finished_cell_is_not_computed_again(runs, tmp_path):
@@ -108,9 +107,9 @@ def test_order_and_labels_change_no_bit(runs, tmp_path):
         )
 
 
-def test_a_study_is_extended(runs, tmp_path):
+def test_a_study_is_extended(runs, gradients, tmp_path):
     """More iterations, trials, agents and n: finished cells are not computed again."""
-    whole = pgcore.studies.gradient_quality(runs, tmp_path / "whole", **SMALL)
+    whole = pgcore.open(gradients)
     out = tmp_path / "grown"
     few = SMALL | {"iterations": (2,), "trials": 1, "pairs": SMALL["pairs"][1:]}
     pgcore.studies.gradient_quality(runs[1:], out, **few)
@@ -156,10 +155,12 @@ pgcore.studies.gradient_quality(
     runs, out + "/gradient", pairs=(256,), estimates=3, true_pairs=4000, true_step_pairs=2000, **few
 )
 pgcore.studies.value_prediction(
-    runs, out + "/value", variance_iterations=(2,), held_out_pairs=4000, true_value_pairs=4000,
+    runs[:1], out + "/value", variance_iterations=(2,), held_out_pairs=4000, true_value_pairs=4000,
     states=20, continuations=2, pairs=(256,), estimates=3, **few
 )
-pgcore.studies.landscape(runs, out + "/map", sources=(4000,), pairs=(100,), points=(2, 2), **few)
+pgcore.studies.landscape(
+    runs[1:], out + "/map", sources=(4000,), pairs=(100,), points=(2, 2), **few
+)
 """
 
 
@@ -196,10 +197,9 @@ def test_cells_find_their_files_from_any_folder(runs, tmp_path, monkeypatch):
             run_plan(dataclasses.replace(plan, function=function), store)
 
 
-def test_another_study_is_not_overwritten(runs, tmp_path):
-    pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
+def test_another_study_is_not_overwritten(runs, gradients, tmp_path):
     with pytest.raises(ValueError, match="other settings of true_pairs"):
-        pgcore.studies.gradient_quality(runs, tmp_path / "a", **(SMALL | {"true_pairs": 600}))
+        pgcore.studies.gradient_quality(runs, gradients, **(SMALL | {"true_pairs": 600}))
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="exists and is no study"):
@@ -223,8 +223,8 @@ def test_bad_studies_are_refused_before_any_work(runs, tmp_path, change, text):
     assert not (tmp_path / "x").exists()
 
 
-def test_the_dataset_says_what_made_it(runs, tmp_path):
-    data = pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
+def test_the_dataset_says_what_made_it(gradients):
+    data = pgcore.open(gradients)
     for name in (
         "spec",
         "version_pgcore",

@@ -98,6 +98,14 @@ def train_command(path, *extra):
     ]  # fmt: skip
 
 
+# what a run imports at its start, for the event files
+_OF_RECORDS = (
+    "tensorboard.summary.writer.record_writer",
+    "tensorboard.compat.proto.event_pb2",
+    "torch.utils.tensorboard.summary",
+)
+
+
 def _train(path, config):
     run_to_end(path, config, resume=True, threads=2)
 
@@ -108,7 +116,7 @@ def test_sigkill_at_20_random_moments_then_resume(tmp_path):
     config = small_config(iterations=120, keep=(60,))
     run_to_end(tmp_path / "whole", config)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pgcore.training.run"])
+    context.set_forkserver_preload(["pgcore.training.run", *_OF_RECORDS])
     rng = random.Random(0)
     table = tmp_path / "cut" / "metrics.csv"
     kills = 0

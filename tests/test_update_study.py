@@ -97,7 +97,7 @@ def test_every_change_is_the_closed_form(tmp_path, name):
 
 
 def test_intervals_cover_the_closed_form(tmp_path):
-    """30 studies of 8 updates each; the truth is the mean of 150 others, in closed form."""
+    """20 studies of 8 updates each; the truth is the mean of 150 others, in closed form."""
     agent = linear("ppo")
     options = {"updates": 8, "pairs": (200,), "reward_pairs": 1000, "points": 4}
     found, _ = paths(agent, tmp_path, **{**options, "updates": 150}, seed=999)
@@ -106,14 +106,14 @@ def test_intervals_cover_the_closed_form(tmp_path):
     change = np.mean(moves, axis=0)
     rest = np.concatenate([change[-1:], change[-1] - change[:-1]])
     inside = np.zeros(2)
-    for seed in range(30):
+    for seed in range(20):
         data = update_paths(agent, tmp_path / str(seed), **options, seed=seed)
         along = Along.of(data.isel(agent=0, iteration=0, n=0))
         each = [over_units(along.values["change"][..., p]) for p in range(4)]
         inside[0] += np.mean([x.low <= t <= x.high for x, t in zip(each, change, strict=True)])
         together = zip(along.rest_intervals()[:-1], rest, strict=True)
         inside[1] += all(x.low <= t <= x.high for x, t in together)
-    assert (inside >= 25).all(), inside  # binomial, p = 0.95: below 25 with 1 in 300
+    assert (inside >= 16).all(), inside  # binomial, p = 0.95: below 16 with 1 in 390
 
 
 @pytest.mark.parametrize("name", list(SETTINGS))
@@ -212,15 +212,7 @@ def test_equal_bits_for_threads_extension_and_a_lost_cell(runs, tmp_path):
     assert (other_seed["change"].isel(point=0) != first).all()
 
 
-def test_on_a_cluster_to_the_same_bits(runs, tmp_path):
-    pytest.importorskip("distributed")
-    options = {**SMALL, "iterations": (2,), "trials": 1}
-    here = update_paths(runs[0], tmp_path / "a", **options)
-    there = update_paths(runs[0], tmp_path / "b", cluster="local:2", **options)
-    assert_same_dataset(here, there)
-
-
-def test_table_and_figures(runs, tmp_path):
+def test_table_and_figures(runs, tmp_path, prints):
     data = update_paths(runs, tmp_path, **{**SMALL, "iterations": (2,), "every": "minibatch"})
     table = figures.update_table(data)
     assert table.count("\nppo ") == 2 * (1 + 4)  # the start, and eight minibatches in four points

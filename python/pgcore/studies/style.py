@@ -267,9 +267,9 @@ _formats: ContextVar[tuple[str, ...]] = ContextVar("formats", default=(".png", "
 
 
 @contextmanager
-def only_pictures() -> Iterator[None]:
-    """Let :func:`save_figure` write no PDF: where figures are embedded, nobody would see it."""
-    token = _formats.set((".png",))
+def figure_formats(*suffixes: str) -> Iterator[None]:
+    """Let :func:`save_figure` write these alone, as ".png" where figures are embedded."""
+    token = _formats.set(suffixes)
     try:
         yield
     finally:

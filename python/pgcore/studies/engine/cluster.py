@@ -12,6 +12,8 @@ from typing import Any
 from pgcore.base.errors import check_type
 from pgcore.base.threads import default_threads
 
+ANSWER_SECONDS = 10  # until a scheduler is said not to answer
+
 
 def cluster_outcomes(
     function: Callable[..., Any],
@@ -97,7 +99,7 @@ def _client(address: str) -> Iterator[Any]:
 
     with shared_cluster(address) as there:
         try:
-            client = Client(there, timeout=10, set_as_default=False)
+            client = Client(there, timeout=ANSWER_SECONDS, set_as_default=False)
         except OSError as error:
             raise ValueError(f"cluster: no Dask scheduler answers at {address}") from error
         with client:

@@ -13,7 +13,7 @@ from pathlib import Path
 import xarray as xr
 
 from pgcore.studies.engine.study import Study
-from pgcore.studies.style import only_pictures
+from pgcore.studies.style import figure_formats
 
 _PIXELS_PER_INCH = 200  # of what `save_figure` writes
 
@@ -47,7 +47,7 @@ def draw(study: Study, data: xr.Dataset) -> Drawn:
     """Run a study's report in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
         folder = Path(name)
-        with only_pictures():
+        with figure_formats(".png"):
             study.report(data, folder)
         # a label may hold a slash, and make a folder
         paths = sorted(folder.rglob("*.png"), key=lambda p: str(p.relative_to(folder)))
