@@ -44,16 +44,18 @@ def _maps(number: int, task: str, algorithm: str, shows: str, like: int | None) 
     return PaperFigure(
         number, f"Surrogate and true reward around {algorithm}'s policies", shows,
         ("C11", "C12"), (task,), (algorithm,),
-        (f"{{task}}-landscape-surface-{own}", f"{{task}}-landscape-1000000-surface-{own}"), like,
+        (f"{{task}}-landscape-surface-{own}", f"{{task}}-landscape-{own}-surface-{own}",
+         f"{{task}}-landscape-1000000-surface-{own}"), like,
     )  # fmt: skip
 
 
 def _levels(number: int, algorithm: str, shows: str, like: int | None) -> PaperFigure:
     """The same reward from more and more pairs."""
+    own = algorithm.lower()
     return PaperFigure(
         number, f"The true reward around {algorithm}'s policies from 2000 to 10^5 pairs per point",
         shows, ("C10",), ("humanoid",), (algorithm,),
-        (f"{{task}}-landscape-levels-{algorithm.lower()}",), like,
+        (f"{{task}}-landscape-levels-{own}", f"{{task}}-landscape-{own}-levels-{own}"), like,
     )  # fmt: skip
 
 

@@ -115,10 +115,16 @@ def test_noise_scales_have_the_interval_of_their_inverse(level):
 def test_a_gradient_that_is_not_seen_has_an_infinite_noise_scale():
     opposite = np.array([[1.0, -0.5, -0.4], [-0.5, 1.0, -0.5], [-0.4, -0.5, 1.0]])
     assert statistics.noise_scale_interval(opposite, 10) == (INF, INF, INF)
+    assert statistics.noise_scale_interval(np.eye(4), 10) == (INF, INF, INF)
     # four streams of 5 pairs, mean square 3, square of the mean 2: trace 4/3, signal 5/3
     square, signal = np.array([3.0, 3.0, NAN]), np.array([2.0, 0.5, 2.0])
     found = statistics.true_noise_scale(square, signal, np.array(4.0), np.array(5.0))
     np.testing.assert_allclose(found, [5 * (4 / 3) / (5 / 3), INF, NAN])
+    small = statistics.true_noise_scale(square / 8, signal / 8, np.array(4.0), np.array(5.0))
+    np.testing.assert_allclose(small, found)
+    # two streams whose noise is all that there is: the signal is 0 exactly
+    two = np.array(2.0)
+    assert statistics.true_noise_scale(two, np.array(1.0), two, np.array(5.0)) == INF
 
 
 def test_what_the_noise_scale_predicts():
@@ -144,6 +150,9 @@ def test_bootstrap_intervals_of_the_middle_half():
     np.testing.assert_allclose(statistics.iqm_interval(x, 0.8, resamples, seed), wanted)
     usual = statistics.iqm_interval(x[0], 0.95, 2000, 0)
     assert statistics.iqm_interval(x[0]) == usual
+    many = np.random.default_rng(4).exponential(size=25)
+    assert statistics.iqm_interval(many) == statistics.iqm_interval(many, 0.95, 2000, 0)
+    assert np.shape(statistics.iqm_interval(np.ones((2, 3, 1)))[1]) == (2, 3)
     found = statistics.iqm_over_trials(np.array([*x[0], NAN, INF]))
     np.testing.assert_allclose(found, usual)
     assert all(type(v) is float for v in found)
@@ -179,6 +188,7 @@ def test_geometric_means_over_trials():
         (1.0, 10.0, 100.0, INF): (INF, low, INF),
         (1.0, 10.0, 100.0, 0.0): (0.0, 0.0, high),
         (1.0, 10.0, 100.0, 0.0, INF): (NAN, 0.0, INF),
+        (1.0, 100.0): (10.0, *10 ** np.array(student([0.0, 2.0]))[1:]),
         (5.0, INF): (INF, 0.0, INF),
         (5.0, 0.0): (0.0, 0.0, INF),
         (5.0,): (5.0, NAN, NAN),
@@ -255,7 +265,7 @@ def test_what_is_missed_in_the_mean_and_what_else(predicted, level):
     low, high = middle - width, middle + width
     square = (np.mean(error) ** 2 - own / B) / variance
     least = 0.0 if low < 0 < high else min(low**2, high**2)
-    squares = (square, min(least, square), max(low**2, high**2, square))
+    squares = (square, min(least, square), max(low**2, high**2))
 
     def log_ratio(error, values):
         return math.log(np.var(error, ddof=1) / np.var(values, ddof=1))
@@ -272,6 +282,18 @@ def test_what_is_missed_in_the_mean_and_what_else(predicted, level):
         np.testing.assert_allclose(lower[:6], (-middle, -high, -low, *squares))
 
 
+def test_no_measure_depends_on_the_unit_of_rewards(predicted):
+    small = tuple(0.01 * x for x in predicted)
+    for measure in (misfit.misfit, misfit.misfit_interval, misfit.misfit_parts):
+        np.testing.assert_allclose(measure(*small), measure(*predicted))
+    assert misfit.noise_share(*small[1:]) == pytest.approx(misfit.noise_share(*predicted[1:]))
+    one, other = GRAM, GRAM + np.diag(np.arange(6.0))
+    found = value.variance_ratio(1e-4 * one, 1e-4 * other)
+    np.testing.assert_allclose(found, value.variance_ratio(one, other))
+    found = statistics.noise_scale_interval(1e-4 * GRAM, 50)
+    np.testing.assert_allclose(found, statistics.noise_scale_interval(GRAM, 50))
+
+
 def test_values_that_differ_by_noise_alone_tell_nothing():
     values, errors = np.array([1.0, 1.1, 0.9, 1.0]), np.full(4, 0.5)
     assert math.isnan(misfit.noise_share(values, errors))
@@ -279,6 +301,11 @@ def test_values_that_differ_by_noise_alone_tell_nothing():
     assert np.isnan(misfit.misfit_interval(values + 1, values, errors)).all()
     parts = misfit.misfit_parts(values + 1, values, errors)
     assert len(parts) == 9 and np.isnan(parts).all()
+    # as do values whose variance is that of the noise exactly
+    alike = np.array([-1.0, 0.0, 1.0]), np.ones(3)
+    assert math.isnan(misfit.noise_share(*alike))
+    assert np.isnan(misfit.misfit_interval(alike[0] + 1, *alike)).all()
+    assert np.isnan(misfit.misfit_parts(alike[0] + 1, *alike)).all()
     # a prediction within the noise misses nothing
     spread = np.array([1.0, 5.0, -3.0, 2.0, 0.0])
     near = spread + np.array([0.1, -0.1, 0.05, 0.0, -0.05])
@@ -309,6 +336,12 @@ def test_errors_of_values():
         "rest": np.std(error) / std,
     }
     assert found == pytest.approx(wanted)
+    values, targets = np.random.default_rng(9).normal(1.0, 2.0, (2, 7))
+    found = dict(zip(value.MEASURES, value.error_measures(values, targets), strict=True))
+    small = value.error_measures(0.01 * values, 0.01 * targets)
+    found["squared_re"] *= 0.01  # the one with a unit
+    np.testing.assert_allclose(small, list(found.values()))
+    assert found["mean_error"] == pytest.approx(np.mean(values - targets) / np.std(targets))
     assert np.isnan(value.error_measures(values[:1], targets[:1])).all()
     # targets of 0, or all alike, give large numbers and not infinite ones
     assert np.isfinite(value.error_measures(np.array([1.0, 2.0]), np.zeros(2))).all()

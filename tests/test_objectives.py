@@ -97,3 +97,58 @@ def test_normalised_advantages_have_mean_zero_and_unit_spread(generator):
     assert a.mean(-1).abs().max() < 1e-5
     assert (a.std(-1) - 1).abs().max() < 1e-5
     assert math.isfinite(float(objectives.normalize_advantages(torch.ones(1, 1))))
+
+
+def test_explained_variance():
+    values, returns = torch.randn(2, 3, 4, 50, generator=torch.Generator().manual_seed(1)).double()
+    wanted = 1 - np.var((returns - values).numpy(), -1) / np.var(returns.numpy(), -1)
+    found = objectives.explained_variance(values, returns)
+    np.testing.assert_allclose(found, wanted)
+    small = objectives.explained_variance(1e-3 * values, 1e-3 * returns)
+    np.testing.assert_allclose(small, wanted)
+    alike = objectives.explained_variance(values, torch.ones_like(returns))
+    assert torch.isfinite(alike).all() and (alike < 0).all()
+
+
+def test_normalized_advantages():
+    advantages = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(2)).double()
+    two = advantages[..., :2].numpy()
+    wanted = (two - two.mean(-1, keepdims=True)) / two.std(-1, ddof=1, keepdims=True)
+    np.testing.assert_allclose(objectives.normalize_advantages(advantages[..., :2]), wanted, 1e-6)
+    alone = objectives.normalize_advantages(advantages[..., :1])
+    assert alone.shape == (2, 3, 1) and not alone.any()
+    # a spread of 1e-8 is halved by what keeps the division finite
+    tiny = objectives.normalize_advantages(torch.tensor([[-1e-8, 0.0, 1e-8]]).double())
+    np.testing.assert_allclose(tiny, [[-0.5, 0.0, 0.5]])
+
+
+def test_further_axes_lead():
+    """Of minibatches, say: each slice is what it would be alone."""
+    generator = torch.Generator().manual_seed(3)
+    ratio = torch.exp(0.4 * torch.randn(2, 3, 5, generator=generator).double())
+    advantages, old, targets = torch.randn(3, 2, 3, 5, generator=generator).double()
+    values, weights = old + 0.3 * advantages, (advantages < 1).double()
+    for function, arguments in (
+        (objectives.normalize_advantages, (advantages,)),
+        (objectives.surrogate, (ratio, advantages)),
+        (objectives.clipped_surrogate, (ratio, advantages, 0.2)),
+        (objectives.clipped_surrogate_gradient, (ratio, advantages, 0.2)),
+        (objectives.value_loss, (values, old, targets, weights, 0.2)),
+        (objectives.value_loss_gradient, (values, old, targets, weights, 0.2)),
+        (objectives.explained_variance, (values, targets)),
+    ):
+        whole = function(*arguments)
+        for i in range(2):
+            one = (a[i] if isinstance(a, torch.Tensor) else a for a in arguments)
+            torch.testing.assert_close(whole[i], function(*one), rtol=0, atol=0)
+
+
+def test_a_loss_of_one_pair_is_its_own():
+    """Weights are counted as they are, from one pair on; none gives a loss of 0."""
+    values, old, targets = torch.tensor([[[1.0]], [[0.5]], [[3.0]]]).double()
+    for weight in (1.0, 0.0):
+        weights = torch.full_like(values, weight)
+        loss = objectives.value_loss(values, old, targets, weights, None)
+        assert loss.tolist() == [4.0 * weight]
+        slope = objectives.value_loss_gradient(values, old, targets, weights, None)
+        assert slope.tolist() == [[-4.0 * weight]]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import pgcore
 from pgcore.rollout import reference
-from pgcore.rollout.returns import successor_values
+from pgcore.rollout.returns import discounted_returns, successor_values
 
 
 def random_case(seed, S=4, T=30):
@@ -140,3 +140,44 @@ def test_bad_arguments_are_named(change, error, text):
     }
     with pytest.raises(error, match=text):
         pgcore.gae(**(arguments | change))
+
+
+ARRAYS = ("rewards", "values", "next_values", "bootstrap", "terminated", "truncated")
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_what_is_no_array_is_named(name):
+    arrays = dict.fromkeys(ARRAYS, np.zeros((2, 3))) | dict.fromkeys(
+        ARRAYS[-2:], np.zeros((2, 3), dtype=bool)
+    )
+    wrong = arrays | {name: [[0.0]]}
+    for function, others in ((pgcore.gae, {"bootstrap"}), (discounted_returns, set(ARRAYS[1:3]))):
+        if name not in others:
+            with pytest.raises(TypeError, match=f"^{name}: expected a numpy array.*got list"):
+                function(**{k: v for k, v in wrong.items() if k not in others})
+
+
+@pytest.mark.parametrize("number", [1.5, -0.1])
+def test_discounts_are_shares(number):
+    flags = {"terminated": np.zeros((1, 2), bool), "truncated": np.zeros((1, 2), bool)}
+    zeros = np.zeros((1, 2))
+    for name in ("gamma", "lam"):
+        with pytest.raises(ValueError, match=f"^{name}: "):
+            pgcore.gae(rewards=zeros, values=zeros, next_values=zeros, **flags, **{name: number})
+    with pytest.raises(ValueError, match=r"^gamma: "):
+        discounted_returns(rewards=zeros, bootstrap=zeros, **flags, gamma=number)
+
+
+def test_the_usual_discount():
+    ones, no = np.ones((1, 3)), np.zeros((1, 3), bool)
+    found = discounted_returns(ones, 0 * ones, no, no)
+    np.testing.assert_allclose(found, [[1 + 0.99 + 0.99**2, 1.99, 1.0]])
+
+
+@pytest.mark.parametrize("name", ["time_limit", "cut"])
+def test_conventions_are_named(name):
+    values, index = np.zeros((1, 2), np.float32), np.array([[0, 1]])
+    with pytest.raises(ValueError, match=f"^{name}: "):
+        successor_values(
+            values, values[0, :1], index, np.zeros((1, 2), bool), **{name: "sometimes"}
+        )

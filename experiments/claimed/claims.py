@@ -76,11 +76,11 @@ def _mean(title: str, values: F64, rule: Rule) -> list[Part]:
 
 
 def _own(sources: Sources, task: str, algorithm: str, *kinds: str) -> xr.Dataset | None:
-    """The first study of some kinds that there is, of one algorithm."""
-    data = sources.study(task, *kinds)
-    if data is None or algorithm not in data["agent"].values:
-        return None
-    return data.sel(agent=algorithm)
+    """The first study of some kinds that has one algorithm."""
+    for data in (sources.study(task, kind) for kind in kinds):
+        if data is not None and algorithm in data["agent"].values:
+            return data.sel(agent=algorithm)
+    return None
 
 
 def _at_own_pairs(sources: Sources, task: str, algorithm: str) -> xr.Dataset | None:
@@ -205,7 +205,7 @@ def _c9(sources: Sources, task: str, algorithm: str) -> list[Part]:
 
 
 def _c10(sources: Sources, task: str, algorithm: str) -> list[Part]:
-    data = _own(sources, task, algorithm, "landscape")
+    data = _own(sources, task, algorithm, "landscape", f"landscape-{algorithm}")
     if data is None:
         return []
     few = data["pairs"].values.min()

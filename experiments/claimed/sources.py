@@ -27,10 +27,9 @@ class Sources:
 
     folder: Path
 
-    def study(self, task: str, *kinds: str) -> xr.Dataset | None:
-        """The first study of a task, of some kinds, that there is; None where nobody made any."""
-        found = (_study(self.folder, task, kind) for kind in kinds)
-        return next((data for data in found if data is not None), None)
+    def study(self, task: str, kind: str) -> xr.Dataset | None:
+        """The study of a task and kind; None where nobody made any."""
+        return _study(self.folder, task, kind)
 
     def scores(self, task: str, agent: str) -> F64 | None:
         """Final returns of an agent's trials [T]; `ppo, no baseline` is one, too."""

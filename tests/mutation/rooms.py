@@ -21,19 +21,14 @@ from pgcore import _build_info, _core
 
 ROOT = Path(__file__).parents[2]
 ROOMS = {
-    "studies/measures/differences.py": ["test_differences.py"],
-    "studies/measures/misfit.py": ["test_value_measures.py", "test_known_measures.py"],
-    "studies/measures/over_trials.py": ["test_over_trials.py", "test_known_measures.py"],
+    "studies/measures/misfit.py": ["test_known_measures.py"],
+    "studies/measures/over_trials.py": ["test_known_measures.py"],
     "studies/measures/own_pairs.py": ["test_known_measures.py"],
-    "studies/measures/statistics.py": [
-        "test_known_answers.py", "test_known_measures.py", "test_over_trials.py",
-    ],
-    "studies/measures/surfaces.py": ["test_surface_measures.py"],
-    "studies/measures/updates.py": ["test_update_measures.py"],
-    "studies/measures/value.py": ["test_value_measures.py", "test_known_measures.py"],
+    "studies/measures/statistics.py": ["test_known_measures.py"],
+    "studies/measures/value.py": ["test_known_measures.py"],
     "learning/objectives.py": ["test_objectives.py", "test_updates.py"],
     "rollout/returns.py": ["test_returns.py"],
-}  # fmt: skip
+}
 EXPLAINED = Path(__file__).parent / "survivors.toml"
 
 # The package is found in the folder of the mutants, not where its editable install points.
@@ -53,7 +48,7 @@ only_mutate = {only}
 also_copy = ["tests"]
 pytest_add_cli_args = ["-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = {tests}
-process_isolation = "forkserver"
+process_isolation = "fork"
 use_setproctitle = false
 # words of errors and of labels are for people; casts are for mypy
 do_not_mutate_patterns = ['raise \\w+', '\\bf?"[^"]* [^"]*"', 'errstate']

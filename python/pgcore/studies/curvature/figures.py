@@ -135,6 +135,8 @@ def curvature_figure(data: xr.Dataset, matrix: str, n: int) -> Figure:
             ax.set_xlabel("iteration")
             if data.sizes["iteration"] <= _MOST_TICKS:
                 ax.set_xticks(data["iteration"].values)
+            if data.sizes["iteration"] == 1:
+                ax.margins(x=2)  # what stands beside it stays beside it
     k = data.sizes["vector"]
     axes[0, 0].set_ylabel("|eigenvalue|")
     axes[1, 0].set_ylabel(f"share of the squared norm in\nthe span of {k} eigenvectors")

@@ -93,7 +93,7 @@ def misfit_parts(
     middle, low, high = jackknife_interval(mean, B, level)
     square = max((float(error.mean()) ** 2 - own / B) / variance, 0.0)
     least = 0.0 if low <= 0 <= high else min(low**2, high**2)
-    squares = (square, min(least, square), max(low**2, high**2, square))
+    squares = (square, min(least, square), max(low**2, high**2))
     return middle, low, high, *squares, *_rest(error, values, noise, level)
 
 

@@ -105,11 +105,12 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
             )
         axes[row, 0].set_ylabel(MEASURE_NAMES[measure])
     _same_axis(axes, measure in _RELATIVE)
+    trained = [i for i in data["iteration"].values if i > 0]  # 0 is written into the panels
     for ax in axes.ravel():
-        if data.sizes["iteration"] > 1:
+        if len(trained) > 1:
             ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
         else:
-            ax.set_xticks(data["iteration"].values)
+            ax.set_xticks(trained or data["iteration"].values)
     for ax in axes[-1]:
         ax.set_xlabel("iteration")
     caption(figure, headline(data, "errors of the value network"), _errors_note(data, trials))
