@@ -9,6 +9,7 @@ import pytest
 
 import pgcore
 from conftest import GRADIENTS as SMALL
+from conftest import ROOT
 from pgcore.base import progress
 from pgcore.base.progress import Progress, count_pairs, counted
 from pgcore.studies.catalog import STUDIES
@@ -47,6 +48,13 @@ def test_without_a_terminal_there_are_a_few_plain_lines(clock, capsys):
     )
     assert lines[-1].startswith("work: 999 of 1000 iterations (99.9 %), 14:59 elapsed, 00:01 left")
     assert len(lines) == 31 and "\r" not in "".join(lines)
+
+
+def test_all_progress_is_told_in_one_place():
+    """Whatever else drew a bar would draw it into a log, too."""
+    package = ROOT / "python" / "pgcore"
+    drawing = [p for p in package.rglob("*.py") if "tqdm" in p.read_text()]
+    assert drawing == [package / "base" / "progress.py"]
 
 
 def test_a_terminal_has_a_bar(monkeypatch, capsys):

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
-from tqdm import tqdm
 
 from pgcore.base.errors import check_path, check_type
 from pgcore.base.files import write_atomically
 from pgcore.base.folders import check_new_folder
+from pgcore.base.progress import Progress
 from pgcore.studies.report.document import GENERATOR, Page
 from pgcore.studies.report.drawn import draw
 from pgcore.studies.report.latex import MARK, table_latex
@@ -71,7 +71,7 @@ def _pages(sets: Sequence[Sequence[Given]]) -> list[Page]:
     """The pages, with what each says of the others."""
     pages = []
     names = [path.name for path in _paths(Path(), len(sets))]
-    with tqdm(total=sum(map(len, sets)), desc="report", unit="study") as bar:
+    with Progress("report", sum(map(len, sets)), unit="studies") as bar:
         for i, given in enumerate(sets):
             parts = []
             for one in given:
