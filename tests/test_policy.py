@@ -110,3 +110,48 @@ def test_an_unknown_activation_is_named():
         _core.activate("sine", np.zeros(1, np.float32))
     with pytest.raises(ValueError, match="one of tanh, relu, elu"):
         pgcore.GaussianPolicy(2, 1, activation="sine")
+
+
+def test_log_probs_are_of_the_action_that_was_taken():
+    """Which is rounded to float32: with a small std that is another one than the noise said."""
+    task = pgcore.make_task("Hopper-v4")
+    policy = make_policy(task, 1, (8,), log_std=-14.0)
+    batch = pgcore.collect(task, policy, 100, seed=1)
+    mean, std = _core.policy_outputs(
+        params=policy.flat.numpy(), sizes=policy.sizes, kind=policy.kind(), inputs=batch.inputs
+    )
+    z = (batch.actions.astype(np.float64) - mean) / std
+    wanted = stats.norm.logpdf(z).sum(-1) - np.log(std).sum(-1)
+    np.testing.assert_allclose(batch.log_probs, wanted, rtol=1e-7)  # stored as float32
+    assert (np.abs(mean) > 0.1).any()  # so that rounding is as large as std
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"sizes": [5]}, r"^sizes: expected at least \[obs_dim, act_dim\], all positive$"),
+        ({"sizes": [5, 0, 2]}, "^sizes: .*all positive$"),
+        ({"params": np.zeros((1, 15), np.float32)}, r"^params: expected \[members, 14\] values"),
+        ({"params": np.zeros((1, 13), np.float32)}, r"^params: .* got 13 values for 1 members$"),
+        ({"params": np.zeros((0, 14), np.float32)}, r"^params: .* got 0 values for 0 members$"),
+    ],
+)
+def test_a_stack_that_does_not_fit_its_sizes_is_refused(change, text):
+    policy = pgcore.GaussianPolicy(5, 2, ())
+    fitting = {
+        "params": policy.flat.numpy(),
+        "sizes": [5, 2],
+        "kind": policy.kind(),
+        "inputs": np.zeros((1, 1, 5), np.float32),
+    }
+    assert fitting["params"].shape == (1, 14)
+    _core.policy_outputs(**fitting)
+    with pytest.raises(ValueError, match=text):
+        _core.policy_outputs(**(fitting | change))
+
+
+def test_a_head_of_means_and_stds_has_two_outputs_of_each():
+    kind = pgcore.GaussianPolicy(5, 1, (), std="state").kind()
+    arguments = {"params": np.zeros((1, 18), np.float32), "sizes": [5, 3], "kind": kind}
+    with pytest.raises(ValueError, match=r"^sizes: expected 2 act_dim outputs, got 3$"):
+        _core.policy_outputs(**arguments, inputs=np.zeros((1, 1, 5), np.float32))
