@@ -119,7 +119,7 @@ def assert_same_batch(a, b):
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_prints():
-    """Figures as PNG alone: half the time of many tests would be that of PDFs nobody opens."""
+    """Figures as PNG alone: two fifths of drawing would be for PDFs that nobody opens."""
     with figure_formats(".png"):
         yield
 

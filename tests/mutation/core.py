@@ -98,13 +98,12 @@ class Copy:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "mutation-core")
     parser.add_argument("--first", type=int, default=0, help="the number of an edit")
     parser.add_argument("--count", type=int, default=None, help="of edits; default: all")
     arguments = parser.parse_args()
     every = edits()
     some = every[arguments.first :][: arguments.count]
-    copy = Copy(arguments.folder.absolute())
+    copy = Copy(ROOT / "build" / "mutation-core")
     copy.compile()
     for file in dict.fromkeys(edit.file for edit in some):
         if not copy.passes(file):

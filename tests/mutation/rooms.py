@@ -50,7 +50,7 @@ pytest_add_cli_args = ["-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = {tests}
 process_isolation = "fork"
 use_setproctitle = false
-# words of errors and of labels are for people; casts are for mypy
+# words of errors and of labels are for people
 do_not_mutate_patterns = ['raise \\w+', '\\bf?"[^"]* [^"]*"', 'errstate']
 """
 
@@ -93,15 +93,15 @@ def explained() -> dict[tuple[str, str, str], str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
-    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "mutation")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
-    environment = prepare(arguments.folder, arguments.rooms)
+    folder = ROOT / "build" / "mutation"
+    environment = prepare(folder, arguments.rooms)
 
     def mutmut(*command: str, quiet: bool = True) -> str:
         result = subprocess.run(
             [sys.executable, "-m", "mutmut", *command],
-            cwd=arguments.folder, env=environment, text=True, check=True,
+            cwd=folder, env=environment, text=True, check=True,
             stdout=subprocess.PIPE if quiet else None,
         )  # fmt: skip
         return result.stdout or ""
