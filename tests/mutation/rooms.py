@@ -21,11 +21,11 @@ from pgcore import _build_info, _core
 
 ROOT = Path(__file__).parents[2]
 ROOMS = {
-    "studies/measures/misfit.py": ["test_known_measures.py"],
-    "studies/measures/over_trials.py": ["test_known_measures.py"],
-    "studies/measures/own_pairs.py": ["test_known_measures.py"],
-    "studies/measures/statistics.py": ["test_known_measures.py"],
-    "studies/measures/value.py": ["test_known_measures.py"],
+    "studies/measures/misfit.py": ["test_known_value_measures.py"],
+    "studies/measures/over_trials.py": ["test_known_statistics.py"],
+    "studies/measures/own_pairs.py": ["test_known_statistics.py"],
+    "studies/measures/statistics.py": ["test_known_statistics.py"],
+    "studies/measures/value.py": ["test_known_value_measures.py"],
     "learning/objectives.py": ["test_objectives.py", "test_updates.py"],
     "rollout/returns.py": ["test_returns.py"],
 }
