@@ -22,7 +22,7 @@ from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine import cluster
 from pgcore.studies.engine.cells import run_plan
-from test_curvature import SMALL as SMALL_CURVATURE
+from test_curvature_study import SMALL as SMALL_CURVATURE
 from test_landscape import SMALL as SMALL_MAP
 from test_step import SMALL as SMALL_STEP
 from test_update_study import SMALL as SMALL_UPDATE
