@@ -24,6 +24,8 @@ from pgcore.studies.engine import cluster
 from pgcore.studies.engine.cells import run_plan
 from test_curvature_study import SMALL as SMALL_CURVATURE
 from test_landscape import SMALL as SMALL_MAP
+from test_regime import ONE as SMALL_REGIME
+from test_regime import TASK as REGIME_TASK
 from test_step import SMALL as SMALL_STEP
 from test_update_study import SMALL as SMALL_UPDATE
 from test_value import SMALL as SMALL_VALUE
@@ -75,9 +77,17 @@ def test_same_bits_on_workers(runs, scheduler, tmp_path, name):
     assert_same_dataset(here, there)
 
 
+def test_a_sample_regime_has_the_same_bits_on_workers(scheduler, tmp_path):
+    """Its runs are trained here; what is measured of them is computed there."""
+    here = pgcore.studies.sample_regime(REGIME_TASK, tmp_path / "a", **SMALL_REGIME)
+    there = pgcore.studies.sample_regime(
+        REGIME_TASK, tmp_path / "b", cluster=scheduler, **SMALL_REGIME
+    )
+    assert_same_dataset(here, there)
+
+
 def test_every_study_is_computed_on_workers():
-    """The sample regime's runs are trained here, and its studies are the others'."""
-    assert {study for study, *_ in CASES.values()} == set(STUDIES) - {"regime"}
+    assert {study for study, *_ in CASES.values()} | {"regime"} == set(STUDIES)
 
 
 def _start(*arguments):
