@@ -5,8 +5,6 @@ import json
 import multiprocessing
 import os
 import pickle
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -21,9 +19,8 @@ from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import StudyError, describe_plan, run_plan, run_plans
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import Store, missing_cells, open_study
+from pgcore.studies.engine.store import Store, missing_cells
 from pgcore.studies.gradient.study import GradientStudy
-from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.study import LandscapeStudy
 from pgcore.studies.value.study import ValueStudy
 
@@ -127,41 +124,6 @@ def test_a_study_is_extended(runs, gradients, tmp_path):
     assert_same_dataset(whole, grown.sel(agent=whole["agent"]))
     with pytest.raises(ValueError, match="holds another agent as trpo/2"):
         pgcore.studies.gradient_quality({"trpo": runs[0]}, out, **SMALL)
-
-
-def test_torch_threads_change_no_bit(runs, tmp_path):
-    """All three studies, in processes whose torch has one and four threads."""
-    script = tmp_path / "study.py"
-    script.write_text(_ALL_STUDIES)
-    for threads in ("1", "4"):
-        out = tmp_path / threads
-        arguments = [sys.executable, str(script), threads, str(out), *map(str, runs)]
-        subprocess.run(arguments, check=True, capture_output=True)
-    for name in ("gradient/dataset", "value/errors", "value/monte_carlo", "value/variance"):
-        one, four = (open_study(tmp_path / n / f"{name}.zarr") for n in ("1", "4"))
-        assert_same_dataset(one, four)
-    maps = [open_landscape(tmp_path / n / "map") for n in ("1", "4")]
-    assert_same_dataset(*maps)
-
-
-_ALL_STUDIES = """
-import sys
-import torch
-import pgcore
-threads, out, *runs = sys.argv[1:]
-torch.set_num_threads(int(threads))
-few = {"iterations": (2,), "trials": 1}
-pgcore.studies.gradient_quality(
-    runs, out + "/gradient", pairs=(256,), estimates=3, true_pairs=4000, true_step_pairs=2000, **few
-)
-pgcore.studies.value_prediction(
-    runs[:1], out + "/value", variance_iterations=(2,), held_out_pairs=4000, true_value_pairs=4000,
-    states=20, continuations=2, pairs=(256,), estimates=3, **few
-)
-pgcore.studies.landscape(
-    runs[1:], out + "/map", sources=(4000,), pairs=(100,), points=(2, 2), **few
-)
-"""
 
 
 def test_dry_run_says_what_it_would_cost(runs, tmp_path):

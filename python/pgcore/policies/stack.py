@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pgcore.base.errors import check_choice, check_count, check_seed, check_type
 from pgcore.base.memory import check_memory
+from pgcore.base.threads import one_torch_thread
 from pgcore.policies.mlp import ACTIVATIONS, mlp
 
 INITIALIZATIONS = ("orthogonal", "xavier")
@@ -83,18 +84,19 @@ class StackedMlp(nn.Module):
     def _initialize(self, init: str, output_gain: float, seed: int) -> None:
         """Biases 0; weights from a generator per member, so that a member's do not depend on M."""
         weights = self.split(self.flat)[0 : self.layer_tensors : 2]
-        for member in range(self.members):
-            generator = torch.Generator().manual_seed((seed + member * _SEED_STRIDE) % 2**63)
-            for layer, weight in enumerate(weights):
-                last = layer == len(weights) - 1
-                # torch's initialisers expect [out, in]
-                matrix = torch.empty(weight.shape[2], weight.shape[1])
-                if init == "orthogonal":
-                    gain = output_gain if last else math.sqrt(2.0)
-                    nn.init.orthogonal_(matrix, gain, generator=generator)
-                else:
-                    nn.init.xavier_uniform_(matrix, generator=generator)
-                weight[member] = matrix.T
+        with one_torch_thread():  # the factorisation behind "orthogonal" rounds by it
+            for member in range(self.members):
+                generator = torch.Generator().manual_seed((seed + member * _SEED_STRIDE) % 2**63)
+                for layer, weight in enumerate(weights):
+                    last = layer == len(weights) - 1
+                    # torch's initialisers expect [out, in]
+                    matrix = torch.empty(weight.shape[2], weight.shape[1])
+                    if init == "orthogonal":
+                        gain = output_gain if last else math.sqrt(2.0)
+                        nn.init.orthogonal_(matrix, gain, generator=generator)
+                    else:
+                        nn.init.xavier_uniform_(matrix, generator=generator)
+                    weight[member] = matrix.T
 
     def apply_network(self, x: Tensor, tensors: Sequence[Tensor] | None = None) -> Tensor:
         """Outputs [M, B, out] for inputs [M, B, in], with other parameters if ``tensors``."""
