@@ -54,7 +54,7 @@ def within(data, name, expected, at):
     width = stats.t.ppf(0.975, data.sizes["trajectory"] - 1)
     if name != "share":  # an interval of the logarithm
         middle, low, high, expected = np.log([middle, low, high, expected])
-    error = (high - low) / 2 / width
+    error = min(high - middle, middle - low) / width  # the end that is not moved out for skewness
     assert abs(middle - expected) < 4 * error, (name, at, middle, expected, error)
     return error
 
