@@ -101,6 +101,12 @@ def factors(line: Line, trials: int, repeats: int = 20_000) -> None:
             np.exp(generator.standard_exponential(logs.shape)),
             np.e,
         ),
+        (
+            "geometric mean of values with skewed logarithms (1)",
+            geometric_over_trials,
+            np.exp(generator.standard_gamma(4, logs.shape)),
+            np.exp(4),
+        ),
         ("split-half cosine", cosine_over_trials, cosines, np.tanh(np.arctanh(many).mean())),
     )
     for what, measure, values, truth in cases:

@@ -152,7 +152,7 @@ def test_what_cannot_be_an_agent_is_refused_by_name(sb3, tmp_path, capsys):
         assert word in refused(capsys, bad, "--task", HOPPER, *out)
     assert "no file" in refused(capsys, tmp_path / "none.zip", "--task", HOPPER, *out)
     assert "--exporter" in refused(capsys, sb3.folder / "ppo.zip")
-    for name in ("Ant-v3", "Pusher-v2"):
+    for name in ("Ant-v2", "Ant-v3", "HumanoidStandup-v2", "Pusher-v2"):
         assert name in refused(capsys, sb3.folder / "ppo.zip", "--task", name, *out)
     assert not (tmp_path / "x.safetensors").exists()
 
@@ -181,7 +181,6 @@ def test_files_of_before_are_read(sb3, tmp_path):
     assert agent.origin["check"]["status"] == "unverified"
 
 
-# Libraries whose layouts are recorded: (maker, log_std, mean and scale of the inputs, clip).
 def test_the_tutorial_works(sb3, tmp_path, monkeypatch, capsys):
     """The commands of docs/sb3.md, on a real agent under the names that they use."""
     text = (ROOT / "docs" / "sb3.md").read_text()

@@ -177,10 +177,16 @@ def test_the_exporter_of_sb3(sb3, tmp_path, monkeypatch, capsys):
     np.testing.assert_array_equal(whole.policy.flat, beside.policy.flat)
     np.testing.assert_array_equal(whole.normalizer.m2, beside.normalizer.m2)
     assert whole.reward_std == pytest.approx(beside.reward_std, rel=1e-14)
-    assert "algorithm" in whole.origin["notes"]
-    wrong = ["--activation", "relu", "--reference", file, "--task", task, "--out", "x"]
-    line = refused(capsys, sb3.folder / "ppo.zip", "--normalizer", sb3.folder / "ppo.pkl", *wrong)
-    assert "differ from those of sb3" in line
+    assert (whole.algorithm.name, whole.settings) == ("ppo", beside.settings)
+    assert (whole.iteration, whole.judgement) == (beside.iteration, beside.judgement)
+    for name in ("a2c", "trpo"):  # no statistics of the other's training
+        _, other, _ = getattr(sb3, name)
+        names = {"model": other, "vec": None}
+        plain = import_agent(run_exporter("sb3", tmp_path, monkeypatch, capsys, **names), task)
+        assert plain.algorithm.name == name and plain.normalizer is None
+        assert plain.settings == read_sb3(sb3, name).settings
+        assert plain.origin["check"]["status"] == "verified"
+    file = run_exporter("sb3", tmp_path, monkeypatch, capsys, model=model, vec=vec)
     line = refused(
         capsys, sb3.folder / "ppo.zip", "--reference", file, "--task", task, "--out", "x"
     )

@@ -18,7 +18,7 @@ from pgcore.learning.algorithms import find_algorithm
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
 from pgcore.policies.value import ValueNet
-from pgcore.tasks.actions import chosen_actions
+from pgcore.tasks.actions import action_bounds, chosen_actions
 from pgcore.tasks.gymnasium import AnyTask
 
 
@@ -91,7 +91,15 @@ def _check_sizes(parts: Parts, task: AnyTask) -> None:
 
 
 def _actions(parts: Parts, task: AnyTask) -> str:
-    """The map of its actions, where the task has the bounds that it needs."""
+    """The map of its actions, where the task has the bounds that it needs, and that it had."""
+    if parts.bounds is not None and parts.actions != "none":
+        for name, own, here in zip(("low", "high"), parts.bounds, action_bounds(task), strict=True):
+            if not np.allclose(own, here, rtol=1e-6):
+                raise refuse(
+                    f"the agent's actions have {name} {own.tolist()}, those of {task.id} "
+                    f"{here.tolist()}: another --task, or a wrapper that rescales actions, of "
+                    "which the file says nothing"
+                )
     try:
         return chosen_actions(task, parts.actions)
     except ValueError as error:

@@ -121,7 +121,7 @@ def returns(agent: Agent, trajectories: int, seed: int) -> dict[str, Any]:
     """Mean return of some trajectories with its 95 % interval; also of the mean action."""
     found: dict[str, Any] = {"trajectories": trajectories}
     if agent.task.time_limit is None:
-        return {}
+        return {"missing": f"{agent.task.id} has no time limit"}
     for name, deterministic in (("sampled", False), ("mean_action", True)):
         scores = agent.evaluate(
             pairs=trajectories, streams=trajectories, seed=seed, deterministic=deterministic
@@ -144,12 +144,15 @@ def lines(check: Mapping[str, Any]) -> list[str]:
             f"check       verified by {check['by']} on {check['observations']} observations: "
             f"{equal}largest differences {', '.join(parts)}"
         )
+        said.append(f"            statistics: {check['statistics']}")
     else:
         said.append(
             "check       UNVERIFIED: no numbers of the library to compare with "
             "(--check-with-library, or --exporter and --reference)"
         )
     values = check.get("returns", {})
+    if "missing" in values:
+        said.append(f"return      not measured: {values['missing']}")
     for name, words in (("sampled", "sampled actions"), ("mean_action", "mean actions")):
         if name in values:
             mean, low, high = values[name]
@@ -158,3 +161,22 @@ def lines(check: Mapping[str, Any]) -> list[str]:
                 f"trajectories, {words}"
             )
     return said
+
+
+def trust(agent: Agent) -> str:
+    """What limits every result of an imported agent, for the tables of studies; "" if nothing."""
+    origin, notes = agent.origin, agent.origin["notes"]
+    said = []
+    if origin["check"]["status"] != "verified":
+        said.append("not verified against its library")
+    if "reestimated" in origin:
+        said.append("observation statistics re-estimated, not those of its training")
+    elif "normalizer" in notes:
+        said.append("observation statistics perhaps missing")
+    if "moment" in notes:
+        said.append("observation statistics perhaps of another moment")
+    if "shared_trunk" in notes:
+        said.append("layers that policy and value network shared are copies: steps are not its own")
+    elif "joint_clip" in notes:
+        said.append("its clip of both gradients together is of the policy's alone here: steps")
+    return "; ".join(said)

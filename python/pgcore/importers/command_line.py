@@ -96,6 +96,8 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, read, check, write; the caller turns errors into one line."""
     command = parse(Command, "pgcore import", arguments)
     if command.exporter is not None:
+        if command != dataclasses.replace(Command(), exporter=command.exporter):
+            raise ValueError("--exporter LIBRARY: expected nothing beside it; it prints a script")
         print(exporter(command.exporter, list(READERS)), end="")
         return
     if command.source is None or command.task is None or command.out is None:

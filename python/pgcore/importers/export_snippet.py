@@ -13,18 +13,22 @@ _HEAD = '''"""Store an agent of {library} for `pgcore import agent.npz --task TA
 Paste this where the agent is in memory; it needs torch and NumPy only.
 """
 
+import json
+
 import numpy as np
 import torch
 
 
 def export(path, library, state, forward, mean=None, scale=None, clip=np.inf, obs_dim=None,
-           reward_std=None, count=None, seed=0):
+           reward_std=None, count=None, settings=None, seed=0):
     """state: tensors by name, or tables of them; forward(obs [N, O] float64) -> means [N, A],
     standard deviations [N, A], values [N] or None, all as the library computes them; mean, scale
-    [O], clip: the input is clip((obs - mean) / scale, -clip, clip)."""
+    [O], clip: the input is clip((obs - mean) / scale, -clip, clip); settings: numbers by name."""
     generator = np.random.default_rng(seed)
     obs = generator.standard_normal((1000, len(mean) if mean is not None else obs_dim))
     arrays = {{"library": library, "by": f"{{library}}, by the exporter"}}
+    if settings is not None:
+        arrays["settings"] = json.dumps(settings)
     if mean is not None:
         mean, scale = np.asarray(mean, np.float64), np.asarray(scale, np.float64)
         obs = mean + scale * obs
@@ -39,7 +43,7 @@ def export(path, library, state, forward, mean=None, scale=None, clip=np.inf, ob
         noise = torch.from_numpy(generator.standard_normal(tuple(means.shape)))
         actions = (means + stds * noise).to(means.dtype)
         log_probs = normal.log_prob(actions).sum(-1)
-    arrays |= {{"obs": obs, "actions": actions.numpy(), "means": means.numpy()}}
+    arrays |= {{"obs": obs.astype(np.float32), "actions": actions.numpy(), "means": means.numpy()}}
     arrays["log_probs"] = log_probs.numpy()
     if values is not None:
         arrays["values"] = values.reshape(-1).numpy()
@@ -52,23 +56,36 @@ def export(path, library, state, forward, mean=None, scale=None, clip=np.inf, ob
                 arrays[f"{{prefix}}/{{name}}"] = value.detach().cpu().numpy()
 
     put("state", state)
-    np.savez(path, **arrays)
+    np.savez_compressed(path, **arrays)
 
 
 '''
 
 _BODIES = {
-    "sb3": """# model: a loaded PPO, A2C or TRPO; vec: its VecNormalize
+    "sb3": """# model: a loaded PPO, A2C or TRPO; vec: its VecNormalize, or None
 def forward(obs):
-    inputs = torch.as_tensor(vec.normalize_obs(obs))
-    distribution = model.policy.get_distribution(inputs).distribution
-    return distribution.mean, distribution.stddev, model.policy.predict_values(inputs)
+    x = obs.astype(np.float32) if vec is None else vec.normalize_obs(obs)
+    x = torch.as_tensor(x, device=model.device)
+    distribution = model.policy.get_distribution(x).distribution
+    found = distribution.mean, distribution.stddev, model.policy.predict_values(x)
+    return tuple(tensor.cpu() for tensor in found)
 
 
-rms = vec.obs_rms
-export("agent.npz", "sb3", model.policy.state_dict(), forward, rms.mean,
-       np.sqrt(rms.var + vec.epsilon), vec.clip_obs,
-       reward_std=float(np.sqrt(vec.ret_rms.var + vec.epsilon)) if vec.norm_reward else None)
+model.policy.set_training_mode(False)
+statistics = {}
+if vec is not None and vec.norm_obs:
+    statistics = {"mean": vec.obs_rms.mean, "scale": np.sqrt(vec.obs_rms.var + vec.epsilon),
+                  "clip": vec.clip_obs, "count": vec.obs_rms.count}
+if vec is not None and vec.norm_reward:
+    statistics["reward_std"] = float(np.sqrt(vec.ret_rms.var + vec.epsilon))
+settings = {name: value for name, value in vars(model).items() if isinstance(value, (int, float))}
+now, group = model._current_progress_remaining, model.policy.optimizer.param_groups[0]
+settings |= {name: group[name] for name in ("eps", "alpha") if name in group}
+settings["learning_rate"] = float(model.lr_schedule(now))
+if hasattr(model, "clip_range"):
+    settings["clip_range"] = float(model.clip_range(now))
+export("agent.npz", "sb3", model.policy.state_dict(), forward, settings=settings,
+       obs_dim=model.observation_space.shape[0], **statistics)
 """,
     "cleanrl": """# agent, envs: as at the end of ppo_continuous_action.py
 def find(wrapper, name):
@@ -102,20 +119,131 @@ def forward(obs):
 export("agent.npz", "spinning_up", ac.state_dict(), forward,
        obs_dim=ac.pi.mu_net[0].in_features)
 """,
-}
+    "tianshou": """# algorithm: a trained PPO; rms: venvs.get_obs_rms() of VectorEnvNormObs, or None
+actor, critic = algorithm.policy.actor.eval(), algorithm.critic.eval()
 
-_OTHER = """# Fill in forward: what {library} itself computes. The state is that of its checkpoint.
+
+def forward(obs):
+    x = torch.as_tensor(obs if rms is None else rms.norm(obs), dtype=torch.float32)
+    (mean, std), _ = actor(x)
+    return mean.cpu(), std.cpu(), critic(x).cpu()
+
+
+statistics = {} if rms is None else {"mean": rms.mean, "scale": np.sqrt(rms.var + rms.eps),
+                                     "clip": rms.clip_max, "count": rms.count}
+export("agent.npz", "tianshou", {"model": algorithm.state_dict()}, forward,
+       obs_dim=next(actor.parameters()).shape[1], **statistics)
+""",
+    "torchrl": """# actor: of ppo_mujoco.py; norm: {"loc", "scale"} of its VecNorm, or None
+network = actor.module[0].module.eval()
+
+
 def forward(obs):
     x = torch.as_tensor(obs, dtype=torch.float32)
-    raise NotImplementedError("means [N, A], standard deviations [N, A], values [N] or None")
+    if norm is not None:
+        x = ((x - norm["loc"]) / norm["scale"]).clamp(-10, 10)
+    mean, std = network(x)
+    return mean.cpu(), std.cpu(), None
 
 
-export("agent.npz", "{library}", torch.load("checkpoint.pt", weights_only=True), forward,
-       obs_dim=None)
-"""
+state = {"model_state_dict": actor.state_dict()}
+statistics = {}
+if norm is not None:
+    statistics = {"mean": norm["loc"].numpy(), "scale": norm["scale"].numpy(), "clip": 10.0}
+export("agent.npz", "torchrl", state, forward, obs_dim=next(network.parameters()).shape[1],
+       **statistics)
+""",
+    "rllib": """# algo: a trained PPO of the new API stack, whose learner is local (num_learners=0)
+module = algo.learner_group._learner.module["default_policy"]
+every = algo.env_runner._env_to_module.connectors
+found = next((c for c in every if type(c).__name__ == "MeanStdFilter"), None)
+own = None if found is None else list(found._filters.values())[0]
+
+
+def forward(obs):
+    x = obs.astype(np.float32)
+    if own is not None:
+        x = np.stack([own(row, update=False) for row in x])
+    x = {"obs": torch.as_tensor(x, dtype=torch.float32)}
+    mean, log_std = module.forward_train(x)["action_dist_inputs"].chunk(2, -1)
+    return mean.cpu(), log_std.exp().cpu(), module.compute_values(x).cpu()
+
+
+state = {name: torch.as_tensor(array) for name, array in module.get_state().items()}
+statistics = {}
+if own is not None:
+    stats = own.running_stats
+    statistics = {"mean": stats.mean, "scale": stats.std + 1e-6, "clip": found.clip_by_value}
+export("agent.npz", "rllib", state, forward, obs_dim=module.observation_space.shape[0],
+       **statistics)
+""",
+    "skrl": """# agent: a trained or loaded PPO
+modules = {n: m for n, m in agent.checkpoint_modules.items() if n != "optimizer"}
+policy, value = modules["policy"], modules["value"]
+scaler = modules.get("observation_preprocessor")
+policy.enable_training_mode(False), value.enable_training_mode(False)
+
+
+def forward(obs):
+    x = torch.as_tensor(obs, dtype=torch.float32)
+    x = {"observations": x if scaler is None else scaler(x)}
+    mean, more = policy.compute(x, "policy")
+    out = value.compute(x, "value")[0]
+    if "value_preprocessor" in modules:
+        out = modules["value_preprocessor"](out, inverse=True)
+    return mean.cpu(), more["log_std"].exp().expand_as(mean).cpu(), out.cpu()
+
+
+statistics = {}
+if scaler is not None:
+    statistics = {"mean": scaler.running_mean.numpy(), "clip": scaler.clip_threshold,
+                  "scale": np.sqrt(scaler.running_variance.numpy()) + scaler.epsilon}
+export("agent.npz", "skrl", {n: m.state_dict() for n, m in modules.items()}, forward,
+       obs_dim=policy.num_observations, **statistics)
+""",
+    "rl_games": """# player: of runner.create_player(), with its checkpoint restored; or the agent
+model = player.model.eval()
+
+
+def forward(obs):
+    x = torch.as_tensor(obs, dtype=torch.float32)
+    found = model({"is_train": False, "obs": x, "prev_actions": None})
+    return found["mus"].cpu(), found["sigmas"].cpu(), found["values"].cpu()
+
+
+statistics = {}
+if hasattr(model, "running_mean_std"):
+    own = model.running_mean_std
+    statistics = {"mean": own.running_mean.numpy(), "clip": 5.0,
+                  "scale": np.sqrt(own.running_var.numpy() + own.epsilon)}
+export("agent.npz", "rl_games", {"model": model.state_dict()}, forward,
+       obs_dim=next(model.parameters()).shape[-1], **statistics)
+""",
+    "rsl_rl": """# runner: an OnPolicyRunner of RSL-RL 5; one group of observations
+from tensordict import TensorDict
+
+actor, critic = runner.alg.actor.eval(), runner.alg.critic.eval()
+
+
+def forward(obs):
+    x = torch.as_tensor(obs, dtype=torch.float32)
+    x = TensorDict({group: x for group in {*actor.obs_groups, *critic.obs_groups}}, [len(x)])
+    actor(x, stochastic_output=True)
+    return actor.output_mean.clone().cpu(), actor.output_std.clone().cpu(), critic(x).cpu()
+
+
+statistics = {}
+if hasattr(actor.obs_normalizer, "_mean"):
+    own = actor.obs_normalizer
+    statistics = {"mean": own._mean[0].numpy(), "scale": own._std[0].numpy() + own.eps}
+saved = runner.alg.save()
+state = {name: saved[name] for name in ("actor_state_dict", "critic_state_dict")}
+export("agent.npz", "rsl_rl", state, forward, obs_dim=actor.obs_dim, **statistics)
+""",
+}
 
 
 def exporter(library: str, known: list[str]) -> str:
     """The script for a library; ValueError if it is unknown."""
     check_choice("--exporter", library, known)
-    return _HEAD.format(library=library) + _BODIES.get(library, _OTHER.format(library=library))
+    return _HEAD.format(library=library) + _BODIES[library]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pgcore.importers.normalizers import statistics
 from pgcore.importers.parts import Options, Parts
 
 Reader = Callable[[Any, Options], Parts]
+Settings = Callable[[Mapping[str, Any], dict[str, str]], dict[str, Any]]
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -33,8 +35,10 @@ def library_of(path: Path) -> str:
     return str(arrays["library"])
 
 
-def read(path: Path, of_state: Reader, options: Options) -> Parts:
-    """An agent from the state dict in the file, in its library's layout."""
+def read(
+    path: Path, of_state: Reader, options: Options, of_settings: Settings | None = None
+) -> Parts:
+    """An agent from the state dict in the file, in its library's layout, with its settings."""
     arrays = load(path)
     state: dict[str, Any] = {}
     for name, array in arrays.items():
@@ -55,7 +59,13 @@ def read(path: Path, of_state: Reader, options: Options) -> Parts:
     if "reward_std" in arrays:
         changed |= {"reward_std": float(arrays["reward_std"]) - 1e-8, "reward_clip": 10.0}
         changed["notes"] = {k: v for k, v in parts.notes.items() if k != "reward_scale"}
-    if parts.algorithm is None:
-        told = {"algorithm": "the exporter's file has neither algorithm nor settings"}
-        changed["notes"] = {**changed.get("notes", parts.notes), **told}
+    notes = dict(changed.get("notes", parts.notes))
+    if "settings" in arrays and of_settings is not None:
+        settings = json.loads(str(arrays["settings"]))
+        if not isinstance(settings, dict):
+            raise refused(path, "expected a table of settings")
+        changed |= of_settings(settings, notes)
+    elif parts.algorithm is None:
+        notes["algorithm"] = "the exporter's file has neither algorithm nor settings"
+    changed["notes"] = notes
     return Parts(**{**vars(parts), **changed})

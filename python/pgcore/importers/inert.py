@@ -135,18 +135,19 @@ def refused(path: Path | str, reason: Any) -> CheckpointError:
     return CheckpointError(f"{path} is not read, and nothing in it was executed: {text}")
 
 
-def read_pickle(path: Path, stand_ins: Iterable[str]) -> Any:
+def read_pickle(path: Path, stand_ins: Iterable[str], content: bytes | None = None) -> Any:
     """A pickle of plain values, NumPy's arrays and objects of known classes, as inert ones.
 
     Args:
         path: of the file.
         stand_ins: beginnings of the full names of those classes.
+        content: of the file, where it is part of another one.
 
     Raises:
         CheckpointError: it names anything else, or is corrupt.
     """
     try:
-        with path.open("rb") as f:
+        with path.open("rb") if content is None else io.BytesIO(content) as f:
             return _Unpickler(f, stand_ins).load()
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}") from error

@@ -62,7 +62,10 @@ def of_variance(values: Mapping[str, Any], eps: float, clip: Any) -> Statistics:
 
 
 def read_vecnormalize(path: Path) -> dict[str, Any]:
-    """Statistics and reward scale from ``vecnormalize.pkl``, as fields of Parts."""
+    """Statistics and reward scale from ``vecnormalize.pkl``, as fields of Parts.
+
+    Beside them ``last``, the last observations that it scaled, [N, O], or None.
+    """
     made = read_pickle(path, _CLASSES)
     values = made.fields() if isinstance(made, Inert) else {}
     rms = values.get("obs_rms")
@@ -71,7 +74,7 @@ def read_vecnormalize(path: Path) -> dict[str, Any]:
     if values["norm_obs"] and not isinstance(rms, Inert):
         raise refuse("normalizer: observations that are a dictionary are not supported")
     eps = number(values.get("epsilon", 1e-8), "epsilon")
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"last": array_of(values.get("old_obs"))}
     if values["norm_obs"] and isinstance(rms, Inert):
         found["observations"] = of_variance(rms.fields(), eps, values.get("clip_obs", 10.0))
     ret = values.get("ret_rms")

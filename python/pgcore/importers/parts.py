@@ -80,7 +80,9 @@ class Parts:
         mean_map: "none", or "tanh" of the policy's outputs.
         observations: statistics, or None.
         observations_missing: why statistics that it was trained with are not there; None: none.
+        observations_proof: what in the files shows that the statistics are its own; "" if nothing.
         actions: a key of :data:`~pgcore.tasks.actions.ACTION_MAPS`.
+        bounds: of the actions that it was trained with, lowest and highest of each [A], if known.
         reward_std, reward_clip: see :class:`pgcore.Agent`.
         algorithm, settings: of pgcore, as far as found.
         judgement: fields of :class:`~pgcore.learning.advantages.Judgement` that differ.
@@ -100,7 +102,9 @@ class Parts:
     mean_map: str = "none"
     observations: Statistics | None = None
     observations_missing: str | None = None
+    observations_proof: str = ""
     actions: str = "clip"
+    bounds: tuple[F64, F64] | None = None
     reward_std: float | None = None
     reward_clip: float | None = None
     algorithm: str | None = None
@@ -187,7 +191,18 @@ class Keys:
 
     def chain(self, prefix: str, *heads: str, activation: str) -> Network:
         """The linear layers of ``prefix`` and then ``heads``, as a network."""
-        return self.layers([*self.numbered(prefix), *heads], activation)
+        names = [*self.numbered(prefix), *heads]
+        if not names:
+            near = ", ".join(list(self.left)[:6])
+            raise refuse(
+                f"{self.library}: expected layers {prefix}.0, {prefix}.2, ... in its state dict, "
+                f"which has {near}"
+            )
+        return self.layers(names, activation)
+
+    def put_back(self, state: State, prefix: str) -> None:
+        """Make entries that begin so available again, for a second network that has them, too."""
+        self.left |= {k: v for k, v in state.items() if k.startswith(prefix)}
 
     def finish(self) -> None:
         """CheckpointError if something is left: a part that the reader does not know."""

@@ -39,9 +39,10 @@ def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
         std = np.array([float(np.sqrt(m2 / (count - 1)))])
         label["rewards"] = "scale of the same pairs"
     notes = {k: v for k, v in agent.origin["notes"].items() if k != "reward_scale"}
+    said = ["none ended" if x is None else f"{x:.1f}" for x in (before, after)]
     notes["reestimated"] = (
         f"observation statistics re-estimated on {pairs} pairs (mean return of trajectories in the "
-        f"first tenth {before:.1f}, in the last {after:.1f}); every result of this agent is so"
+        f"first tenth {said[0]}, in the last {said[1]}); every result of this agent is so"
     )
     return dataclasses.replace(
         agent,
@@ -57,8 +58,8 @@ def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
     )
 
 
-def _mean_returns(rewards: np.ndarray, ended: np.ndarray) -> tuple[float, float]:
-    """Mean return of the trajectories that end in the first, and in the last tenth; else 0."""
+def _mean_returns(rewards: np.ndarray, ended: np.ndarray) -> tuple[float | None, float | None]:
+    """Mean return of the trajectories that end in the first, and in the last tenth; else None."""
     ends = np.nonzero(ended)[0] + 1
     totals = [float(part.sum()) for part in np.split(rewards, ends)[: len(ends)]]
     means = []
@@ -68,5 +69,5 @@ def _mean_returns(rewards: np.ndarray, ended: np.ndarray) -> tuple[float, float]
             for t, e in zip(totals, ends, strict=True)
             if low * len(rewards) <= e <= high * len(rewards)
         ]
-        means.append(float(np.mean(inside)) if inside else 0.0)
+        means.append(float(np.mean(inside)) if inside else None)
     return means[0], means[1]

@@ -22,6 +22,7 @@ from pgcore.importers.parts import (
     Parts,
     Statistics,
     chosen_activation,
+    copied_trunk,
     refuse,
 )
 
@@ -41,9 +42,16 @@ def read(path: Path, content: Any, options: Options) -> Parts:
     """An agent from its checkpoint; only plain arrays are read."""
     state = read_pickle(path / _MODULE if path.is_dir() else path, ())
     parts = of_state(state, options)
-    filter_file = options.normalizer or path / _FILTER
-    found = _filter(filter_file) if filter_file.is_file() else None
-    return Parts(**{**vars(parts), "observations": found})
+    root = path
+    if not path.is_dir() and path.as_posix().endswith(_MODULE):
+        root = path.parents[_MODULE.count("/")]
+    file = options.normalizer or root / _FILTER
+    if options.normalizer is not None or file.is_file():
+        return Parts(**{**vars(parts), "observations": _filter(file)})
+    if path.is_dir():  # whole, and without a filter
+        return parts
+    missing = "module_state.pkl alone holds no filter of observations"
+    return Parts(**{**vars(parts), "observations_missing": missing})
 
 
 def of_state(state: Any, options: Options) -> Parts:
@@ -54,10 +62,16 @@ def of_state(state: Any, options: Options) -> Parts:
     activation = chosen_activation(options, "tanh", notes)
     tensors = {k: _tensor(v) for k, v in state.items() if array_of(v) is not None}
     keys = Keys(tensors, LIBRARY)
-    if keys.has("encoder.encoder."):
-        raise refuse("RLlib: an encoder that policy and value share is not supported")
-    policy = _network(keys, "encoder.actor_encoder", "pi", activation)
-    value = _network(keys, "encoder.critic_encoder", "vf", activation) if keys.has("vf.") else None
+    encoders = "encoder.actor_encoder", "encoder.critic_encoder"
+    if shared := keys.has("encoder.encoder."):
+        encoders = "encoder.encoder", "encoder.encoder"
+    policy = _network(keys, encoders[0], "pi", activation)
+    value = None
+    if keys.has("vf."):
+        if shared:
+            keys.put_back(tensors, encoders[1])
+            copied_trunk(notes)
+        value = _network(keys, encoders[1], "vf", activation)
     bounds = [
         float(keys.left.pop(f"{head}.log_std_clip_param_const", torch.tensor(_CLIP)).abs())
         for head in ("pi", "vf")

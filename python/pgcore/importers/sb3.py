@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from pgcore.importers.inert import open_zip, read_tensors, refused, zip_names
+from pgcore.base.arrays import F64
+from pgcore.base.errors import CheckpointError
+from pgcore.importers.inert import (
+    array_of,
+    open_zip,
+    read_pickle,
+    read_tensors,
+    refused,
+    zip_names,
+)
 from pgcore.importers.normalizers import read_vecnormalize
 from pgcore.importers.parts import (
     Keys,
@@ -22,6 +34,7 @@ from pgcore.importers.parts import (
     refuse,
 )
 from pgcore.importers.sb3_settings import find_settings
+from pgcore.policies.mlp import ACTIVATIONS
 
 LIBRARY = "Stable-Baselines3"
 Networks = tuple[Network, Tensor, Network]
@@ -48,6 +61,19 @@ def of_state(state: Any, options: Options) -> Parts:
     )
 
 
+def of_settings(settings: Mapping[str, Any], notes: dict[str, str]) -> dict[str, Any]:
+    """Fields of Parts from the settings that the exporter stored."""
+    optimizer = {"param_groups": [{n: settings[n] for n in ("eps", "alpha") if n in settings}]}
+    algorithm, own, judgement, iteration = find_settings(settings, optimizer, notes)
+    return {
+        "algorithm": algorithm,
+        "settings": own,
+        "judgement": judgement,
+        "iteration": iteration,
+        "timesteps": settings.get("num_timesteps"),
+    }
+
+
 def read(path: Path, content: Any, options: Options) -> Parts:
     """An agent from its zip, with ``vecnormalize.pkl`` as the normaliser's file."""
     files = open_zip(path)
@@ -57,7 +83,10 @@ def read(path: Path, content: Any, options: Options) -> Parts:
     kwargs = data.get("policy_kwargs")
     kwargs = kwargs if isinstance(kwargs, Mapping) else {}
     found = activation_named(str(kwargs.get("activation_fn", "Tanh")))
-    options = Options(options.normalizer, options.activation or found, options.library)
+    asked = options.activation and activation_named(options.activation)
+    if asked and asked != found and found in ACTIVATIONS:
+        raise refuse(f"--activation: the file says {found}, got {asked}; leave it away")
+    options = Options(options.normalizer, asked or found, options.library)
     parts = of_state(state, options)
     notes = dict(parts.notes)
     if parts.policy.activation != found:
@@ -69,13 +98,18 @@ def read(path: Path, content: Any, options: Options) -> Parts:
     moments = {}
     if algorithm == "ppo" and "shared_trunk" not in notes:
         moments = _moments(state, optimizer, options.activation or found)
+        if not moments and optimizer:
+            notes["optimizer"] = "its state is not that of a plain Adam, which starts anew here"
     steps = data.get("num_timesteps")
     scales: dict[str, Any] = {}
     if options.normalizer is not None:
         scales = read_vecnormalize(options.normalizer)
+        scales["observations_proof"] = _proof(data, scales)
         _check_moment(path, steps, scales, notes)
     else:
         _look_beside(path, notes)
+        if data.get("_last_original_obs") is not None:
+            scales["observations_missing"] = "it was trained with VecNormalize (its file says so)"
     return Parts(
         **{
             **vars(parts),
@@ -83,6 +117,7 @@ def read(path: Path, content: Any, options: Options) -> Parts:
             "settings": settings,
             "judgement": judgement,
             "moments": moments,
+            "bounds": _bounds(data),
             "iteration": iteration,
             "timesteps": steps,
             "notes": notes,
@@ -116,6 +151,39 @@ def _check_supported(data: Mapping[str, Any]) -> None:
         raise refuse("actions that are not a Box are not supported")
 
 
+def _bounds(data: Mapping[str, Any]) -> tuple[F64, F64] | None:
+    """Bounds of the actions, as far as the file writes them out."""
+    space, ends = data.get("action_space"), []
+    for name in ("low", "high"):
+        text = str(space.get(name, "")) if isinstance(space, Mapping) else ""
+        if not re.fullmatch(r"\[[-+.\deinf\s]+\]", text):
+            return None
+        ends.append(np.array([float(x) for x in text.strip("[]").split()]))
+    return (ends[0], ends[1]) if len(ends[0]) == len(ends[1]) else None
+
+
+def _proof(data: Mapping[str, Any], scales: dict[str, Any]) -> str:
+    """What shows that the statistics are of this agent, at this moment; "" if nothing does.
+
+    The agent's file has the last observations that it was given, and VecNormalize's what they were
+    ahead of it.
+    """
+    known, last, text = scales.get("observations"), scales.pop("last"), data.get("_last_obs")
+    if known is None or last is None or not isinstance(text, Mapping):
+        return ""
+    try:
+        raw = base64.b64decode(str(text.get(":serialized:", "")), validate=True)
+        seen = array_of(read_pickle(Path("_last_obs"), (), raw))
+    except (CheckpointError, ValueError):
+        return ""
+    if seen is None or seen.shape != last.shape or last.shape[-1:] != known.mean.shape:
+        return ""
+    made = (last - known.mean) / known.scale
+    made = made if known.clip is None else np.clip(made, -known.clip, known.clip)
+    same = np.array_equal(made.astype(np.float32), seen.astype(np.float32))
+    return "they make of its last observation what its own file has" if same else ""
+
+
 def _networks(
     state: Any, activation: str, notes: dict[str, str]
 ) -> tuple[Network, Tensor, Network, bool]:
@@ -124,6 +192,8 @@ def _networks(
     for kind, name in (("lstm", "recurrent networks"), ("cnn", "CNNs")):
         if any(kind in key for key in keys.left):
             raise refuse(f"{name} are not supported")
+    if any(key.startswith(("actor.", "critic.", "q_net.")) for key in keys.left):
+        raise refuse("agents of SAC, TD3, DQN and their kind are not supported: PPO, A2C, TRPO are")
     if "log_std" not in keys.left:
         raise refuse("expected log_std in the policy: actions that are not Gaussian?")
     log_std = keys.take("log_std")
@@ -136,8 +206,8 @@ def _networks(
         copied_trunk(notes)
         shared = ("mlp_extractor.shared_net",)
     policy = _branch(keys, (*shared, "mlp_extractor.policy_net"), head, activation)
-    for key in [k for k in state if shared and k.startswith(shared)]:
-        keys.left[key] = state[key]
+    for prefix in shared:
+        keys.put_back(state, prefix)
     value = _branch(keys, (*shared, "mlp_extractor.value_net"), "value_net", activation)
     keys.finish()
     return policy, log_std, value, squashed
@@ -158,6 +228,8 @@ def _moments(state: Any, optimizer: Any, activation: str) -> dict[str, Any]:
     names = list(state)
     if not (plain and len(groups) == 1 and state_of and len(state_of) == len(names)):
         return {}
+    if any(set(slots) != {"step", "exp_avg", "exp_avg_sq"} for slots in state_of.values()):
+        return {}  # another of Adam's kind
     moments: dict[str, Any] = {}
     for slot in ("exp_avg", "exp_avg_sq"):
         rows = {name: state_of[i][slot] for i, name in enumerate(names)}
@@ -188,7 +260,7 @@ def _check_moment(path: Path, steps: Any, scales: Mapping[str, Any], notes: dict
 
 def _look_beside(path: Path, notes: dict[str, str]) -> None:
     places = [path.parent, *(p for p in path.parent.iterdir() if p.is_dir())]
-    for place in places:
-        for name in ("vecnormalize.pkl", "vec_normalize.pkl"):
-            if (place / name).is_file():
-                notes["normalizer"] = f"{place / name} is not used; --normalizer would use it"
+    found = [p for place in places for p in sorted(place.glob("*vec*normalize*.pkl"))]
+    own = [p for p in found if (n := re.search(r"\d+_steps", path.stem)) and n.group() in p.stem]
+    for file in (own or found)[:1]:
+        notes["normalizer"] = f"{file} is not used; --normalizer would use it"

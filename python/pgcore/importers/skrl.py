@@ -11,7 +11,15 @@ import numpy as np
 from pgcore.importers.fold import scaled_outputs
 from pgcore.importers.inert import array_of
 from pgcore.importers.normalizers import statistics
-from pgcore.importers.parts import Keys, Options, Parts, Statistics, chosen_activation, refuse
+from pgcore.importers.parts import (
+    Keys,
+    Options,
+    Parts,
+    Statistics,
+    chosen_activation,
+    copied_trunk,
+    refuse,
+)
 
 LIBRARY = "skrl"
 STAND_INS = ()
@@ -39,14 +47,18 @@ def of_state(content: Any, options: Options) -> Parts:
     activation = chosen_activation(options, "elu", notes)
     keys = Keys(content["policy"], LIBRARY)
     log_std = keys.take("log_std_parameter").clamp(*_LOG_STD)
-    if any(k.startswith(("policy_layer", "value_layer")) for k in keys.left):
-        raise refuse("skrl: a model that policy and value share is not supported")
-    policy = keys.chain("net_container", activation=activation)
+    shared = keys.has("policy_layer.")
+    policy = keys.chain("net_container", *["policy_layer"] * shared, activation=activation)
+    if shared:  # the one model is there twice, under both names
+        copied_trunk(notes)
+        keys.left.pop("value_layer.weight", None), keys.left.pop("value_layer.bias", None)
     keys.finish()
     value = None
     if isinstance(content.get("value"), Mapping):
         own = Keys(content["value"], LIBRARY)
-        value = own.chain("net_container", activation=activation)
+        value = own.chain("net_container", *["value_layer"] * shared, activation=activation)
+        for key in ("policy_layer.weight", "policy_layer.bias", "log_std_parameter"):
+            own.left.pop(key, None)
         own.finish()
         scaler = content.get("value_preprocessor")
         if isinstance(scaler, Mapping) and "running_variance" in scaler:

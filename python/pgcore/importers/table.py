@@ -23,7 +23,7 @@ from pgcore.importers import (
     torchrl,
 )
 from pgcore.importers.build import build_agent, file_digest
-from pgcore.importers.check import compare, draw_observations, read_reference, returns
+from pgcore.importers.check import compare, draw_observations, read_reference, returns, trust
 from pgcore.importers.inert import read_tensors, refused
 from pgcore.importers.library_check import ask_library
 from pgcore.importers.parts import Options, Parts, refuse
@@ -39,22 +39,31 @@ class Reader:
         recognises: (path, content of torch's file or None) -> whether it is one of them.
         read: (path, content, options) -> the agent's parts.
         of_state: (state dict as in the file, options) -> parts, for what the exporter stored.
+        of_settings: (settings, notes) -> fields of parts, where the exporter stores settings.
         stand_ins: beginnings of names of classes that its files may name, which stay inert.
     """
 
     recognises: Callable[[Path, Any], bool]
     read: Callable[[Path, Any, Options], Parts]
     of_state: Callable[[Any, Options], Parts]
+    of_settings: exported.Settings | None = None
     stand_ins: tuple[str, ...] = ()
 
 
 READERS: dict[str, Reader] = {
-    "sb3": Reader(sb3.recognises, sb3.read, sb3.of_state),
-    "cleanrl": Reader(cleanrl.recognises, cleanrl.read, cleanrl.of_state, cleanrl.STAND_INS),
-    "spinning_up": Reader(
-        spinning_up.recognises, spinning_up.read, spinning_up.of_state, spinning_up.STAND_INS
+    "sb3": Reader(sb3.recognises, sb3.read, sb3.of_state, sb3.of_settings),
+    "cleanrl": Reader(
+        cleanrl.recognises, cleanrl.read, cleanrl.of_state, stand_ins=cleanrl.STAND_INS
     ),
-    "tianshou": Reader(tianshou.recognises, tianshou.read, tianshou.of_state, tianshou.STAND_INS),
+    "spinning_up": Reader(
+        spinning_up.recognises,
+        spinning_up.read,
+        spinning_up.of_state,
+        stand_ins=spinning_up.STAND_INS,
+    ),
+    "tianshou": Reader(
+        tianshou.recognises, tianshou.read, tianshou.of_state, stand_ins=tianshou.STAND_INS
+    ),
     "torchrl": Reader(torchrl.recognises, torchrl.read, torchrl.of_state),
     "rllib": Reader(rllib.recognises, rllib.read, rllib.of_state),
     "skrl": Reader(skrl.recognises, skrl.read, skrl.of_state),
@@ -92,7 +101,8 @@ def read_parts(path: Path, options: Options) -> tuple[str, Parts]:
 def _read(path: Path, options: Options) -> tuple[str, Parts]:
     if path.suffix == ".npz":
         name = check_choice("library", exported.library_of(path), list(READERS))
-        return name, exported.read(path, READERS[name].of_state, options)
+        reader = READERS[name]
+        return name, exported.read(path, reader.of_state, options, reader.of_settings)
     known = READERS if options.library is None else {options.library: READERS[options.library]}
     for name, reader in known.items():
         if reader.recognises(path, None):
@@ -140,6 +150,10 @@ def import_agent(
         CheckpointError: not readable, not representable, or it does not compute what its library
             does.
     """
+    if check_with_library and reference is not None:
+        raise refuse("--check-with-library and --reference: expected one of them, got both")
+    if reestimate_pairs and reference is not None:
+        raise refuse("--reestimate: the numbers of --reference are of statistics that it has")
     path = Path(source)
     options = Options(None if normalizer is None else Path(normalizer), activation, library)
     name, parts = read_parts(path, options)
@@ -149,15 +163,30 @@ def import_agent(
     agent = build_agent(parts, made, {"source": path.name, "sha256": file_digest(path)})
     check: dict[str, Any] = {"status": "unverified"}
     if check_with_library:
+        if parts.observations_missing and not reestimate_pairs:
+            raise refuse(f"--check-with-library: {parts.observations_missing}: give --normalizer")
         obs = draw_observations(agent)
         found = compare(agent, ask_library(name, path, parts, agent, obs))
-        check = {"status": "verified", **found}
+        check = {"status": "verified", **found, "statistics": _statistics_said(parts)}
     elif reference is not None or path.suffix == ".npz":
         numbers = read_reference(path if reference is None else Path(reference))
-        check = {"status": "verified", **compare(agent, numbers)}
+        said = "inside these numbers, and so verified, too"
+        check = {"status": "verified", **compare(agent, numbers), "statistics": said}
     agent = _with_statistics(agent, parts, reestimate_pairs, seed)
+    if "reestimated" in agent.origin and "statistics" in check:
+        check["statistics"] = "re-estimated after this check, which is of the networks alone"
     check["returns"] = returns(agent, check_count("trajectories", trajectories, 2), seed)
-    return dataclasses.replace(agent, origin={**agent.origin, "check": check})
+    agent = dataclasses.replace(agent, origin={**agent.origin, "check": check})
+    return dataclasses.replace(agent, origin={**agent.origin, "trust": trust(agent)})
+
+
+def _statistics_said(parts: Parts) -> str:
+    """What a check of the networks by the library says of the observation statistics."""
+    if parts.observations_proof:
+        return f"verified: {parts.observations_proof}"
+    if parts.observations is not None:
+        return "those of the file given; nothing shows that they are this agent's"
+    return "none, as far as its file says"
 
 
 def _with_statistics(agent: Agent, parts: Parts, pairs: int, seed: int) -> Agent:
@@ -168,9 +197,10 @@ def _with_statistics(agent: Agent, parts: Parts, pairs: int, seed: int) -> Agent
         return agent
     if pairs:
         return reestimate(agent, check_count("reestimate", pairs, 100), seed)
-    notes = {
-        **agent.origin["notes"],
-        "normalizer": f"{parts.observations_missing}: give --normalizer FILE or --reestimate N, "
-        "unless it was trained on plain observations",
-    }
+    said = (
+        f"{parts.observations_missing}: give --normalizer FILE or --reestimate N, unless it was "
+        "trained on plain observations"
+    )
+    beside = agent.origin["notes"].get("normalizer")  # a file that lies there
+    notes = {**agent.origin["notes"], "normalizer": f"{said}; {beside}" if beside else said}
     return dataclasses.replace(agent, origin={**agent.origin, "notes": notes})

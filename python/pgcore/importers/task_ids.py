@@ -25,9 +25,10 @@ def find_task(name: str) -> tuple[AnyTask, str | None]:
     if old is None or name in task_ids():
         return make_task(name), None
     family, new = old.group(1), f"{old.group(1)}-v4"
-    if family in _CONTACTS and name.endswith("v3"):
+    if family in _CONTACTS:
         raise refuse(
-            f"task: {name} has contact forces in its observation, which mujoco-py gave as zeros; "
+            f"task: {name} has contact forces in its observation, which newer mujoco-py gave as "
+            "zeros; "
             f"name the task that is to stand for it, such as {new} or a task file"
         )
     if family in _CHANGED or new not in task_ids():

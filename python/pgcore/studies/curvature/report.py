@@ -19,4 +19,4 @@ def report_curvature(data: xr.Dataset, out: Path) -> None:
         for matrix in data["matrix"].values:
             figure = curvature_figure(data, str(matrix), int(n))
             save_figure(figure, out / f"curvature-{matrix}-{n}")
-    finish_report(out, curvature_table(data))
+    finish_report(out, curvature_table(data), data)

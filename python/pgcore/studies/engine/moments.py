@@ -59,6 +59,7 @@ class Moment:
         seeds: the seed of the run that made it, and its trials in that run; None: not known.
         inline: the agent itself, where it comes from no file.
         warm: its statistics are those that its first iteration gives it.
+        trust: what limits every result of an imported agent; "" if nothing is known to.
     """
 
     label: str
@@ -72,6 +73,7 @@ class Moment:
     warm: bool = False
     task: str = ""
     seeds: tuple[int, tuple[int, ...]] | None = None
+    trust: str = ""
 
     @property
     def trials(self) -> tuple[int, ...]:
@@ -155,6 +157,7 @@ def _moment_of(name: str | None, agent: Agent, path: str) -> Moment:
         agent.digest(),
         task=agent.task.definition_hash(),
         seeds=_seeds_of(agent),
+        trust=str(agent.origin.get("trust", "")),
     )
 
 

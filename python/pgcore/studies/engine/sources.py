@@ -216,6 +216,8 @@ class Agents:
         names = ", ".join(f"{m.label} at {m.iteration}" for m in self.moments if m.warm)
         if names:
             made["warm_up"] = f"{names}: statistics frozen after the first iteration's steps"
+        if limits := [f"{m.label}: {m.trust}" for m in self.moments if m.trust]:
+            made["imported"] = ". ".join(dict.fromkeys(limits))
         return made | ({"trials_left_out": self.left_out} if self.left_out else {})
 
     @property

@@ -17,4 +17,4 @@ def report_gradient(data: xr.Dataset, out: Path) -> None:
 
     for kind in ("gradient", "step"):
         save_figure(gradient_figure(data, kind), out / f"{kind}_quality")
-    finish_report(out, gradient_table(data))
+    finish_report(out, gradient_table(data), data)

@@ -39,4 +39,4 @@ def report_landscape(data: xr.Dataset, out: Path) -> None:
             save_figure(figure, out / f"sources-{who}")
     if plane:
         (out / "landscape.html").write_text(landscape_page(data))
-    finish_report(out, landscape_table(data))
+    finish_report(out, landscape_table(data), data)

@@ -20,4 +20,4 @@ def report_regime(data: xr.Dataset, out: Path) -> None:
     for share in shares[:-1]:
         save_figure(regime_figure(data, share), out / f"regime-{share:g}")
     save_figure(curves_figure(data), out / "curves")
-    finish_report(out, regime_table(data))
+    finish_report(out, regime_table(data), data)

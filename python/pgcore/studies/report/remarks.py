@@ -36,6 +36,8 @@ def general_limits(given: Given) -> list[str]:
         limits.append(f"Trials that were left out: {left_out}.")
     if warm := str(data.attrs.get("warm_up", "")):
         limits.append(f"Warm-up: {warm}.")
+    if imported := str(data.attrs.get("imported", "")):
+        limits.append(f"Imported agents: {imported}.")
     return limits + [f"{line}." for line in _simulation(data)]
 
 

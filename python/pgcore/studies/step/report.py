@@ -18,4 +18,4 @@ def report_step(data: xr.Dataset, out: Path) -> None:
 
     save_figure(step_figure(data), out / "steps")
     save_figure(step_figure(data, "discounted"), out / "steps_discounted")
-    finish_report(out, step_table(data) + "\n" + claims(data))
+    finish_report(out, step_table(data) + "\n" + claims(data), data)

@@ -21,4 +21,4 @@ def report_update(data: xr.Dataset, out: Path) -> None:
             save_figure(update_figure(data, int(iteration), int(n)), out / name)
             discounted = update_figure(data, int(iteration), int(n), "discounted")
             save_figure(discounted, out / f"{name}-discounted")
-    finish_report(out, update_table(data))
+    finish_report(out, update_table(data), data)

@@ -18,4 +18,4 @@ def report_value(data: xr.Dataset, out: Path) -> None:
     save_figure(value_figure(data), out / "value_errors")
     if "gram" in data:
         save_figure(variance_figure(data), out / "variance")
-    finish_report(out, value_table(data))
+    finish_report(out, value_table(data), data)

@@ -16,4 +16,4 @@ def report_variance(data: xr.Dataset, out: Path) -> None:
     from pgcore.studies.variance.table import variance_table
 
     save_figure(budget_figure(data), out / "variance_budget")
-    finish_report(out, variance_table(data))
+    finish_report(out, variance_table(data), data)
