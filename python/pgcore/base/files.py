@@ -105,6 +105,11 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], Arrays]:
             arrays = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
         digest = str(header["digest"])
     except (SafetensorError, LookupError, ValueError, TypeError, OSError, RecursionError) as error:
+        if path.suffix != ".safetensors":
+            raise CheckpointError(
+                f"{kind}: {path} is no pgcore {kind}, which is a .safetensors file; "
+                "`pgcore import` makes one from another library's agent"
+            ) from error
         raise CheckpointError(
             f"{kind}: {path} is truncated or corrupt, or no pgcore {kind} "
             f"({' '.join(str(error).split())})"

@@ -178,5 +178,5 @@ def trust(agent: Agent) -> str:
     if "shared_trunk" in notes:
         said.append("layers that policy and value network shared are copies: steps are not its own")
     elif "joint_clip" in notes:
-        said.append("its clip of both gradients together is of the policy's alone here: steps")
+        said.append("max_grad_norm bounds the policy's gradient alone here: steps are not its own")
     return "; ".join(said)

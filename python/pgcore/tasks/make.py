@@ -76,6 +76,12 @@ def make_task(
         return GymnasiumTask(GymnasiumSpec.parse(task))
     if "(" in task:
         return cached_task(parse_id(task), lowered)
+    if task.lower().endswith((".xml", ".mjcf", ".urdf")):
+        raise ValueError(
+            f"task: {task!r} is a model, and a task is also what is observed, rewarded and ended: "
+            "write these into a task file (.toml) that names it; docs/terms.md and docs/robots "
+            "have some"
+        )
     if task not in TASKS:
         by_lower = {name.lower(): name for name in TASKS}
         near = difflib.get_close_matches(task.lower(), by_lower, n=3, cutoff=0.5)

@@ -166,7 +166,7 @@ def _note(data: xr.Dataset, kind: str) -> str:
     note = f"{data.sizes['estimate']} independent estimates at each n. "
     note += f"{trials_text(trials, 'estimates').capitalize()}."
     note += f" Dotted: n = {AGENT_PAIRS}, an iteration of the agents of the paper."
-    if kind == "gradient":
+    if kind == "gradient" and data.sizes["n"] > 1:
         note += " Dashed: predicted from the noise scale B of the true gradient, per trial."
     note += " Trajectories: mean of an estimate of that agent."
     counts = data[KINDS[kind][0]].notnull().any("agent").sum("trial")

@@ -68,7 +68,7 @@ def value_panel(ax: Axes, data: xr.Dataset, label: str) -> Axes:
     style, own = look_of(label, data["agent"].values), data.sel(agent=label)
     known = own["error_iqm"].notnull().values
     if not known.any():
-        not_computed(ax, "no return is known")
+        not_computed(ax, "no return is known" if str(own["target"].values) == "returns" else "none")
         return ax
     own = own.isel(iteration=np.flatnonzero(known))
     start, later = own["iteration"].values == 0, own["iteration"].values != 0
@@ -88,15 +88,17 @@ def value_panel(ax: Axes, data: xr.Dataset, label: str) -> Axes:
 def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
     """Figures 3, 11 and 12: errors for both targets, on training and on held-out pairs.
 
-    A row per agent; all panels have one axis.
+    A row per agent; all panels have one axis. Agents that came without a run have no training pairs
+    and no panels of them.
 
     Args:
         data: of :func:`pgcore.studies.value.opening.open_value`.
         measure: one of its error measures.
     """
     agents, trials = [str(a) for a in data["agent"].values], data.sizes["trial"]
-    figure, axes = new_figure(4, len(agents), width=1.9, height=1.8)
-    panels = [(s, t) for t in ("gae", "returns") for s in _SETS]
+    sets = [s for s in _SETS if data["error"].sel(set=s).notnull().any()] or list(_SETS)
+    panels = [(s, t) for t in ("gae", "returns") for s in sets]
+    figure, axes = new_figure(len(panels), len(agents), width=1.9, height=1.8)
     for row, agent in enumerate(agents):
         for ax, (which, target) in zip(axes[row], panels, strict=True):
             value_panel(ax, data.sel(set=which, target=target, measure=measure), agent)
@@ -122,6 +124,8 @@ def _errors_note(data: xr.Dataset, trials: int) -> str:
     if trials > 1:
         kind = "95 % bootstrap intervals" if trials > 5 else "their range"
         note = f"Thin: {trials} trials; bold: interquartile mean, bars: {kind}"
+    if not data["error"].sel(set="train").notnull().any():
+        note += ". Of imported agents no training pairs are known"
     start, later = data["iteration"].values == 0, data["iteration"].values != 0
     if start.any() and later.any():
         note += ". Iteration 0 is off the axis, and written into each panel"
