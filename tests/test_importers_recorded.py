@@ -72,3 +72,12 @@ def test_layers_under_other_names_are_named(capsys, tmp_path):
     torch.save(content, tmp_path / "a.pt")
     line = refused(capsys, tmp_path / "a.pt", "--task", HOPPER, "--out", tmp_path / "x")
     assert "skrl: expected layers net_container.0" in line and "net.0.weight" in line
+
+
+def test_what_the_optimizer_says_is_taken():
+    agent = import_agent(FOLDER / "skrl_separate.pt", HOPPER, trajectories=2)
+    assert (agent.settings.policy_lr, agent.settings.adam_eps) == (1e-3, 1e-8)
+    assert "its optimizer had last" in agent.origin["notes"]["settings"]
+    agent = import_agent(FOLDER / "rl_games_shared.pth", HOPPER, trajectories=2)
+    assert agent.settings == agent.algorithm.make_settings({})
+    assert "the file has none" in agent.origin["notes"]["settings"]

@@ -150,6 +150,29 @@ def chosen_activation(options: Options, default: str, notes: dict[str, str]) -> 
     return default
 
 
+def optimizer_settings(content: Any, name: str, notes: dict[str, str]) -> dict[str, float]:
+    """Rate and epsilon that the state of one Adam for all says; says itself that there is no more.
+
+    Args:
+        content: of the file.
+        name: of the optimiser's state in it.
+        notes: gets a note on the settings.
+    """
+    notes["settings"] = "the file has none; pgcore's defaults of ppo are assumed"
+    state = content.get(name) if isinstance(content, Mapping) else None
+    groups = state.get("param_groups") if isinstance(state, Mapping) else None
+    if not isinstance(groups, list) or len(groups) != 1 or not isinstance(groups[0], Mapping):
+        return {}
+    rate, eps = (groups[0].get(key) for key in ("lr", "eps"))
+    if not isinstance(rate, float) or not isinstance(eps, float) or not (rate > 0 and eps > 0):
+        return {}
+    notes["settings"] = (
+        "learning rate and epsilon are those that its optimizer had last; the file has no more, "
+        "and pgcore's defaults of ppo are assumed"
+    )
+    return {"policy_lr": rate, "adam_eps": eps}
+
+
 class Keys:
     """A state dict whose entries are taken one by one, so that none is overlooked."""
 

@@ -18,6 +18,7 @@ from pgcore.importers.parts import (
     Statistics,
     chosen_activation,
     copied_trunk,
+    optimizer_settings,
 )
 
 LIBRARY = "rl_games"
@@ -40,8 +41,8 @@ def of_state(content: Any, options: Options) -> Parts:
     """An agent from {"model": state dict}."""
     notes = {
         "mean": "the mean is taken as it is (mu_activation None)",
-        "settings": "the file has none; pgcore's defaults of ppo are assumed",
     }
+    settings = optimizer_settings(content, "optimizer", notes)
     activation = chosen_activation(options, "elu", notes)
     state = {k.replace("_orig_mod.", ""): v for k, v in _weights(content).items()}
     keys = Keys(state, LIBRARY)
@@ -76,6 +77,7 @@ def of_state(content: Any, options: Options) -> Parts:
         observations=statistics,
         actions="scale",
         algorithm="ppo",
+        settings=settings,
         iteration=int(epoch) if isinstance(epoch, int) else 0,
         timesteps=int(frame) if isinstance(frame, int) else None,
         notes=notes,

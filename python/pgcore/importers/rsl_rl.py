@@ -18,6 +18,7 @@ from pgcore.importers.parts import (
     Parts,
     Statistics,
     chosen_activation,
+    optimizer_settings,
     refuse,
 )
 
@@ -43,8 +44,8 @@ def of_state(content: Any, options: Options) -> Parts:
     """An agent from {"actor_state_dict", "critic_state_dict"}, or from {"model_state_dict"}."""
     notes = {
         "actions": "actions are taken as not clipped (clip_actions off, the default)",
-        "settings": "the file has none; pgcore's defaults of ppo are assumed",
     }
+    settings = optimizer_settings(content, "optimizer_state_dict", notes)
     activation = chosen_activation(options, "elu", notes)
     actor, critic = _halves(content)
     std, log_std = _log_std(actor, notes)
@@ -67,6 +68,7 @@ def of_state(content: Any, options: Options) -> Parts:
         observations=own,
         actions="none",
         algorithm="ppo",
+        settings=settings,
         iteration=iteration if isinstance(iteration, int) else 0,
         notes=notes,
     )

@@ -18,6 +18,7 @@ from pgcore.importers.parts import (
     Statistics,
     chosen_activation,
     copied_trunk,
+    optimizer_settings,
     refuse,
 )
 
@@ -42,8 +43,8 @@ def of_state(content: Any, options: Options) -> Parts:
     notes = {
         "mean": "the mean is taken as it is; a model with tanh(ACTIONS) is another",
         "actions": "actions are taken as not clipped (clip_actions False, the default)",
-        "settings": "the file has none; pgcore's defaults of ppo are assumed",
     }
+    settings = optimizer_settings(content, "optimizer", notes)
     activation = chosen_activation(options, "elu", notes)
     keys = Keys(content["policy"], LIBRARY)
     log_std = keys.take("log_std_parameter").clamp(*_LOG_STD)
@@ -76,6 +77,7 @@ def of_state(content: Any, options: Options) -> Parts:
         observations=_statistics(content),
         actions="none",
         algorithm="ppo",
+        settings=settings,
         notes=notes,
     )
 
