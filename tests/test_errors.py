@@ -15,6 +15,7 @@ from pgcore.base.folders import FolderLock
 from pgcore.cli import main
 from pgcore.training.config import TrainConfig
 
+RECORDED = ROOT / "tests" / "data" / "agents"
 ROW = re.compile(r"\| `([^|]+)` \| (`+)([^|]+?)\2 \|")
 ROWS = [(m[1], m[3]) for m in ROW.finditer((ROOT / "docs" / "errors.md").read_text())]
 
@@ -28,6 +29,8 @@ def folder(runs, tmp_path_factory):
     (folder / "other" / "metrics.csv").write_text("epoch,loss\n")
     (folder / "notes.txt").write_text("notes")
     (folder / "broken.xml").write_text("<mujoco><nonsense/></mujoco>")
+    shutil.copy(RECORDED / "skrl_separate.pt", folder / "agent.pt")
+    shutil.copytree(RECORDED / "rllib_separate", folder / "checkpoint")
     ball_spec(folder)
     task = pgcore.make_task("Hopper-v2")
     pgcore.Agent(task, pgcore.GaussianPolicy(11, 3, (8,))).save(folder / "agent.safetensors")
