@@ -10,7 +10,7 @@ from pgcore.base.errors import check_flag
 from pgcore.tasks.definitions import TASKS
 from pgcore.tasks.files import read_task_file
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
-from pgcore.tasks.gymnasium_suite.options import parse_id
+from pgcore.tasks.gymnasium_suite.options import parse_id, why_not_here
 from pgcore.tasks.task import Task, TaskSpec, cached_task
 
 
@@ -82,6 +82,8 @@ def make_task(
             "write these into a task file (.toml) that names it; docs/terms.md and docs/robots "
             "have some"
         )
+    if reason := why_not_here(task):
+        raise ValueError(f"task: {reason}")
     if task not in TASKS:
         by_lower = {name.lower(): name for name in TASKS}
         near = difflib.get_close_matches(task.lower(), by_lower, n=3, cutoff=0.5)

@@ -108,12 +108,19 @@ class _Infinity(ast.NodeTransformer):
 def _check_environment(env_id: str) -> None:
     if env_id in ENVIRONMENTS:
         return
-    name, _, version = str(env_id).partition("-")
-    family = FAMILIES.get(name)
-    if family is not None and version == "v4" and family.no_v4 is not None:
-        raise ValueError(f"task: {env_id} cannot run here: {family.no_v4}; {name}-v5 can")
+    if reason := why_not_here(str(env_id)):
+        raise ValueError(f"task: {reason}")
     hint = _near(str(env_id), ENVIRONMENTS)
     raise ValueError(f"task: unknown id {env_id!r}; {hint}known: {', '.join(ENVIRONMENTS)}")
+
+
+def why_not_here(env_id: str) -> str:
+    """Why an environment that Gymnasium has is no task here; empty if it is none of those."""
+    name, _, version = env_id.partition("-")
+    family = FAMILIES.get(name)
+    if family is None or version != "v4" or family.no_v4 is None:
+        return ""
+    return f"{env_id} cannot run here: {family.no_v4}; {name}-v5 can"
 
 
 def _near(name: str, known: Iterable[str]) -> str:
