@@ -5,8 +5,10 @@
 In an environment of rsl-rl-lib, skrl, rl-games, tianshou, torchrl and ray[rllib], without pgcore.
 SCRIPTS is a folder with what `pgcore import --exporter LIBRARY` prints, as LIBRARY.py. Networks are
 small; statistics are of data with very unequal scales. Each library writes its own file, and its
-exporter's script, run on the same objects, the numbers to compare with. Recorded with rsl-rl-lib
-5.5.1, skrl 2.1.1, rl-games 1.6.5, tianshou 2.0.1, torchrl 0.14.1 and ray 2.60.0.
+exporter's script, run on the same objects, the numbers to compare with. CleanRL and Spinning Up are
+no packages: CLEANRL names its ppo_continuous_action.py, SPINNING_UP the folder of its repository.
+Recorded with rsl-rl-lib 5.5.1, skrl 2.1.1, rl-games 1.6.5, tianshou 2.0.1, torchrl 0.14.1, ray
+2.60.0, CleanRL fe8d8a0 and Spinning Up 038665d.
 """
 
 from __future__ import annotations
@@ -233,12 +235,39 @@ def rllib():
         yield f"rllib_{kind}", {"algo": algo}
 
 
+def cleanrl():
+    """Its own script, trained for two updates."""
+    import runpy
+
+    wrapper = gym.wrappers.TransformObservation
+    # written for a Gymnasium that took the space from the environment
+    gym.wrappers.TransformObservation = lambda env, f: wrapper(env, f, env.observation_space)
+    sys.argv = ["ppo", "--env-id", "Pendulum-v1", "--num-steps", "256", "--total-timesteps", "512"]
+    found = runpy.run_path(os.environ["CLEANRL"], run_name="__main__")
+    torch.save(found["agent"].state_dict(), "cleanrl.cleanrl_model")
+    yield "cleanrl", {"agent": found["agent"], "envs": found["envs"]}
+
+
+def spinning_up():
+    """Its own class, pickled whole as its logger does."""
+    sys.modules["gym"], sys.modules["gym.spaces"] = gym, gym.spaces  # renamed since
+    sys.path.insert(0, os.environ["SPINNING_UP"])
+    from spinup.algos.pytorch.ppo.core import MLPActorCritic
+
+    ac = MLPActorCritic(*boxes(), hidden_sizes=(H, H), activation=nn.Tanh)
+    disturb(ac)
+    torch.save(ac, "spinning_up.pt")
+    yield "spinning_up", {"ac": ac}
+
+
 def main(scripts, out, *names):
     torch.manual_seed(0)
     scripts, out = Path(scripts).absolute(), Path(out).absolute()
     out.mkdir(parents=True, exist_ok=True)
     os.chdir(out)
-    for name in names or ("rsl_rl", "skrl", "rl_games", "tianshou", "torchrl", "rllib"):
+    for name in names or (
+        "rsl_rl", "skrl", "rl_games", "tianshou", "torchrl", "rllib", "cleanrl", "spinning_up"
+    ):  # fmt: skip
         text = compile((scripts / f"{name}.py").read_text(), name, "exec")
         for case, objects in globals()[name]():
             exec(text, copy.copy(objects))

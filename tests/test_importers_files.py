@@ -216,7 +216,8 @@ def test_the_exporter_of_spinning_up(tmp_path, monkeypatch, capsys):
     ac.pi.log_std = torch.nn.Parameter(torch.full((3,), -0.5))
     ac.v.forward = lambda x: critic(x).squeeze(-1)
     file = run_exporter("spinning_up", tmp_path, monkeypatch, capsys, ac=ac)
-    made = import_agent(file, HOPPER, trajectories=2, activation="relu")
+    made = import_agent(file, HOPPER, trajectories=2)
+    assert made.policy.activation == "relu"
     assert made.origin["check"]["status"] == "verified"
 
 

@@ -20,13 +20,16 @@ import torch
 
 
 def export(path, library, state, forward, mean=None, scale=None, clip=np.inf, obs_dim=None,
-           reward_std=None, count=None, settings=None, seed=0):
+           reward_std=None, count=None, settings=None, activation=None, seed=0):
     """state: tensors by name, or tables of them; forward(obs [N, O] float64) -> means [N, A],
     standard deviations [N, A], values [N] or None, all as the library computes them; mean, scale
-    [O], clip: the input is clip((obs - mean) / scale, -clip, clip); settings: numbers by name."""
+    [O], clip: the input is clip((obs - mean) / scale, -clip, clip); settings: numbers by name;
+    activation: a module between the layers of its networks."""
     generator = np.random.default_rng(seed)
     obs = generator.standard_normal((1000, len(mean) if mean is not None else obs_dim))
     arrays = {{"library": library, "by": f"{{library}}, by the exporter"}}
+    if activation is not None:
+        arrays["activation"] = type(activation).__name__
     if settings is not None:
         arrays["settings"] = json.dumps(settings)
     if mean is not None:
@@ -85,7 +88,8 @@ settings["learning_rate"] = float(model.lr_schedule(now))
 if hasattr(model, "clip_range"):
     settings["clip_range"] = float(model.clip_range(now))
 export("agent.npz", "sb3", model.policy.state_dict(), forward, settings=settings,
-       obs_dim=model.observation_space.shape[0], **statistics)
+       activation=model.policy.activation_fn(), obs_dim=model.observation_space.shape[0],
+       **statistics)
 """,
     "cleanrl": """# agent, envs: as at the end of ppo_continuous_action.py
 def find(wrapper, name):
@@ -107,7 +111,8 @@ def forward(obs):
 
 
 export("agent.npz", "cleanrl", agent.state_dict(), forward, rms.mean, np.sqrt(rms.var + 1e-8), 10,
-       reward_std=float(np.sqrt(find(envs.envs[0], "return_rms").var + 1e-8)))
+       reward_std=float(np.sqrt(find(envs.envs[0], "return_rms").var + 1e-8)),
+       activation=agent.actor_mean[1])
 """,
     "spinning_up": """# ac = torch.load("pyt_save/model.pt")
 def forward(obs):
@@ -117,6 +122,7 @@ def forward(obs):
 
 
 export("agent.npz", "spinning_up", ac.state_dict(), forward,
+       activation=ac.pi.mu_net[1] if len(ac.pi.mu_net) > 2 else None,
        obs_dim=ac.pi.mu_net[0].in_features)
 """,
     "tianshou": """# algorithm: a trained PPO; rms: venvs.get_obs_rms() of VectorEnvNormObs, or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from pgcore.importers.inert import refused
 from pgcore.importers.normalizers import statistics
-from pgcore.importers.parts import Options, Parts
+from pgcore.importers.parts import Options, Parts, activation_named
 
 Reader = Callable[[Any, Options], Parts]
 Settings = Callable[[Mapping[str, Any], dict[str, str]], dict[str, Any]]
@@ -48,6 +49,10 @@ def read(
             for table in tables:
                 inner = inner.setdefault(table, {})
             inner[key] = torch.from_numpy(array)
+    if "activation" in arrays and options.activation is None:
+        options = dataclasses.replace(
+            options, activation=activation_named(str(arrays["activation"]))
+        )
     parts = of_state(state, options)
     changed: dict[str, Any] = {"source": {**parts.source, "exported": True}}
     if "mean" in arrays:

@@ -79,7 +79,7 @@ def _tensors(module: Inert, prefix: str, depth: int = 0) -> dict[str, Tensor]:
 def _activation(content: Any) -> str | None:
     """The class between the first two layers."""
     for name in ("pi", "mu_net", "1"):
-        content = _mapping(content.fields().get("_modules")).get(name) if content else None
         if not isinstance(content, Inert):
             return None
-    return type(content).__name__
+        content = _mapping(content.fields().get("_modules")).get(name)
+    return type(content).__name__ if isinstance(content, Inert) else None
