@@ -18,7 +18,7 @@ from pgcore.studies.measures.over_trials import (
     geometric_over_trials,
     noise_scale_over_trials,
 )
-from pgcore.studies.measures.steps import spread, spread_over_trials
+from pgcore.studies.measures.steps import mean_change, spread, spread_over_trials
 
 Line = Callable[[str, int, int], None]
 KINDS = ("normal", "heavy", "gamma", "lognormal")
@@ -36,6 +36,17 @@ def draws(kind: str, generator: np.random.Generator, shape: tuple[int, ...]) -> 
     s = 0.6071  # of the logarithm: skewness (w + 2) sqrt(w - 1) with w = exp(s²)
     w = np.exp(s**2)
     return (np.exp(s**2 / 2) - np.exp(s * generator.standard_normal(shape))) / np.sqrt(w * (w - 1))
+
+
+def step_means(line: Line, steps: int, repeats: int = 20_000) -> None:
+    """Coverage of the mean change by the steps of one trial, and that of Student's interval."""
+    for kind in KINDS:
+        generator = np.random.Generator(np.random.Philox(key=12))
+        changes = draws(kind, generator, (repeats, steps))
+        hits = sum(x.low <= 0 <= x.high for x in map(mean_change, changes))
+        width = stats.t.ppf(0.975, steps - 1) * stats.sem(changes, axis=1)
+        plain = 100 * np.mean(np.abs(changes.mean(axis=1)) <= width)
+        line(f"mean of {steps} {kind} steps; Student {plain:.1f} %", hits, repeats)
 
 
 def spreads(line: Line, steps: int, noise: float, repeats: int = 4000) -> None:
@@ -159,6 +170,7 @@ def misfits(line: Line, kind: str, count: int, repeats: int = 2000) -> None:
 def spreads_and_trials(line: Line) -> None:
     """All of them, at the numbers of steps, trials and states that studies have."""
     for steps in (8, 10, 12, 20):
+        step_means(line, steps)
         for noise in (0.0, 0.3, 1.0):
             spreads(line, steps, noise)
     for trials in (3, 6, 8, 24):

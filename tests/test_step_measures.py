@@ -27,6 +27,14 @@ def test_mean_change_covers_with_the_error_of_the_centre(K, centre):
     assert 0.93 <= share <= 0.97, share
 
 
+@pytest.mark.parametrize("kind", ["normal", "heavy", "gamma", "lognormal"])
+@pytest.mark.parametrize("K", [8, 10, 20])
+def test_mean_change_covers_where_steps_are_skewed(K, kind):
+    """Student's interval covers 0.88 of eight steps of skewness -2.3."""
+    share = covered([measures.mean_change(c) for c in changes(kind, 8000, K)], 0.0)
+    assert 0.925 <= share <= 0.975, share  # 0.0024 of it by chance
+
+
 def changes(kind, *shape):
     """Steps of standard deviation 1: normal, heavy-tailed, and of skewness -2.3 in two shapes."""
     generator = np.random.default_rng(0)

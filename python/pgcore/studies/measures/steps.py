@@ -12,15 +12,19 @@ import numpy as np
 from scipy import stats
 
 from pgcore.base.arrays import F64
+from pgcore.studies.measures.statistics import mean_interval, skewed_quantiles
 from pgcore.studies.measures.surfaces import Interval
 
 _UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 def mean_change(changes: F64, centre_error: float = 0.0, level: float = 0.95) -> Interval:
-    """Mean over independent steps and its interval: Student's t, the centre's error in it.
+    """Mean over independent steps and its interval, the centre's error in it.
 
     var(mean) = s²/K + e², e of the centre; degrees of freedom by Satterthwaite, where e has many.
+    Ends follow the skewness of the changes, see
+    :func:`~pgcore.studies.measures.statistics.skewed_quantiles`: with 8 to 20 steps, normal or of
+    skewness -2.3, they cover 93 to 96 % where Student's cover 88 to 95 %.
 
     Args:
         changes: [K], each with its own noise and the centre's.
@@ -34,8 +38,10 @@ def mean_change(changes: F64, centre_error: float = 0.0, level: float = 0.95) ->
     own = float(changes.var(ddof=1)) / K
     variance = own + centre_error**2
     freedom = (K - 1) * variance**2 / own**2 if own > 0 else math.inf
-    width = float(stats.t.ppf(0.5 + level / 2, freedom)) * math.sqrt(variance)
-    return Interval(middle, middle - width, middle + width)
+    t, error = float(stats.t.ppf(0.5 + level / 2, freedom)), math.sqrt(variance)
+    third = float(((changes - middle) ** 3).mean()) / K**2  # of the mean; the centre's is 0
+    below, above = skewed_quantiles(np.asarray(third / variance**1.5 if variance else 0.0), t)
+    return Interval(middle, middle - error * float(below), middle + error * float(above))
 
 
 def spread(values: F64, errors: F64, level: float = 0.95) -> Interval:
@@ -211,7 +217,7 @@ def over_trials(values: F64, level: float = 0.95) -> Interval:
     Trials are the units: what their steps and centres add is in the differences between trials. To
     resample trials and then steps covers too little with few trials (see the tests).
     """
-    return mean_change(values, level=level)
+    return Interval(*mean_interval(values, level))
 
 
 def share_over_trials(counts: F64, of: F64, level: float = 0.95) -> Interval:
