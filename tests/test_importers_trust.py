@@ -47,8 +47,7 @@ def test_a_long_first_trajectory_has_no_made_up_return(sb3, tmp_path, capsys):
     more = ("--task", HOPPER, "--out", tmp_path / "x.safetensors", "--reestimate", 100)
     text, agent = imported(capsys, sb3.folder / "ppo.zip", *more)
     first = agent.origin["reestimated"]["first_tenth_return"]
-    assert ("in the first tenth none ended" in " ".join(text.split())) == (first is None)
-    assert first is None
+    assert first is None and "in the first tenth none ended" in " ".join(text.split())
 
 
 def test_another_optimizer_starts_anew_and_says_so(sb3, tmp_path):

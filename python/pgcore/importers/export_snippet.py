@@ -41,7 +41,7 @@ def export(path, library, state, forward, mean=None, scale=None, clip=np.inf, ob
         if value is not None:
             arrays[name] = np.float64(value)
     with torch.no_grad():
-        means, stds, values = forward(obs)
+        means, stds, values = (None if x is None else x.cpu() for x in forward(obs))
         normal = torch.distributions.Normal(means, stds)
         noise = torch.from_numpy(generator.standard_normal(tuple(means.shape)))
         actions = (means + stds * noise).to(means.dtype)
@@ -62,16 +62,24 @@ def export(path, library, state, forward, mean=None, scale=None, clip=np.inf, ob
     np.savez_compressed(path, **arrays)
 
 
+def tensor(x, module):
+    """A float32 tensor where a network's parameters are."""
+    return torch.as_tensor(x, dtype=torch.float32, device=next(module.parameters()).device)
+
+
+def array(x):
+    """A tensor, wherever it is, for NumPy."""
+    return x.detach().cpu().numpy()
+
+
 '''
 
 _BODIES = {
     "sb3": """# model: a loaded PPO, A2C or TRPO; vec: its VecNormalize, or None
 def forward(obs):
-    x = obs.astype(np.float32) if vec is None else vec.normalize_obs(obs)
-    x = torch.as_tensor(x, device=model.device)
+    x = tensor(obs if vec is None else vec.normalize_obs(obs), model.policy)
     distribution = model.policy.get_distribution(x).distribution
-    found = distribution.mean, distribution.stddev, model.policy.predict_values(x)
-    return tuple(tensor.cpu() for tensor in found)
+    return distribution.mean, distribution.stddev, model.policy.predict_values(x)
 
 
 model.policy.set_training_mode(False)
@@ -104,8 +112,7 @@ assert all(np.array_equal(rms.mean, other.mean) for other in every), "one enviro
 
 
 def forward(obs):
-    x = np.clip((obs - rms.mean) / np.sqrt(rms.var + 1e-8), -10, 10)
-    x = torch.as_tensor(x, dtype=torch.float32)
+    x = tensor(np.clip((obs - rms.mean) / np.sqrt(rms.var + 1e-8), -10, 10), agent)
     mean = agent.actor_mean(x)
     return mean, agent.actor_logstd.exp().expand_as(mean), agent.critic(x)
 
@@ -116,7 +123,7 @@ export("agent.npz", "cleanrl", agent.state_dict(), forward, rms.mean, np.sqrt(rm
 """,
     "spinning_up": """# ac = torch.load("pyt_save/model.pt")
 def forward(obs):
-    x = torch.as_tensor(obs, dtype=torch.float32)
+    x = tensor(obs, ac)
     mean = ac.pi.mu_net(x)
     return mean, ac.pi.log_std.exp().expand_as(mean), ac.v(x)
 
@@ -130,9 +137,9 @@ actor, critic = algorithm.policy.actor.eval(), algorithm.critic.eval()
 
 
 def forward(obs):
-    x = torch.as_tensor(obs if rms is None else rms.norm(obs), dtype=torch.float32)
+    x = tensor(obs if rms is None else rms.norm(obs), actor)
     (mean, std), _ = actor(x)
-    return mean.cpu(), std.cpu(), critic(x).cpu()
+    return mean, std, critic(x)
 
 
 statistics = {} if rms is None else {"mean": rms.mean, "scale": np.sqrt(rms.var + rms.eps),
@@ -145,17 +152,17 @@ network = actor.module[0].module.eval()
 
 
 def forward(obs):
-    x = torch.as_tensor(obs, dtype=torch.float32)
+    x = tensor(obs, network)
     if norm is not None:
         x = ((x - norm["loc"]) / norm["scale"]).clamp(-10, 10)
     mean, std = network(x)
-    return mean.cpu(), std.cpu(), None
+    return mean, std, None
 
 
 state = {"model_state_dict": actor.state_dict()}
 statistics = {}
 if norm is not None:
-    statistics = {"mean": norm["loc"].numpy(), "scale": norm["scale"].numpy(), "clip": 10.0}
+    statistics = {"mean": array(norm["loc"]), "scale": array(norm["scale"]), "clip": 10.0}
 export("agent.npz", "torchrl", state, forward, obs_dim=next(network.parameters()).shape[1],
        **statistics)
 """,
@@ -170,9 +177,9 @@ def forward(obs):
     x = obs.astype(np.float32)
     if own is not None:
         x = np.stack([own(row, update=False) for row in x])
-    x = {"obs": torch.as_tensor(x, dtype=torch.float32)}
+    x = {"obs": tensor(x, module)}
     mean, log_std = module.forward_train(x)["action_dist_inputs"].chunk(2, -1)
-    return mean.cpu(), log_std.exp().cpu(), module.compute_values(x).cpu()
+    return mean, log_std.exp(), module.compute_values(x)
 
 
 state = {name: torch.as_tensor(array) for name, array in module.get_state().items()}
@@ -191,19 +198,19 @@ policy.enable_training_mode(False), value.enable_training_mode(False)
 
 
 def forward(obs):
-    x = torch.as_tensor(obs, dtype=torch.float32)
+    x = tensor(obs, policy)
     x = {"observations": x if scaler is None else scaler(x)}
     mean, more = policy.compute(x, "policy")
     out = value.compute(x, "value")[0]
     if "value_preprocessor" in modules:
         out = modules["value_preprocessor"](out, inverse=True)
-    return mean.cpu(), more["log_std"].exp().expand_as(mean).cpu(), out.cpu()
+    return mean, more["log_std"].exp().expand_as(mean), out
 
 
 statistics = {}
 if scaler is not None:
-    statistics = {"mean": scaler.running_mean.numpy(), "clip": scaler.clip_threshold,
-                  "scale": np.sqrt(scaler.running_variance.numpy()) + scaler.epsilon}
+    statistics = {"mean": array(scaler.running_mean), "clip": scaler.clip_threshold,
+                  "scale": np.sqrt(array(scaler.running_variance)) + scaler.epsilon}
 export("agent.npz", "skrl", {n: m.state_dict() for n, m in modules.items()}, forward,
        obs_dim=policy.num_observations, **statistics)
 """,
@@ -212,16 +219,16 @@ model = player.model.eval()
 
 
 def forward(obs):
-    x = torch.as_tensor(obs, dtype=torch.float32)
+    x = tensor(obs, model)
     found = model({"is_train": False, "obs": x, "prev_actions": None})
-    return found["mus"].cpu(), found["sigmas"].cpu(), found["values"].cpu()
+    return found["mus"], found["sigmas"], found["values"]
 
 
 statistics = {}
 if hasattr(model, "running_mean_std"):
     own = model.running_mean_std
-    statistics = {"mean": own.running_mean.numpy(), "clip": 5.0,
-                  "scale": np.sqrt(own.running_var.numpy() + own.epsilon)}
+    statistics = {"mean": array(own.running_mean), "clip": 5.0,
+                  "scale": np.sqrt(array(own.running_var) + own.epsilon)}
 export("agent.npz", "rl_games", {"model": model.state_dict()}, forward,
        obs_dim=next(model.parameters()).shape[-1], **statistics)
 """,
@@ -232,16 +239,16 @@ actor, critic = runner.alg.actor.eval(), runner.alg.critic.eval()
 
 
 def forward(obs):
-    x = torch.as_tensor(obs, dtype=torch.float32)
+    x = tensor(obs, actor)
     x = TensorDict({group: x for group in {*actor.obs_groups, *critic.obs_groups}}, [len(x)])
     actor(x, stochastic_output=True)
-    return actor.output_mean.clone().cpu(), actor.output_std.clone().cpu(), critic(x).cpu()
+    return actor.output_mean.clone(), actor.output_std.clone(), critic(x)
 
 
 statistics = {}
 if hasattr(actor.obs_normalizer, "_mean"):
     own = actor.obs_normalizer
-    statistics = {"mean": own._mean[0].numpy(), "scale": own._std[0].numpy() + own.eps}
+    statistics = {"mean": array(own._mean[0]), "scale": array(own._std[0]) + own.eps}
 saved = runner.alg.save()
 state = {name: saved[name] for name in ("actor_state_dict", "critic_state_dict")}
 export("agent.npz", "rsl_rl", state, forward, obs_dim=actor.obs_dim, **statistics)

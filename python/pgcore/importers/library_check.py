@@ -64,7 +64,7 @@ def _policy(policies: Any, path: Path, parts: Parts) -> Any:
     if parts.value is None or "shared_trunk" in parts.notes:
         raise refuse("--check-with-library: not for networks that share layers")
     if "activation" in parts.notes:
-        raise refuse("--check-with-library: an activation that the file does not know is not known")
+        raise refuse("--check-with-library: not with an activation that the file does not name")
     policy = policies.ActorCriticPolicy(
         spaces.Box(-np.inf, np.inf, (obs_dim,), np.float64),
         spaces.Box(-1.0, 1.0, (act_dim,), np.float32),
@@ -73,7 +73,7 @@ def _policy(policies: Any, path: Path, parts: Parts) -> Any:
             "pi": [len(bias) for bias in parts.policy.biases[:-1]],
             "vf": [len(bias) for bias in parts.value.biases[:-1]],
         },
-        activation_fn=type(ACTIVATIONS[parts.policy.activation].module),  # the file's own
+        activation_fn=type(ACTIVATIONS[parts.policy.activation].module),
     )
     policy.load_state_dict(read_tensors(path, content=open_zip(path)["policy.pth"]))
     policy.set_training_mode(False)

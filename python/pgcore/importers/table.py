@@ -88,11 +88,7 @@ def read_parts(path: Path, options: Options) -> tuple[str, Parts]:
     try:
         name, parts = _read(path, options)
     except ValueError as error:
-        line = error if isinstance(error, CheckpointError) else refused(path, error)
-        if " asks for " in str(line):  # a whole object, or an older format
-            hint = "; `pgcore import --exporter LIBRARY` prints a script for where the agent lives"
-            line = CheckpointError(f"{line}{hint}")
-        raise line from error
+        raise error if isinstance(error, CheckpointError) else refused(path, error) from error
     except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         # its tables are not as its library makes them
         raise refused(path, f"{type(error).__name__}: {error}") from error

@@ -131,9 +131,13 @@ def skewed_quantiles(skewness: F64, t: F64 | float) -> tuple[F64, F64]:
     Returns:
         below, above; both at least t.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        bent = (3 / skewness * (np.cbrt(1 + skewness * (x - skewness / 6)) - 1) for x in (t, -t))
-        return np.fmax(next(bent), t), -np.fmin(next(bent), -t)
+
+    def halls(x: F64 | float) -> F64:
+        """The quantile of (mean - truth) / error that is x where nothing is skewed."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(3 / skewness * (np.cbrt(1 + skewness * (x - skewness / 6)) - 1))
+
+    return np.fmax(halls(t), t), np.fmax(-halls(-t), t)
 
 
 def mean_over_trials(values: F64) -> tuple[float, float, float]:

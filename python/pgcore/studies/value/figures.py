@@ -125,7 +125,7 @@ def _errors_note(data: xr.Dataset, trials: int) -> str:
         kind = "95 % bootstrap intervals" if trials > 5 else "their range"
         note = f"Thin: {trials} trials; bold: interquartile mean, bars: {kind}"
     if not data["error"].sel(set="train").notnull().any():
-        note += ". Of imported agents no training pairs are known"
+        note += ". Without a run no training pairs are known"
     start, later = data["iteration"].values == 0, data["iteration"].values != 0
     if start.any() and later.any():
         note += ". Iteration 0 is off the axis, and written into each panel"
