@@ -175,7 +175,7 @@ def read_tensors(path: Path, stand_ins: Iterable[str] = (), content: bytes | Non
             return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except Exception as error:  # as above
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
-        reason = f"it asks for {asked.group(1)}" if asked else str(error).split("\n")[0]
+        reason = f"it asks for {asked.group(1)}" if asked else re.split(r"\n|\. ", str(error))[0]
         raise refused(path, reason) from error
 
 

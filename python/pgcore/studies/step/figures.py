@@ -81,7 +81,9 @@ def _panel(ax: Axes, data: xr.Dataset, agent: str, fraction: float, measure: str
     between = few if few == many else f"{few} to {many}"
     ax.set_title(f"{shown(agent)}: {between} trajectories after a step", fontsize=8)
     ax.set_xlabel("iteration")
-    ax.legend(fontsize=6, loc="best")
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.2 * (high - low))  # room for the legend above the points
+    ax.legend(fontsize=6, loc="upper left")
 
 
 @mpl.rc_context(STYLE)

@@ -134,7 +134,8 @@ def budget_figure(data: xr.Dataset) -> Figure:
         ax.set_ylabel(text)
     top = axes[0, 0]
     handles = [*top.get_legend_handles_labels()[0]]
-    axes[2, 0].legend(fontsize=6, handlelength=3, loc="upper right")
+    below = {"loc": "lower left", "bbox_to_anchor": (-0.1, 1.02), "ncols": 2, "fontsize": 6}
+    axes[2, 0].legend(**below, handlelength=2.4, handletextpad=0.4, columnspacing=0.8)
     caption(
         figure, headline(data, "variance of a trajectory's gradient"), _text(data, spec), handles
     )
