@@ -4,6 +4,8 @@ import importlib.util
 import io
 import json
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -79,10 +81,42 @@ def test_each_format_says_the_same(tmp_path):
         assert number in texts[to] and "gradient study of Hopper-v2" in texts[to]
     lines = [line for line in texts["markdown"].splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 11
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {9}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {8}
     assert texts["latex"].count(r"\\") == 1 + 11
     assert "ppo 1 & 0 & 64 & scale & $\\infty$" in texts["latex"]
+    assert (
+        "In all rows: unit pairs." in texts["latex"]
+        and "all rows: unit pairs." in texts["markdown"]
+    )
     assert r"trpo \& co" in texts["latex"] and "% scale: a scale | of n_pairs" in texts["latex"]
+
+
+def test_what_is_the_same_in_all_rows_is_said_once(tmp_path):
+    data = small_dataset().isel(agent=[1], n=[0])
+    assert len(pgcore.export(data, "markdown", tmp_path / "t.md")) == 2
+    text = (tmp_path / "t.md").read_text()
+    assert "| trial | quantity | value | low | high |" in text
+    assert "In all rows: agent trpo & co, n 64, unit pairs." in text
+    pgcore.export(data.isel(trial=[0]), "markdown", tmp_path / "t.md")  # one row keeps its places
+    assert "| trpo & co | 0 | 64 | scale |" in (tmp_path / "t.md").read_text()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex is installed")
+def test_latex_compiles_and_fits_a_page(tmp_path):
+    """A4 with margins of 2 cm, names as long as our studies have them."""
+    data = small_dataset().rename(scale="step_split_half_cosine_over_trials")
+    names = {f"scale_{e}": f"step_split_half_cosine_over_trials_{e}" for e in ("low", "high")}
+    pgcore.export(data.rename(names), "latex", tmp_path / "t.tex")
+    preamble = r"\documentclass{article}\textwidth=17cm\usepackage{booktabs,longtable}"
+    whole = rf"{preamble}\begin{{document}}\input{{t}}\end{{document}}"
+    (tmp_path / "all.tex").write_text(whole)
+    for _ in range(2):  # longtable knows its widths at the second run
+        told = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+            cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120,
+        )  # fmt: skip
+        assert told.returncode == 0, told.stdout[-2000:]
+    assert "Overfull" not in told.stdout, told.stdout
 
 
 def test_parquet_or_a_line_that_says_what_it_needs(tmp_path, monkeypatch):

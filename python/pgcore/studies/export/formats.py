@@ -56,23 +56,25 @@ def _json_value(value: Any) -> Any:
 
 def markdown(frame: pd.DataFrame, source: str) -> bytes:
     """A table of four digits, and below it what the quantities are."""
-    shown = frame.drop(columns="description")
+    shown, same = _for_people(frame)
     right = ["---:" if _is_number(shown, name) else "---" for name in shown.columns]
     lines = [f"<!-- {MARK}: {source} -->", _line(shown.columns), _line(right)]
     lines += [_line(map(_bars, map(_text, row))) for row in shown.itertuples(index=False)]
-    lines += ["", *(f"- `{name}`: {meaning}" for name, meaning in _meanings(frame).items())]
+    lines += ["", *([f"In all rows: {same}.", ""] if same else [])]
+    lines += [f"- `{name}`: {meaning}" for name, meaning in _meanings(frame).items()]
     return ("\n".join(lines) + "\n").encode()
 
 
 def latex(frame: pd.DataFrame, source: str) -> bytes:
     """A longtable with booktabs; what the quantities are stands in comments."""
-    shown = frame.drop(columns="description")
+    shown, same = _for_people(frame)
     places = "".join("r" if _is_number(shown, name) else "l" for name in shown.columns)
     heads = " & ".join(escaped(name.replace("_", " ")) for name in shown.columns)
     lines = [
         f"% {MARK}: {' '.join(source.split())}",
         *(f"% {name}: {' '.join(text.split())}" for name, text in _meanings(frame).items()),
         r"% needs \usepackage{booktabs}, \usepackage{longtable}",
+        r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"\begin{{longtable}}{{{places}}}",
         r"\toprule",
         heads + r" \\",
@@ -81,7 +83,19 @@ def latex(frame: pd.DataFrame, source: str) -> bytes:
     ]
     for row in shown.itertuples(index=False):
         lines.append(" & ".join(map(_cell, row)) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{longtable}", ""]).encode()
+    lines += [r"\bottomrule", r"\end{longtable}"]
+    if same:
+        lines.append(rf"\noindent In all rows: {escaped(same)}.")
+    return "\n".join([*lines, r"\par\endgroup", ""]).encode()
+
+
+def _for_people(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """What fits on a page: less the columns that are the same in all rows, and these in words."""
+    shown = frame.drop(columns="description")
+    places = shown.columns.drop(["quantity", "value", "low", "high"])
+    same = [name for name in places if len(shown) > 1 and shown[name].nunique(dropna=False) == 1]
+    words = [f"{name} {text}" for name in same if (text := _text(shown[name].iloc[0]))]
+    return shown.drop(columns=same), ", ".join(words)
 
 
 def _meanings(frame: pd.DataFrame) -> dict[str, str]:
