@@ -131,6 +131,37 @@ def test_a_model_that_mujoco_cannot_load(tmp_path, term):
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("where", ["the model", "an included file", "an attached model"])
+@pytest.mark.parametrize(
+    "element", ["<model/>", '<model name="a>b"/>', "<model name='a' file=''/>"]
+)
+def test_a_model_element_without_a_file(tmp_path, where, element):
+    """MuJoCo's parser aborts, or never ends: such an element is refused ahead of it."""
+    spec = ball_spec(tmp_path)
+    faulty = f"<mujoco><asset>{element}</asset></mujoco>"
+    top = {
+        "the model": faulty,
+        "an included file": '<mujoco><include file="part.xml"/></mujoco>',
+        "an attached model": '<mujoco><asset><model file = "part.xml"/></asset></mujoco>',
+    }
+    (tmp_path / "part.xml").write_text(faulty)
+    (tmp_path / "ball.xml").write_text(top[where])
+    named = "ball" if where == "the model" else "part"
+    for make in (pgcore.Task, pgcore.make_task):
+        with pytest.raises(
+            ValueError, match=rf"^xml: expected a file .* of .*{named}\.xml, got none"
+        ):
+            make(spec)
+
+
+def test_a_model_element_in_a_comment_is_none(tmp_path):
+    spec = ball_spec(tmp_path)
+    path = tmp_path / "ball.xml"
+    path.write_text(path.read_text().replace("<worldbody>", "<!-- <model/> --><worldbody>"))
+    assert pgcore.make_task(spec).act_dim == 1
+
+
+@pytest.mark.timeout(60)
 def test_ctrl_c_stops_a_long_evaluation():
     task = pgcore.make_task("Hopper-v2")
     policy = make_policy(task, 1)

@@ -235,7 +235,6 @@ def _c11(sources: Sources, task: str, algorithm: str) -> list[Part]:
     parts = []
     if (first := int(data["iteration"].min())) == 0 and (start := _steps(data, first, n)):
         parts += _mean("change of the reward by a step, 0", start.change.mean(axis=1), RISES)
-    data = _own(sources, task, algorithm, "step-late", "step")  # the former from more pairs
     last = int(data["iteration"].max())
     if last > 0 and (late := _steps(data, last, n)):
         sure, may, count = late.lowering_shares()

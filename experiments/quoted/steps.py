@@ -15,15 +15,12 @@ from quoted.writing import interval, number, table
 
 def steps(results: Path) -> dict[str, str]:
     """What whole steps of an iteration's pairs do to the reward, over trials."""
-    data, late = (
-        study(name, results).isel(n=0).sel(fraction=1.0, kind="step")
-        for name in ("hopper-step", "hopper-step-late")
-    )
+    data = study("hopper-step", results).isel(n=0).sel(fraction=1.0, kind="step")
     iterations = [int(i) for i in data["iteration"].values]
     rows = [_row(data, a, i) for a in AGENTS for i in iterations]
     head = ["", "iteration", "mean change", "spread of steps", "share that lowers"]
     head += ["gain of the surrogate", "on fresh pairs", "correlation of gain and change"]
-    last = {a: _of(late, a, iterations[-1]) for a in AGENTS}
+    last = {a: _of(data, a, iterations[-1]) for a in AGENTS}
     shares = {a: own.lowering_shares() for a, own in last.items()}
     trials = len(next(iter(last.values())).trials)
     sure, may = (
@@ -31,7 +28,6 @@ def steps(results: Path) -> dict[str, str]:
     )
     return {
         "table": table(head, rows),
-        "late": table(head, [_row(late, a, iterations[-1]) for a in AGENTS]),
         "clear": "; ".join(
             f"{a.upper()} {interval(_ends(shares[a][0]))} ({interval(_ends(shares[a][1]))} may)"
             for a in AGENTS

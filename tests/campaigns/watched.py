@@ -57,6 +57,7 @@ def work(make: Make, judge: Judge, which: tuple[str, int, int, int], folder: Pat
                     read()
             except Exception as error:
                 refused.write(".")
+                refused.flush()  # the next input may end the process
                 if fault := judge(error):
                     findings.write(json.dumps([number, fault, text]) + "\n")
                     findings.flush()

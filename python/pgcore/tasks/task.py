@@ -13,8 +13,6 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import mujoco
-
 from pgcore import _core
 from pgcore.base.errors import (
     check_choice,
@@ -24,6 +22,7 @@ from pgcore.base.errors import (
     home_path,
     shown,
 )
+from pgcore.tasks.model_files import check_model_files, stamp
 from pgcore.tasks.named_terms import native_rooms, read_activations
 from pgcore.tasks.term import Term
 
@@ -177,6 +176,7 @@ class Task:
         path = spec.xml_path()
         if not path.is_file():
             raise ValueError(f"xml: expected a readable MJCF file, got {str(path)!r}")
+        check_model_files(path)
         self.spec, self.lowered = spec.resolved(), lowered
         terms = {room: [t.native() for t in getattr(spec, room)] for room in ROOMS}
         native = native_rooms(terms, path, spec.frame_skip)
@@ -224,23 +224,12 @@ class Task:
 def cached_task(spec: TaskSpec, lowered: bool) -> Task:
     """The task of a definition; equal definitions share one until a file of the model changes."""
     spec = spec.resolved()
-    return _compiled(spec, lowered, _stamp(spec.xml_path()))
+    return _compiled(spec, lowered, stamp(spec.xml_path()))
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled(spec: TaskSpec, lowered: bool, stamp: tuple[tuple[str, int, int], ...]) -> Task:
+def _compiled(spec: TaskSpec, lowered: bool, version: tuple[tuple[str, int, int], ...]) -> Task:
     return Task(spec, lowered=lowered)
-
-
-def _stamp(xml: Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, time and size of every file that a model is made of."""
-    if not xml.is_file():
-        return ()  # compiling it says what is wrong
-    try:
-        files = sorted({str(xml), *mujoco.mju_getXMLDependencies(str(xml))})
-        return tuple((f, os.stat(f).st_mtime_ns, os.stat(f).st_size) for f in files)
-    except (OSError, ValueError, mujoco.FatalError):
-        return ()
 
 
 def _same_task(spec: TaskSpec, lowered: bool, model_hash: str) -> Task:
