@@ -22,7 +22,9 @@ from pgcore.studies.measures.variance import (
     Budget,
     budget,
     jackknife,
+    less_bias,
     log_jackknife,
+    log_less_bias,
 )
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.value.fit import fit_value
@@ -31,7 +33,7 @@ from pgcore.studies.variance.cells import Variance
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import variance_forms as forms
 
-GAMMA, BRUTE, TRIALS = 0.9, 100_000, 6
+GAMMA, BRUTE, TRIALS, GROUPS = 0.9, 100_000, 6, 2000
 LOGARITHMS = ("total", "pairs", "best")
 
 
@@ -42,6 +44,7 @@ def budgets(line: Callable[[str, int, int], None], repeats: int = 400) -> None:
         line: prints a coverage.
         repeats: studies of each agent at each number of trajectories.
     """
+    draws = np.random.default_rng(0)  # of studies, as trials
     for log_std in (1.5, 0.0):  # what actions and what the rest of a trajectory add differ
         agent, truth = _agent(log_std)
         fitted, _, _ = fit_value(agent, 40_000, 1, Sampling(gamma=GAMMA), 2, limited=True)
@@ -53,13 +56,13 @@ def budgets(line: Callable[[str, int, int], None], repeats: int = 400) -> None:
             for name, expected in truth.items():
                 own = [one[name] for one in found]
                 if trajectories == 400:  # the default, for a single trial
-                    hits = sum(low <= expected <= high for _, low, high in own)
+                    hits = sum(low <= expected <= high for _, low, high, _ in own)
                     line(f"variance study, {what}, {name}", int(hits), repeats)
                 over = geometric_over_trials if name in LOGARITHMS else mean_over_trials
-                groups = np.array(own)[: repeats // TRIALS * TRIALS, 0].reshape(-1, TRIALS)
+                groups = np.array(own)[draws.integers(0, repeats, (GROUPS, TRIALS)), 3]
                 ends = [over(group) for group in groups]
                 hits = sum(low <= expected <= high for _, low, high in ends)
-                line(f"the same over {TRIALS} trials, {what}, {name}", int(hits), len(groups))
+                line(f"the same over {TRIALS} trials, {what}, {name}", int(hits), GROUPS)
 
 
 def _agent(log_std: float) -> tuple[Agent, dict[str, float]]:
@@ -82,8 +85,9 @@ def _agent(log_std: float) -> tuple[Agent, dict[str, float]]:
 
 
 def _found(of: Budget) -> dict[str, F64]:
-    """Estimates with their intervals, [3] each."""
+    """Estimates with their intervals, and less their bias, [4] each."""
     best = of.pairs[BASELINES.index("best")] / of.pairs[0]
     logarithms = {"total": of.total[0], "pairs": of.pairs[0], "best": best}
-    rows = {name: log_jackknife(values) for name, values in logarithms.items()}
-    return rows | {p: jackknife(of.parts[0, i] / of.total[0]) for i, p in enumerate(PARTS)}
+    rows = {n: np.append(log_jackknife(v), log_less_bias(v)) for n, v in logarithms.items()}
+    shares = {p: of.parts[0, i] / of.total[0] for i, p in enumerate(PARTS)}
+    return rows | {n: np.append(jackknife(v), less_bias(v)) for n, v in shares.items()}

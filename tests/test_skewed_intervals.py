@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from by_hand import student
-from pgcore.studies.measures.variance import jackknife, log_jackknife
+from pgcore.studies.measures.variance import jackknife, less_bias, log_jackknife, log_less_bias
 
 QUANTILE = stats.t.ppf(0.975, 39)  # of Student's t, for 40 items
 
@@ -66,3 +66,22 @@ def test_equal_items_have_no_width_and_unknown_ones_no_interval():
     assert jackknife(np.ones(5)).tolist() == [1, 1, 1]
     assert np.isnan(jackknife(np.array([np.nan, 1.0, 2.0, 3.0]))[0])
     assert np.isnan(log_jackknife(np.array([1.0, 2.0, -1.0, 3.0]))[1:]).all()
+
+
+def test_a_mean_has_no_bias_to_take_off_and_a_variance_has_all_of_it(items):
+    np.testing.assert_allclose(less_bias(left_out(items)), items.mean(1), atol=1e-13)
+    n = items.shape[1]
+    others = items[:, None, :].repeat(n, 1)[:, ~np.eye(n, dtype=bool)].reshape(-1, n, n - 1)
+    plugged = np.concatenate([items.var(1)[:, None], others.var(2)], axis=1)
+    np.testing.assert_allclose(less_bias(plugged), items.var(1, ddof=1), rtol=1e-9)
+    np.testing.assert_allclose(log_less_bias(np.exp(plugged)), np.exp(less_bias(plugged)))
+
+
+def test_most_of_the_bias_of_a_logarithm_is_taken_off():
+    """Of means of 40 exponentials' squares, whose truth is 2."""
+    squares = np.random.default_rng(4).standard_exponential((20_000, 40)) ** 2
+    values = left_out(squares)
+    bias, left = (np.log(x / 2).mean() for x in (values[:, 0], log_less_bias(values)))
+    error = np.log(values[:, 0]).std() / np.sqrt(len(values))
+    assert bias < -10 * error
+    assert abs(left) < abs(bias) / 2

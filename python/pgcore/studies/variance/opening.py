@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,7 +18,9 @@ from pgcore.studies.measures.variance import (
     Budget,
     budget,
     jackknife,
+    less_bias,
     log_jackknife,
+    log_less_bias,
 )
 
 _CELLS = ("agent", "iteration", "trial")
@@ -30,13 +31,13 @@ _PARTS = {
     "judge": ("1", "what was taken off returns"),
     "trajectory": ("1", "number of a trajectory"),
 }  # fmt: skip
-# unit, description, how it is averaged over trials
-NUMBERS: dict[str, tuple[str, str, Any]] = {
-    "total": ("1", "tr Σ of the gradient of a trajectory", geometric_over_trials),
-    "pairs": ("1", "its pairs' own part, without their covariance", geometric_over_trials),
-    "share": ("1", "share of tr Σ that a part is", mean_over_trials),
-    "total_left": ("1", "tr Σ against that without a baseline", geometric_over_trials),
-    "pairs_left": ("1", "the pairs' part against that without a baseline", geometric_over_trials),
+# unit, description, whether it is positive, so that its logarithm is judged
+NUMBERS: dict[str, tuple[str, str, bool]] = {
+    "total": ("1", "tr Σ of the gradient of a trajectory", True),
+    "pairs": ("1", "its pairs' own part, without their covariance", True),
+    "share": ("1", "share of tr Σ that a part is", False),
+    "total_left": ("1", "tr Σ against that without a baseline", True),
+    "pairs_left": ("1", "the pairs' part against that without a baseline", True),
 }
 _READ = ("length", "square", "own", "to_sum", "to_weighted", "rest", "state", "pair", "least")
 
@@ -53,40 +54,43 @@ def open_variance(out: str | Path) -> xr.Dataset:
 def variance_quantities(data: xr.Dataset) -> xr.Dataset:
     """A variance study's dataset with the numbers of :data:`NUMBERS`; intervals over trajectories.
 
-    Those over trials are beside them, named ``.._over_trials``.
+    Those over trials are beside them, named ``.._over_trials``: means of the trials' numbers less
+    their jackknife bias.
     """
     data = data.assign_coords(baseline=list(BASELINES), part=list(PARTS))
     sizes = tuple(data.sizes[d] for d in _CELLS)
     inner = {name: ("baseline", "part") if name == "share" else ("baseline",) for name in NUMBERS}
     found: dict[str, F64] = {
-        name: np.full((*sizes, *(data.sizes[d] for d in dims), 3), np.nan)
+        name: np.full((*sizes, *(data.sizes[d] for d in dims), 4), np.nan)
         for name, dims in inner.items()
     }
     stored = {n: data[n].transpose(*_CELLS, ..., "trajectory").values for n in _READ}
     for cell in np.ndindex(*sizes):
         own = {n: values[cell] for n, values in stored.items()}
         if np.isfinite(own["length"]).all():
-            for name, rows in _numbers(budget(own)).items():
-                found[name][cell] = rows
-    for name, (unit, text, over) in NUMBERS.items():
+            for name, values in _numbers(budget(own)).items():
+                positive = NUMBERS[name][2]
+                found[name][cell][..., :3] = (log_jackknife if positive else jackknife)(values)
+                found[name][cell][..., 3] = (log_less_bias if positive else less_bias)(values)
+    for name, (unit, text, positive) in NUMBERS.items():
         dims = (*_CELLS, *inner[name])
         for i, key in enumerate(with_bounds(name, unit, text)):
             data[key] = (dims, found[name][..., i])
         describe(data, with_bounds(name, unit, text, "trajectories, with a state of each"))
         variables = with_bounds(f"{name}_over_trials", unit, f"{text}, over trials", "trials")
-        derive(data, over, [data[name]], ["trial"], variables)
+        over = geometric_over_trials if positive else mean_over_trials
+        derive(data, over, [xr.DataArray(found[name][..., 3], dims=dims)], ["trial"], variables)
     describe(data, _PARTS)
     return annotate(data)
 
 
 def _numbers(found: Budget) -> dict[str, F64]:
-    """Of one agent: each number with its interval, [..., 3]."""
+    """Of one agent: each number of all its trajectories, then without each of them."""
     with np.errstate(invalid="ignore"):
-        share = found.parts / found.total[:, None]
-    return {
-        "total": log_jackknife(found.total),
-        "pairs": log_jackknife(found.pairs),
-        "share": jackknife(share),
-        "total_left": log_jackknife(found.total / found.total[0]),
-        "pairs_left": log_jackknife(found.pairs / found.pairs[0]),
-    }
+        return {
+            "total": found.total,
+            "pairs": found.pairs,
+            "share": found.parts / found.total[:, None],
+            "total_left": found.total / found.total[0],
+            "pairs_left": found.pairs / found.pairs[0],
+        }
