@@ -11,6 +11,7 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
+from packaging.version import Version
 
 import pgcore
 from pgcore import _core
@@ -29,8 +30,15 @@ PACKAGES = {
 
 
 def zoo():
-    """Paths of our own models."""
-    return sorted(MODELS.glob("*.xml"))
+    """Paths of our own models that the installed MuJoCo knows, by name.
+
+    Those of a folder ``since_VERSION`` use what came with that version.
+    """
+    folders = [MODELS]
+    for newer in MODELS.glob("since_*"):
+        if Version(mujoco.__version__) >= Version(newer.name.removeprefix("since_")):
+            folders.append(newer)
+    return {p.stem: p for p in sorted(p for f in folders for p in f.glob("*.xml"))}
 
 
 def public_models(package):

@@ -29,8 +29,8 @@ from pgcore.studies.engine import cells
 from pgcore.training import command_line
 from pgcore.training.config import TrainConfig
 from pgcore.training.start import stored_config
+from zoo import zoo
 
-MODELS = Path(__file__).parent.parent / "models"
 Input = tuple[str, Callable[[], Any]]  # what it is, and what reads it
 
 TASK_FILE = """xml = "ball.xml"
@@ -66,9 +66,7 @@ class Inputs:
         latest = self.run / "checkpoints" / "latest.safetensors"
         self.files = {"agent": agent.read_bytes(), "checkpoint": latest.read_bytes()}
         self.config = json.loads((self.run / "config.json").read_text())
-        self.models = [
-            p.read_text() for p in sorted(MODELS.glob("*.xml")) if p.stat().st_size < 4000
-        ]
+        self.models = [p.read_text() for p in zoo().values() if p.stat().st_size < 4000]
         self.calls = self._calls()
         self.kinds: dict[str, Callable[[random.Random], Input]] = {
             "arguments": self.arguments,
