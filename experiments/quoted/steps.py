@@ -17,7 +17,7 @@ def steps(results: Path) -> dict[str, str]:
     """What whole steps of an iteration's pairs do to the reward, over trials."""
     data = study("hopper-step", results).isel(n=0).sel(fraction=1.0, kind="step")
     iterations = [int(i) for i in data["iteration"].values]
-    rows = [_row(data, a, i) for a in AGENTS for i in iterations]
+    walker = study("walker-step", results).isel(n=0).sel(fraction=1.0, kind="step")
     head = ["", "iteration", "mean change", "spread of steps", "share that lowers"]
     head += ["gain of the surrogate", "on fresh pairs", "correlation of gain and change"]
     last = {a: _of(data, a, iterations[-1]) for a in AGENTS}
@@ -27,7 +27,8 @@ def steps(results: Path) -> dict[str, str]:
         "; ".join(f"{interval(_ends(shares[a][k]))} ({a.upper()})" for a in AGENTS) for k in (0, 1)
     )
     return {
-        "table": table(head, rows),
+        "table": table(head, [_row(data, a, i) for a in AGENTS for i in iterations]),
+        "walker": table(head, [_row(walker, a, i) for a in AGENTS for i in iterations]),
         "clear": "; ".join(
             f"{a.upper()} {interval(_ends(shares[a][0]))} ({interval(_ends(shares[a][1]))} may)"
             for a in AGENTS
