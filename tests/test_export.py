@@ -4,8 +4,6 @@ import importlib.util
 import io
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -13,6 +11,7 @@ import pytest
 import xarray as xr
 
 import pgcore
+from latex import compiled, needs_pdflatex
 from pgcore import cli
 from pgcore.studies.export.frame import VALUES, quantities_of, tidy_frame, with_interval
 
@@ -101,22 +100,16 @@ def test_what_is_the_same_in_all_rows_is_said_once(tmp_path):
     assert "| trpo & co | 0 | 64 | scale |" in (tmp_path / "t.md").read_text()
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex is installed")
+@needs_pdflatex
 def test_latex_compiles_and_fits_a_page(tmp_path):
     """A4 with margins of 2 cm, names as long as our studies have them."""
     data = small_dataset().rename(scale="step_split_half_cosine_over_trials")
     names = {f"scale_{e}": f"step_split_half_cosine_over_trials_{e}" for e in ("low", "high")}
-    pgcore.export(data.rename(names), "latex", tmp_path / "t.tex")
-    preamble = r"\documentclass{article}\textwidth=17cm\usepackage{booktabs,longtable}"
-    whole = rf"{preamble}\begin{{document}}\input{{t}}\end{{document}}"
-    (tmp_path / "all.tex").write_text(whole)
-    for _ in range(2):  # longtable knows its widths at the second run
-        told = subprocess.run(
-            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
-            cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120,
-        )  # fmt: skip
-        assert told.returncode == 0, told.stdout[-2000:]
-    assert "Overfull" not in told.stdout, told.stdout
+    path = tmp_path / "t.tex"
+    pgcore.export(data.rename(names), "latex", path)
+    # longtable knows its widths at the second run
+    told = compiled(tmp_path, [path], width=r"\textwidth=17cm", runs=2)
+    assert "Overfull" not in told, told
 
 
 def test_parquet_or_a_line_that_says_what_it_needs(tmp_path, monkeypatch):

@@ -154,6 +154,18 @@ def test_a_model_element_without_a_file(tmp_path, where, element):
             make(spec)
 
 
+def test_a_model_element_in_a_file_beside_an_attached_model(tmp_path):
+    spec = ball_spec(tmp_path)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "deep.xml").write_text("<mujoco><asset><model/></asset></mujoco>")
+    part = '<mujoco><asset><model file="deep.xml"/></asset></mujoco>'
+    (tmp_path / "parts" / "part.xml").write_text(part)
+    top = '<mujoco><asset><model file="parts/part.xml"/></asset></mujoco>'
+    (tmp_path / "ball.xml").write_text(top)
+    with pytest.raises(ValueError, match=r"^xml: expected a file .*deep\.xml, got none"):
+        pgcore.Task(spec)
+
+
 def test_a_model_element_in_a_comment_is_none(tmp_path):
     spec = ball_spec(tmp_path)
     path = tmp_path / "ball.xml"

@@ -19,6 +19,7 @@ from scipy import stats
 
 import pgcore
 from browser import Browser, executable
+from latex import compiled, needs_pdflatex
 from pgcore.cli import main
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.findings import CHAPTERS, Column, Number, Table, number_text
@@ -443,21 +444,14 @@ def test_tables_are_whole_in_latex(written, hostile):
     assert escaped("a_b % ü\n") == r"a\_b \% {[}U+00FC]"
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex is installed")
+@needs_pdflatex
 def test_tables_compile(written, hostile, tmp_path):
     paths = [*written.glob("tables/*.tex"), *hostile.glob("tables/*.tex")]
     letters = "".join(map(chr, range(32, 127))) + "é²λ字"
     rows = [((letters[i:],), [Number(1.5e-7, -math.inf, 2)]) for i in range(95)]
     odd = Table("t", "t", (letters,), (Column("x", "x"),), rows)
     (tmp_path / "odd.tex").write_text(table_latex(odd, "source"))
-    body = "\n\n".join(rf"\input{{{p}}}" for p in [*paths, tmp_path / "odd.tex"])
-    preamble = r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}"
-    (tmp_path / "all.tex").write_text(f"{preamble}\n{body}\n\\end{{document}}\n")
-    done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
-        cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:]
+    compiled(tmp_path, [*paths, tmp_path / "odd.tex"])
 
 
 def refused(capsys, *arguments):

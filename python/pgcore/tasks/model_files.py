@@ -30,8 +30,9 @@ def check_model_files(xml: Path) -> None:
             named = _FILE.search(attributes)
             if kind == "model" and (named is None or not any(named.groups())):
                 raise ValueError(f"xml: expected a file in each <model> of {path}, got none")
-            if named is not None:
-                waiting.append(xml.parent / next(filter(None, named.groups()), ""))
+            if named is not None:  # an attached model's own files lie beside it
+                name = next(filter(None, named.groups()), "")
+                waiting += [xml.parent / name, path.parent / name]
 
 
 def stamp(xml: Path) -> tuple[tuple[str, int, int], ...]:

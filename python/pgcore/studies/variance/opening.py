@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -31,13 +32,16 @@ _PARTS = {
     "judge": ("1", "what was taken off returns"),
     "trajectory": ("1", "number of a trajectory"),
 }  # fmt: skip
-# unit, description, whether it is positive, so that its logarithm is judged
-NUMBERS: dict[str, tuple[str, str, bool]] = {
-    "total": ("1", "tr Σ of the gradient of a trajectory", True),
-    "pairs": ("1", "its pairs' own part, without their covariance", True),
-    "share": ("1", "share of tr Σ that a part is", False),
-    "total_left": ("1", "tr Σ against that without a baseline", True),
-    "pairs_left": ("1", "the pairs' part against that without a baseline", True),
+# interval over trajectories, estimate less its bias, mean of these over trials
+_REAL = (jackknife, less_bias, mean_over_trials)
+_POSITIVE = (log_jackknife, log_less_bias, geometric_over_trials)
+# unit, description, how it is judged
+NUMBERS: dict[str, tuple[str, str, Any]] = {
+    "total": ("1", "tr Σ of the gradient of a trajectory", _POSITIVE),
+    "pairs": ("1", "its pairs' own part, without their covariance", _POSITIVE),
+    "share": ("1", "share of tr Σ that a part is", _REAL),
+    "total_left": ("1", "tr Σ against that without a baseline", _POSITIVE),
+    "pairs_left": ("1", "the pairs' part against that without a baseline", _POSITIVE),
 }
 _READ = ("length", "square", "own", "to_sum", "to_weighted", "rest", "state", "pair", "least")
 
@@ -69,16 +73,17 @@ def variance_quantities(data: xr.Dataset) -> xr.Dataset:
         own = {n: values[cell] for n, values in stored.items()}
         if np.isfinite(own["length"]).all():
             for name, values in _numbers(budget(own)).items():
-                positive = NUMBERS[name][2]
-                found[name][cell][..., :3] = (log_jackknife if positive else jackknife)(values)
-                found[name][cell][..., 3] = (log_less_bias if positive else less_bias)(values)
-    for name, (unit, text, positive) in NUMBERS.items():
+                ends, estimate, _ = NUMBERS[name][2]
+                found[name][cell][..., :3], found[name][cell][..., 3] = (
+                    ends(values),
+                    estimate(values),
+                )
+    for name, (unit, text, (_, _, over)) in NUMBERS.items():
         dims = (*_CELLS, *inner[name])
         for i, key in enumerate(with_bounds(name, unit, text)):
             data[key] = (dims, found[name][..., i])
         describe(data, with_bounds(name, unit, text, "trajectories, with a state of each"))
         variables = with_bounds(f"{name}_over_trials", unit, f"{text}, over trials", "trials")
-        over = geometric_over_trials if positive else mean_over_trials
         derive(data, over, [xr.DataArray(found[name][..., 3], dims=dims)], ["trial"], variables)
     describe(data, _PARTS)
     return annotate(data)
