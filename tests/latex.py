@@ -1,5 +1,6 @@
 """LaTeX that tests compile, where pdfTeX is installed (`.ci/run` installs it)."""
 
+import re
 import shutil
 import subprocess
 
@@ -23,3 +24,23 @@ def compiled(folder, paths, width="", runs=1):
         )  # fmt: skip
         assert told.returncode == 0, told.stdout[-2000:]
     return told.stdout
+
+
+def check_latex(text):
+    """What a compiler would complain of: braces, environments, columns, special letters."""
+    lines = [line for line in text.splitlines() if not line.startswith("%")]
+    assert all(line.isascii() for line in lines)
+    bare = re.sub(r"\\[{}$&#%_]", "", "\n".join(lines))
+    assert bare.count("{") == bare.count("}")
+    (begin,) = re.findall(r"\\begin\{(\w+)\}\{([lr]+)\}", bare)
+    assert re.findall(r"\\end\{(\w+)\}", bare) == [begin[0]]
+    rows = [line for line in bare.splitlines() if line.endswith(r"\\")]
+    assert len(rows) > 1
+    for row in rows:
+        assert row.count("&") == len(begin[1]) - 1, row
+        assert row.count("$") % 2 == 0, row
+        assert not re.search(r"[#%~^_]", re.sub(r"10\^\{-?\d+\}", "", row)), row
+        assert not row.startswith(("[", "*")), row
+        known = {"textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater"}
+        known |= {"textbar", "char", "infty", "times"}
+        assert set(re.findall(r"\\([a-z]+)", row)) <= known, row

@@ -10,16 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 import xarray as xr
-from scipy import stats
 
 import pgcore
 from browser import Browser, executable
-from latex import compiled, needs_pdflatex
+from latex import check_latex, compiled, needs_pdflatex
 from pgcore.cli import main
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.findings import CHAPTERS, Column, Number, Table, number_text
@@ -35,9 +32,9 @@ from pgcore.studies.report.drawn import Drawn, draw
 from pgcore.studies.report.latex import escaped, table_latex
 from pgcore.studies.report.sections import Part
 from pgcore.studies.report.sets import Given, sets_of
+from report_reading import LEFT, Elements, assert_shown, expected, page_of
 
 HOSTILE = '<script>hacked=1</script>"><img src=x onerror=hacked=1>&_%$'
-LEFT = "what an update leaves, mean over units"
 DECIDED = ("sign_agreement", "rank_correlation", "one_step_change")
 ONE = {"iterations": (2,), "trials": 1}
 ASKED = {
@@ -104,88 +101,6 @@ def hostile(runs, tmp_path_factory):
 def undrawn(monkeypatch):
     """Pages without figures, which take most of the time."""
     monkeypatch.setattr(write, "draw", lambda study, data: Drawn((), ""))
-
-
-class Elements(HTMLParser):
-    """Elements of a page with their attributes, and the texts in those of some names."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.found, self._open = [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append([tag, dict(attrs), ""])
-        if tag not in ("meta", "link", "img"):
-            self._open.append(self.found[-1])
-
-    def handle_endtag(self, tag):
-        assert self._open.pop()[0] == tag, tag
-
-    def handle_data(self, data):
-        for element in self._open:
-            element[2] += data
-
-    def of(self, tag):
-        return [(attributes, text) for name, attributes, text in self.found if name == tag]
-
-
-def page_of(out):
-    """A page without its scripts, which are the package's own and Plotly's."""
-    text = (out / "report.html").read_text()
-    return re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
-
-
-def expected(data, variable, at, how):
-    """Value, low and high of what a sentence says, computed here from what :func:`open` gives."""
-    at = {k: v for k, v in at.items() if k in data[variable].dims}
-    own = data[variable].sel(at)
-    if how == "":
-        ends = [data[f"{variable}{end}"].sel(at) for end in ("", "_low", "_high")]
-        return [float(x) for x in ends]
-    if how == "range":
-        return [math.nan, float(own.min()), float(own.max())]
-    if how == LEFT:
-        own = own.transpose("trial", "update", "point")
-        accepted = data["accepted"].sel({k: v for k, v in at.items() if k != "measure"})
-        accepted = accepted.transpose("trial", "update", "point").values
-        there = np.isfinite(own.values)
-        last = np.take_along_axis(
-            own.values, (there.shape[-1] - 1 - there[..., ::-1].argmax(-1))[..., None], -1
-        )[..., 0]
-        if np.isfinite(accepted).any():  # of a line search what it accepts, or nothing
-            last = np.where(accepted == 1, own.values, 0.0).sum(-1)
-        values = last.mean(-1)
-    else:
-        assert how == "mean over trials"
-        values = own.values
-    values = values[np.isfinite(values)]
-    if len(values) < 2:
-        return [values.mean(), math.nan, math.nan]
-    width = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return [values.mean(), values.mean() - width, values.mean() + width]
-
-
-def numbers_in(text):
-    """The numbers that a reader sees, and the half of their last digit's unit."""
-    found = re.findall(r"[−-]?(?:∞|\d+(?:\.\d+)?(?: × 10[−-]?\d+)?)", text)
-    for number in (n.replace("−", "-") for n in found):
-        head, _, power = number.partition(" × 10")
-        size = 10.0 ** int(power or 0)
-        digits = len(head.partition(".")[2])
-        value = math.inf if "∞" in head else float(head)
-        yield value * size, 0.501 * 10.0**-digits * size
-
-
-def assert_shown(text, how, wanted):
-    """What a reader sees of a number and its interval is what the dataset has."""
-    wanted = [x for x in wanted if not math.isnan(x)]
-    if how == "range" and wanted[0] == wanted[1]:
-        wanted = wanted[:1]
-    found = list(numbers_in(text))
-    assert len(found) == len(wanted), (text, wanted)
-    for (number, half), x in zip(found, wanted, strict=True):
-        assert number == x or abs(number - x) <= half, (text, x)
 
 
 def test_every_number_of_an_answer_is_the_datasets(folders, written):
@@ -409,26 +324,6 @@ def test_a_study_that_gives_nothing_itself_is_on_the_page(folders, written, draw
     first = given.data["pairwise_cosine"].isel(agent=0, iteration=0, trial=0, n=0)
     assert f'data-v="{float(first)!r}"' in page
     assert not (folders["gradient"] / "summary.txt").exists()  # a report leaves studies alone
-
-
-def check_latex(text):
-    """What a compiler would complain of: braces, environments, columns, special letters."""
-    lines = [line for line in text.splitlines() if not line.startswith("%")]
-    assert all(line.isascii() for line in lines)
-    bare = re.sub(r"\\[{}$&#%_]", "", "\n".join(lines))
-    assert bare.count("{") == bare.count("}")
-    (begin,) = re.findall(r"\\begin\{(\w+)\}\{([lr]+)\}", bare)
-    assert re.findall(r"\\end\{(\w+)\}", bare) == [begin[0]]
-    rows = [line for line in bare.splitlines() if line.endswith(r"\\")]
-    assert len(rows) > 1
-    for row in rows:
-        assert row.count("&") == len(begin[1]) - 1, row
-        assert row.count("$") % 2 == 0, row
-        assert not re.search(r"[#%~^_]", re.sub(r"10\^\{-?\d+\}", "", row)), row
-        assert not row.startswith(("[", "*")), row
-        known = {"textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater"}
-        known |= {"textbar", "char", "infty", "times"}
-        assert set(re.findall(r"\\([a-z]+)", row)) <= known, row
 
 
 def test_tables_are_whole_in_latex(written, hostile):
