@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 
 from pgcore.agent import Agent
 from pgcore.base.arrays import F32, F64
+from pgcore.base.quantiles import t_factor
 from pgcore.importers.inert import refused
 from pgcore.importers.parts import refuse
 
@@ -126,7 +126,7 @@ def returns(agent: Agent, trajectories: int, seed: int) -> dict[str, Any]:
         scores = agent.evaluate(
             pairs=trajectories, streams=trajectories, seed=seed, deterministic=deterministic
         ).returns
-        error = stats.t.ppf(0.975, max(1, len(scores) - 1)) * stats.sem(scores)
+        error = t_factor(max(1, len(scores) - 1)) * scores.std(ddof=1) / np.sqrt(len(scores))
         mean = float(scores.mean())
         found[name] = [mean, mean - float(error), mean + float(error)]
     return found

@@ -10,9 +10,9 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib import patheffects
-from scipy import stats
 
 from pgcore.base.arrays import F64
+from pgcore.base.quantiles import t_factor
 from pgcore.studies.landscape.style import (
     axis_names,
     grid,
@@ -102,7 +102,7 @@ def cut_panel(ax: Axes, data: xr.Dataset, pairs: F64) -> Axes:
     for n in pairs:
         grey = greys[list(levels).index(n)]
         middle, error, count = (own[name].sel(pairs=n).values for name in names)
-        width = stats.t.ppf(0.975, np.maximum(count - 1, 1)) * error
+        width = t_factor(np.maximum(count - 1, 1)) * error
         width = np.where(count >= LEAST_TRAJECTORIES, width, np.nan)
         ax.plot(x, middle, color=str(grey), linewidth=1, label=f"reward, {pairs_text(data, n)}")
         ax.fill_between(x, middle - width, middle + width, color=str(grey), alpha=0.15, linewidth=0)

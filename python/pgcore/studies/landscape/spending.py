@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from pgcore.base.arrays import F64, Bool
+from pgcore.base.quantiles import chi2_quantile
 from pgcore.studies.engine.store import FINISHED, open_study
 from pgcore.studies.landscape.surfaces import standard_error
 
@@ -91,5 +91,5 @@ def error_bound(count: F64, total: F64, square: F64) -> F64:
     A point that stopped where its error happens to be small would make it small.
     """
     freedom = np.maximum(count - 1, 1.0)
-    factor = np.sqrt(freedom / stats.chi2.ppf(0.05, freedom))
+    factor = np.sqrt(freedom / chi2_quantile(0.05, freedom))
     return np.asarray(standard_error(count, total, square) * factor)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from pgcore.base.arrays import F64
+from pgcore.base.quantiles import t_factor
 from pgcore.studies.measures.statistics import mean_interval
 from pgcore.studies.measures.surfaces import Interval
 
@@ -78,7 +78,7 @@ def unpaired_difference(one: F64, other: F64, level: float = 0.95) -> Interval:
     if not total > 0:  # all trials of an agent are alike
         return Interval(middle, middle, middle)
     freedom = total**2 / float((parts**2 / [len(one) - 1, len(other) - 1]).sum())
-    width = float(stats.t.ppf(0.5 + level / 2, freedom)) * math.sqrt(total)
+    width = float(t_factor(freedom, level)) * math.sqrt(total)
     return Interval(middle, middle - width, middle + width)
 
 

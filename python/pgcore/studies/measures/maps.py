@@ -7,9 +7,9 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from pgcore.base.arrays import F64, Bool
+from pgcore.base.quantiles import t_factor
 from pgcore.studies.measures.surfaces import (
     Interval,
     RewardSurface,
@@ -161,7 +161,7 @@ def reward_change(
         spread = float(np.sqrt(parts.sum()))
         each = np.maximum(counts_ - 1, 1)
         freedom = float(parts.sum() ** 2 / max(float((parts**2 / each).sum()), 1e-300))
-    width = float(stats.t.ppf(0.5 + level / 2, max(freedom, 1.0))) * spread
+    width = float(t_factor(max(freedom, 1.0), level)) * spread
     return Interval(change, change - width, change + width)
 
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
 
 from pgcore.base.arrays import F64, I64
+from pgcore.base.quantiles import t_factor
 
 
 def cosines(gram: F64) -> F64:
@@ -59,7 +59,7 @@ def jackknife_interval(
     whole = statistic(everything)
     without = np.array([statistic(np.delete(everything, i)) for i in range(items)])
     error = math.sqrt((items - 1) / items * np.square(without - without.mean()).sum())
-    width = float(stats.t.ppf(0.5 + level / 2, items - 1)) * error
+    width = float(t_factor(items - 1, level)) * error
     return whole, whole - width, whole + width
 
 
@@ -113,7 +113,7 @@ def mean_interval(values: F64, level: float = 0.95) -> tuple[float, float, float
     middle = float(values.mean())
     if n < 2:
         return middle, np.nan, np.nan
-    width = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    width = float(t_factor(n - 1, level) * values.std(ddof=1) / math.sqrt(n))
     return middle, middle - width, middle + width
 
 

@@ -9,9 +9,9 @@ import math
 from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
 
 from pgcore.base.arrays import F64
+from pgcore.base.quantiles import normal_factor, t_factor, t_quantile
 from pgcore.studies.measures.statistics import mean_interval, skewed_quantiles
 from pgcore.studies.measures.surfaces import Interval
 
@@ -38,7 +38,7 @@ def mean_change(changes: F64, centre_error: float = 0.0, level: float = 0.95) ->
     own = float(changes.var(ddof=1)) / K
     variance = own + centre_error**2
     freedom = (K - 1) * variance**2 / own**2 if own > 0 else math.inf
-    t, error = float(stats.t.ppf(0.5 + level / 2, freedom)), math.sqrt(variance)
+    t, error = float(t_factor(freedom, level)), math.sqrt(variance)
     third = float(((changes - middle) ** 3).mean()) / K**2  # of the mean; the centre's is 0
     below, above = skewed_quantiles(np.asarray(third / variance**1.5 if variance else 0.0), t)
     return Interval(middle, middle - error * float(below), middle + error * float(above))
@@ -99,7 +99,7 @@ def spread_over_trials(values: F64, errors: F64, level: float = 0.95) -> Interva
         return Interval(0.0, 0.0, 0.0) if total == 0 else _UNKNOWN
     without = np.log((total - squares) / (T - 1))
     error = math.sqrt((T - 1) / T * np.square(without - without.mean()).sum())
-    below = float(stats.t.ppf(_lower(level), T - 1))
+    below = float(t_quantile(_lower(level), T - 1))
     return _spread_of(total / T, noise, 0.0, error * below)
 
 
@@ -130,7 +130,7 @@ def share_interval(count: int, of: int, level: float = 0.95) -> Interval:
     """A share and Wilson's interval (1927), whose mean coverage is nominal from 10 on."""
     if of < 1:
         return _UNKNOWN
-    z = float(stats.norm.ppf(0.5 + level / 2))
+    z = normal_factor(level)
     share = count / of
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     width = z * math.sqrt(share * (1 - share) / of + (z / (2 * of)) ** 2) / (1 + z * z / of)
@@ -145,7 +145,7 @@ def change_width(errors: F64, count: F64, level: float = 0.95) -> F64:
         count: trajectories of each step, or pairs of them.
         level: coverage.
     """
-    return np.asarray(stats.t.ppf(0.5 + level / 2, np.maximum(count - 1, 1.0)) * errors)
+    return np.asarray(t_factor(np.maximum(count - 1, 1.0), level) * errors)
 
 
 def clear_shares(changes: F64, widths: F64) -> tuple[float, float]:
@@ -187,7 +187,7 @@ def correlation(one: F64, other: F64, lost: int = 0, level: float = 0.95) -> Int
     if n < 4 or one.std() == 0 or other.std() == 0:
         return _UNKNOWN
     r = float(np.clip(np.corrcoef(one, other)[0, 1], -1 + 1e-12, 1 - 1e-12))
-    width = float(stats.norm.ppf(0.5 + level / 2)) / math.sqrt(n - 3)
+    width = normal_factor(level) / math.sqrt(n - 3)
     return Interval(r, math.tanh(math.atanh(r) - width), math.tanh(math.atanh(r) + width))
 
 

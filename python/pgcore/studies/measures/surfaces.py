@@ -11,9 +11,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from pgcore.base.arrays import F64, I64, Bool
+from pgcore.base.quantiles import normal_factor, t_upper_tail
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _order_agreement(
     score = np.nan_to_num(score, nan=0.0, posinf=np.inf)  # without an error, nothing is known
     alpha = (1 - level) / 2 * (wrong + 1) / len(first)
     degrees = np.where(np.isfinite(degrees), degrees, 1.0)
-    known: Bool = (stats.t.sf(score, degrees) < alpha) & (change != 0)
+    known: Bool = (t_upper_tail(score, degrees) < alpha) & (change != 0)
     alike = rise * np.sign(change)  # 1, -1, or 0 where one of them does not change
     slack = wrong / len(first)
     low = float((known & (alike > 0)).mean()) - slack
@@ -168,7 +168,7 @@ def roughness(surface: RewardSurface, level: float = 0.95) -> Roughness:
         spread = 2 * v @ np.square(Q) @ v + (2 * np.square(own) / freedom).sum()
         return np.array([z @ rest - own.sum(), spread, 4 * (rest**2 @ v - v @ np.square(Q) @ v)])
 
-    width = float(stats.norm.ppf(0.5 + level / 2))
+    width = normal_factor(level)
     signal, *spread = form(centre)
     if signal <= width * math.sqrt(spread[0] + max(spread[1], 0.0)):
         return Roughness(d, float(z @ M @ z) / total, leaves / total, nothing)

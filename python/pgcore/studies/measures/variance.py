@@ -21,9 +21,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from pgcore.base.arrays import F64
+from pgcore.base.quantiles import t_factor
 from pgcore.studies.measures.statistics import skewed_quantiles
 
 JUDGES = ("none", "value net", "fitted value", "value net, own lambda")
@@ -145,7 +145,7 @@ def jackknife(values: F64, level: float = 0.95) -> F64:
     second = np.square(away).mean(-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         skewness = np.asarray((away**3).mean(-1) / second**1.5 / np.sqrt(n))
-    low, high = skewed_quantiles(skewness, float(stats.t.ppf(0.5 + level / 2, n - 1)))
+    low, high = skewed_quantiles(skewness, float(t_factor(n - 1, level)))
     error = np.sqrt((n - 1) * second)
     return np.stack([whole, whole - error * low, whole + error * high], axis=-1)
 
