@@ -1,7 +1,7 @@
 """How far does the return of the same agents shift under other MuJoCo and other task versions?
 
     python experiments/drift.py RUN@450 OTHER_RUN@100 AGENT_FILE --trials 8 --trajectories 30
-    python experiments/drift.py --write-docs
+    python experiments/drift.py OTHER_RUN --add && python experiments/drift.py --write-docs
 
 Every version gets an environment of its own, the only use of the network; `drift_worker.py`
 evaluates the agents there. Interrupted, the same command goes on. See docs/drift.md.
@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import mujoco
 import numpy as np
 import tyro
-from drift_report import drift_figure, tables, write_docs
+from drift_report import drift_figure, others_of, tables, with_others, write_docs
 from drift_worker import export_agent, write_whole
 from tqdm import tqdm
 
@@ -74,6 +74,8 @@ class Command:
     """Folder of environments and of what is computed."""
     out: Path = Path("experiments/results/drift")
     """Result, without suffix: .json (every return) and .png."""
+    add: bool = False
+    """Keep the other agents of OUT.json; versions, seed and trajectories must be the same."""
     write_docs: bool = False
     """Only put the tables of OUT.json into docs/drift.md."""
 
@@ -226,7 +228,7 @@ def run_cells(jobs: list[tuple[Path, list[dict[str, Any]]]], processes: int) -> 
 def evaluated(
     found: list[dict[str, Any]], command: Command, made: dict[str, tuple[Path, dict[str, str]]]
 ) -> dict[str, Any]:
-    """The result for subjects in environments: the Python of each and its versions."""
+    """Returns of subjects in environments of known Pythons and versions, and what is left out."""
     versions = {name: known for name, (_, known) in made.items()}
     planned = [conditions(subject, versions, command) for subject in found]
     plans, out = [plan for plan, _ in planned], [text for _, texts in planned for text in texts]
@@ -248,14 +250,7 @@ def evaluated(
             entry["lengths"] = [round(float(np.mean(cell["lengths"])), 1) for cell in cells]
             kept.append(entry)
         agents.append({k: v for k, v in subject.items() if k != "files"} | {"conditions": kept})
-    return {
-        "reference": REFERENCE,
-        "seed": command.seed,
-        "trajectories": command.trajectories,
-        "environments": versions,
-        "left_out": out,
-        "agents": agents,
-    }
+    return {"left_out": out, "agents": agents}
 
 
 def main(command: Command) -> None:
@@ -282,8 +277,16 @@ def main(command: Command) -> None:
             failed.append(f"{name}: {error}")
     if REFERENCE not in made:
         raise ValueError(f"no reference to compare with: {'; '.join(failed)}")
-    data = evaluated(found, command, made)
+    settings = {
+        "reference": REFERENCE,
+        "seed": command.seed,
+        "trajectories": command.trajectories,
+        "environments": {name: known for name, (_, known) in made.items()},
+    }
+    others = others_of(result, settings) if command.add else {}
+    data = settings | evaluated(found, command, made)
     data["left_out"] = failed + data["left_out"]
+    data = with_others(data, others)
     command.out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(result, json.dumps(data, separators=(",", ":")))
     drift_figure(data).savefig(command.out.with_suffix(".png"), dpi=200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,30 @@ from pgcore.studies.measures.statistics import mean_interval
 from pgcore.studies.style import STYLE, new_figure, shown, wrapped
 
 MARKS = ("<!-- numbers: begin -->\n", "<!-- numbers: end -->\n")
+
+
+def others_of(result: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """A result to add to; ValueError: it was measured otherwise than by these settings."""
+    found: dict[str, Any] = json.loads(result.read_text())
+    for name, here in settings.items():
+        if found[name] != here:
+            raise ValueError(
+                f"add: expected the {name} of {result}, {found[name]}, got {here}; "
+                "choose another --out"
+            )
+    return found
+
+
+def with_others(data: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """A result with the agents of another one that it does not have itself, first."""
+
+    def name(agent: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(agent[key] for key in ("label", "task", "iteration"))
+
+    here = {name(agent) for agent in data["agents"]}
+    agents = [agent for agent in others.get("agents", []) if name(agent) not in here]
+    out = list(dict.fromkeys([*others.get("left_out", []), *data["left_out"]]))
+    return data | {"agents": agents + data["agents"], "left_out": out}
 
 
 def reference_of(agent: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

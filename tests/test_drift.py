@@ -115,6 +115,29 @@ def test_only_what_is_missing_is_computed(measured, monkeypatch):
     assert not stamps
 
 
+def test_agents_are_added_to_a_result(measured, runs, tmp_path, monkeypatch):
+    command, data = measured
+    monkeypatch.setattr(drift, "made_environment", made)
+    out = tmp_path / "both"
+    more = dataclasses.replace(command, sources=(f"other={runs[0]}@2",), out=out, add=True)
+    with pytest.raises(FileNotFoundError, match=r"both\.json"):
+        drift.main(more)
+    out.with_suffix(".json").write_text(json.dumps(data))
+    for changes, text in (
+        ({"seed": 1}, r"add: expected the seed of .*both\.json, 0, got 1"),
+        ({"trajectories": 2}, "add: expected the trajectories of .*, 40, got 2"),
+        ({"environments": ("4.0.0",)}, "add: expected the environments of"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            drift.main(dataclasses.replace(more, **changes))
+    for _ in range(2):  # an agent that is there is replaced
+        drift.main(more)
+        both = json.loads(out.with_suffix(".json").read_text())
+        first, second = both["agents"]
+        assert first == data["agents"][0] and second == first | {"label": "other"}
+        assert both["left_out"] == data["left_out"]
+
+
 def test_an_interruption_leaves_whole_cells_and_no_worker(measured, monkeypatch, tmp_path):
     command, _ = measured
     monkeypatch.setattr(drift, "made_environment", made)
