@@ -5,7 +5,12 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 from scipy import stats
+
+import pgcore
+from pgcore.studies.report import write
+from pgcore.studies.report.drawn import Drawn
 
 LEFT = "what an update leaves, mean over units"
 
@@ -38,6 +43,14 @@ def page_of(out):
     """A page without its scripts, which are the package's own and Plotly's."""
     text = (out / "report.html").read_text()
     return re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+
+
+def reported(study, out):
+    """The page of one study, without its figures, which take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "draw", lambda study, data: Drawn((), ""))
+        pgcore.report(study, out)
+    return page_of(out)
 
 
 def expected(data, variable, at, how):

@@ -16,6 +16,7 @@ from pgcore.studies.curvature.study import CurvatureStudy
 from pgcore.studies.engine.store import open_study
 from pgcore.studies.pairs import sampling as pair_sampling
 from pgcore.studies.pairs.sampling import Sampling
+from report_reading import reported
 from test_curvature import small_agent
 
 SMALL = {
@@ -144,6 +145,7 @@ def test_table_and_figures(measured, tmp_path, prints):
     names = {p.name for p in tmp_path.iterdir()}
     assert {"curvature-fisher-128.png", "curvature-hessian-128.pdf", "summary.txt"} <= names
     assert (tmp_path / "summary.txt").read_text() == table
+    assert "curvature: Do gradients and steps lie" in reported(data, tmp_path / "report")
 
 
 def test_steps_that_are_refused_have_no_share_and_are_counted(tmp_path):

@@ -27,6 +27,7 @@ from pgcore.studies.step.cells import Steps
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.config import TrainConfig
 from pgcore.training.run import Run
+from report_reading import reported
 from test_diverged_trials import spoil
 from test_train import assert_same_run
 
@@ -335,6 +336,20 @@ def test_table_and_figures(studied):
     assert titles == ["PPO, n = 512", "PPO, n = 2048"]
     places = spread_places(np.array([512.0, 2048.0, 8192.0]), 3)
     assert len(np.unique(places)) == 9 and (np.argsort(places[:, 0]) == [0, 1, 2]).all()
+
+
+def test_a_report_has_it_though_it_has_no_agents(studied, tmp_path):
+    out, data = studied
+    page = reported(out, tmp_path / "report")
+    assert "LinearQuadratic-v0: ppo" in page and "regime: How do training" in page
+    value = float(data["final_reward_over_trials"].values.ravel()[0])
+    assert f'data-v="{value!r}"' in page
+    own = [v for v in data.data_vars if {"rate", "trial"} <= set(data[v].dims)]
+    partial = data.assign({v: data[v].where(data["trial"] > 0) for v in own})
+    missing = partial.sizes["algorithm"] * partial.sizes["pairs"] * partial.sizes["rate"]
+    page = reported(partial, tmp_path / "partial")
+    total = missing * partial.sizes["trial"]
+    assert f"{missing} of {total} cases (algorithm, pairs, rate, trial) have no number" in page
 
 
 def test_a_run_is_sent_to_a_worker(tmp_path):

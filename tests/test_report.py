@@ -54,6 +54,9 @@ ASKED = {
 }  # fmt: skip
 
 
+REPORTED = ("variance", "curvature", "regime")  # in the tests of these studies
+
+
 @pytest.fixture(scope="module")
 def folders(runs, tmp_path_factory):
     """A study of every kind, of two trials of two agents; landscapes of one."""
@@ -101,6 +104,10 @@ def hostile(runs, tmp_path_factory):
 def undrawn(monkeypatch):
     """Pages without figures, which take most of the time."""
     monkeypatch.setattr(write, "draw", lambda study, data: Drawn((), ""))
+
+
+def test_every_study_has_a_report():
+    assert {*ASKED, *REPORTED} == set(STUDIES)
 
 
 def test_every_number_of_an_answer_is_the_datasets(folders, written):

@@ -18,6 +18,7 @@ from pgcore.studies import figures, variance_budget
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.measures.variance import JUDGES, budget, restored_parts
 from pgcore.studies.variance.study import VarianceStudy
+from report_reading import reported
 
 SMALL = {
     "iterations": (0, 2),
@@ -202,6 +203,7 @@ def test_figure_table_and_report_say_what_was_measured(measured, tmp_path):
     assert {"variance_budget.png", "summary.txt"} <= {p.name for p in tmp_path.iterdir()}
     answer = STUDIES["variance"].findings(data).answers[0].text()
     assert "the best state baseline" in answer
+    assert "the best state baseline" in reported(data, tmp_path / "report")
     one = data.isel(trial=[0], agent=[0])
     assert "of the one trial" in figures.variance_table(one)
     figures.budget_figure(one)

@@ -12,6 +12,7 @@ import torch
 
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64
+from pgcore.base.errors import home_path
 from pgcore.policies.normalize import Normalizer
 from pgcore.studies.engine.moments import Moment, find_moments, one_trial, warm
 from pgcore.studies.engine.sources import Agents
@@ -53,53 +54,50 @@ def filter_direction(agent: Agent, seed: int) -> F64:
 
 @dataclass(frozen=True)
 class Target:
-    """The other agent that a direction leads to: a label of the study, an iteration, or a file.
+    """The other agent that a direction leads to: an iteration, another run, or a file.
 
-    A label is the agent of that name at the same iteration and trial; an iteration is the same
-    trial of the same run then; a file is an agent's, whose first trial is taken.
+    An iteration is the same trial of the same run then; a run's folder has the other agent at the
+    same iteration and trial; a file is an agent's, whose first trial is taken.
     """
 
     name: str
 
-    def moment(self, agents: Agents, own: Moment) -> Moment:
+    def moment(self, own: Moment) -> Moment:
         """Where the other agent is found; ValueError if it is nowhere."""
-        if self.name in agents.labels:
-            other = agents.moment(self.name, own.iteration)
-            if other is None:
-                raise ValueError(f"towards: {self.name} is not there at iteration {own.iteration}")
-            return other
         if self.name.isdigit():
             if not own.run:
                 raise ValueError(
                     f"towards: {own.label} is from no run, so that it has no iteration "
-                    f"{self.name}; give a label or an agent's file"
+                    f"{self.name}; give a run or an agent's file"
                 )
             run = Path(own.path).parent.parent
             return warm(find_moments(own.label, run, [int(self.name)])[0])
-        if not Path(self.name).is_file():
-            known = ", ".join(agents.labels)
+        place = home_path("towards", self.name)
+        if place.is_dir():
+            try:
+                return warm(find_moments("towards", place, [own.iteration])[0])
+            except ValueError as error:
+                raise ValueError(f"towards: {error}") from error
+        if not place.is_file():
             raise ValueError(
-                f"towards: expected a label of the study ({known}), an iteration, or an agent's "
-                f"file, got {self.name!r}"
+                "towards: expected an iteration of the same run, another run's folder, or an "
+                f"agent's file, got {self.name!r}"
             )
-        return find_moments("towards", self.name, None)[0]
+        return find_moments("towards", place, None)[0]
 
     def of(self, agents: Agents, at: dict[str, Any]) -> Agent:
         """The agent that the one at some coordinates is led to."""
         own = agents.moment(at["agent"], at["iteration"])
         assert own is not None
-        other = self.moment(agents, own)
-        trial = 0 if Path(self.name).is_file() else at["trial"]
+        other = self.moment(own)
+        trial = at["trial"] if other.run else 0
         if trial not in other.trials:
             raise ValueError(f"towards: {self.name} has no trial {trial}, or it has diverged")
         return one_trial(other, trial)
 
     def identities(self, agents: Agents) -> dict[str, str]:
         """What identifies the other agent of every moment, by its name in a store."""
-        return {
-            f"{m.label}/{m.iteration} towards": self.moment(agents, m).digest
-            for m in agents.moments
-        }
+        return {f"{m.label}/{m.iteration} towards": self.moment(m).digest for m in agents.moments}
 
     def check(self, agents: Agents) -> None:
         """ValueError if some agent has no way to the other one."""

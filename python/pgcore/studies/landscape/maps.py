@@ -43,10 +43,8 @@ SUMS = {
     "discounted_paired_total": "sum of the differences in discounted return",
     "discounted_paired_square": "sum of the squares of these differences",
 }
-SCOUT: _Variables = {
-    "count": (("distance",), "1", SUMS["count"]),
-    "total": (("distance",), "1", SUMS["total"]),
-}
+_SCOUTED = ("count", "total", "paired_count", "paired_total", "paired_square")
+SCOUT: _Variables = {name: (("distance",), "1", SUMS[name]) for name in _SCOUTED}
 REWARD: _Variables = {name: (_GRID, "1", text) for name, text in SUMS.items()}
 
 
@@ -95,7 +93,7 @@ class ScoutLine:
         seed = self.agents.seed(at, self.settings.seed, "scout")
         pairs = self.settings.scout_pairs
         sums = reward_sums(agent, policies, pairs, seed, True, 0, num_threads)
-        return {"count": sums.count, "total": sums.total}
+        return {name: getattr(sums, name) for name in _SCOUTED}
 
 
 @dataclass(frozen=True)

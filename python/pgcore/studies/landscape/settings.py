@@ -43,7 +43,7 @@ class LandscapeSettings:
     norm 2), filter (Gaussian, each neuron's weights as long as the policy's), agent (the way to
     --towards)."""
     towards: str = ""
-    """Where "agent" leads to: a label of the study, an iteration of the same run, or a file."""
+    """Where "agent" leads to: an iteration of the same run, another run's folder, or a file."""
     gradient_pairs: int = 100_000
     """Pairs that the direction "gradient" is from."""
     step_range: tuple[float, float] | None = None
@@ -109,7 +109,7 @@ class LandscapeSettings:
     def _check_directions(self) -> None:
         for name in self.directions:
             check_choice("directions", name, tuple(DIRECTIONS))
-        check_type("towards", self.towards, str, "a label, an iteration or a path")
+        check_type("towards", self.towards, str, "an iteration or a path")
         if (self.towards != "") != ("agent" in self.directions):
             raise ValueError(
                 "towards: expected the other agent with the direction agent, and only then; got "
@@ -119,6 +119,11 @@ class LandscapeSettings:
         if twice and self.directions[0] not in ("random", "filter"):
             raise ValueError(
                 f"directions: expected two that differ, got {self.directions[0]} twice"
+            )
+        if self.random_range is not None and self.points[1] == 1:
+            raise ValueError(
+                f"random_range: expected none for a line (points {self.points[0]} 1), got "
+                f"{self.random_range[0]:g} {self.random_range[1]:g}; give more points, or none"
             )
         check_count("gradient_pairs", self.gradient_pairs)
         check_count("scout_pairs", self.scout_pairs)

@@ -34,7 +34,7 @@ from pgcore.studies.landscape.maps import (
     SurrogateMap,
     centre_of,
 )
-from pgcore.studies.landscape.scout import axis_of_maps, scouted_axis
+from pgcore.studies.landscape.scout import axis_of_maps, scouted_axis, what_was_scouted
 from pgcore.studies.landscape.settings import LandscapeSettings
 from pgcore.studies.landscape.spending import Spending
 
@@ -59,7 +59,7 @@ class LandscapeStudy(LandscapeSettings):
             Target(self.towards).check(agents)
         self._check_budget(agents)
         shared, whole = shared_of(agents), self
-        shared["attributes"] = {**shared["attributes"], **self._said()}
+        shared["attributes"] = {**shared["attributes"], **self._said(out)}
         if self.scouted:
             axis = axis_of_maps(out) or scouted_axis(out)
             whole = dataclasses.replace(self, random_range=axis)
@@ -68,11 +68,11 @@ class LandscapeStudy(LandscapeSettings):
             "reward.zarr": whole._reward_plan(agents, shared, out.resolve()),
         }
 
-    def _said(self) -> dict[str, Any]:
+    def _said(self, out: Path) -> dict[str, Any]:
         """What tables and figures say of the axes beside the settings."""
         other = f"iteration {self.towards}" if self.towards.isdigit() else Path(self.towards).name
         towards = {"towards": other} if self.towards else {}
-        return towards | ({"scouted": "twice the distance of the fall"} if self.scouted else {})
+        return towards | ({"scouted": what_was_scouted(out)} if self.scouted else {})
 
     def _identities(self, agents: Agents) -> dict[str, str]:
         """Of the agents, and of those that a direction leads to."""

@@ -58,7 +58,7 @@ def range_text(data: xr.Dataset) -> str:
     axes = (data[name].values for name in ("step_scale", "random_scale"))
     ends = " and ".join(f"{axis[0]:g} to {axis[-1]:g}" for axis in axes if len(axis) > 1)
     said = data.attrs.get("scouted")
-    chosen = f", the second chosen from a scout line ({said} of the reward)" if said else ""
+    chosen = f", the second chosen from a scout line ({said})" if said else ""
     return f"axes {ends}{chosen}"
 
 

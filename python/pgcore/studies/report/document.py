@@ -42,9 +42,8 @@ class Page:
 
     @property
     def labels(self) -> list[str]:
-        """Of all agents, in order."""
-        every = [str(a) for p in self.parts for a in p.given.data["agent"].values.tolist()]
-        return list(dict.fromkeys(every))
+        """Of all agents, or the algorithms of a grid, in order."""
+        return list(dict.fromkeys(label for p in self.parts for label in p.given.labels))
 
     @property
     def title(self) -> str:

@@ -26,10 +26,12 @@ def general_limits(given: Given) -> list[str]:
             f"Few trials: {trials} of the {TRIALS_TO_DECIDE} that a statement about agents takes."
         )
     known = given.measured()
-    expected = _expected(given, known.any("trial")) * trials
+    expected = (
+        _expected(given, known.any("trial")) * trials if "agent" in known.dims else known.size
+    )
     if missing := expected - int(known.sum()):
         limits.append(
-            f"{missing} of {expected} cases (agent, iteration, trial) have no number: the study "
+            f"{missing} of {expected} cases ({', '.join(given.place)}) have no number: the study "
             "has not finished them, or the trial was left out."
         )
     if left_out := str(data.attrs.get("trials_left_out", "")):
@@ -42,7 +44,9 @@ def general_limits(given: Given) -> list[str]:
 
 
 def _expected(given: Given, known: xr.DataArray) -> int:
-    """How many agents at iterations the study is about: those that it names, and has numbers of."""
+    """How many agents at iterations a study is about: those that it names, and has numbers of."""
+    if "agent" not in known.dims:
+        return known.size
     labels, iterations = (known[d].values.tolist() for d in ("agent", "iteration"))
     return sum(
         bool(known.values[a, i]) or f"{label}/{iteration}" in given.moments

@@ -17,7 +17,8 @@ from pgcore.studies.engine.sentences import spec_of
 from pgcore.studies.engine.study import Study
 
 Source = str | os.PathLike[str] | xr.Dataset
-_PLACE = ("agent", "iteration", "trial")
+# what numbers are of: agents, or a grid of trainings
+_PLACES = (("agent", "iteration", "trial"), ("algorithm", "pairs", "rate", "trial"))
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class Given:
 
     @property
     def moments(self) -> dict[str, str]:
-        """The digest of each agent by ``label/iteration``."""
+        """The digest of each agent by ``label/iteration``; none of a grid of trainings."""
+        if "agent" not in self.data.dims:
+            return {}
         return {str(k): str(v) for k, v in dict(self.data.attrs.get("moments", {})).items()}
 
     @property
@@ -65,15 +68,26 @@ class Given:
         """The task and what identifies its model."""
         return str(spec_of(self.data).get("task", "")), str(self.data.attrs.get("model_sha256", ""))
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The dimensions that say what a number is of: an agent, or a training of a grid."""
+        return next(dims for dims in _PLACES if set(dims) <= set(self.data.dims))
+
+    @property
+    def labels(self) -> list[str]:
+        """Of its agents, or its algorithms."""
+        return [str(label) for label in self.data[self.place[0]].values]
+
     def measured(self) -> xr.DataArray:
-        """Where there is a number of an agent, [agent, iteration, trial]."""
-        shape = tuple(self.data.sizes[d] for d in _PLACE)
-        places = {d: self.data[d].values for d in _PLACE}
-        known = xr.DataArray(np.zeros(shape, dtype=np.bool_), places, _PLACE)
+        """Where there is a number of an agent, [agent, iteration, trial], or of a training."""
+        place = self.place
+        shape = tuple(self.data.sizes[d] for d in place)
+        coordinates = {d: self.data[d].values for d in place}
+        known = xr.DataArray(np.zeros(shape, dtype=np.bool_), coordinates, place)
         for name, variable in self.data.data_vars.items():
-            if set(_PLACE) <= set(variable.dims) and name not in ("run_seed", "run_trial"):
+            if set(place) <= set(variable.dims) and name not in ("run_seed", "run_trial"):
                 there = variable.notnull()
-                known = known | there.any([d for d in there.dims if d not in _PLACE]).variable
+                known = known | there.any([d for d in there.dims if d not in place]).variable
                 if bool(known.all()):
                     break
         return known
