@@ -26,6 +26,7 @@ from pgcore.studies.pairs.sampling import Sampling, block_streams
 from pgcore.studies.pairs.steps import StepPairs, step_data
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.run import checkpoint_path
+from report_reading import reported
 
 SWEPT = {
     "iterations": (2,),
@@ -247,3 +248,19 @@ def test_the_table_says_of_how_many_trials_it_speaks(swept, whole):
 def test_bad_settings_say_their_name(change, text):
     with pytest.raises(ValueError, match=text):
         GradientStudy(**change)
+
+
+@pytest.mark.parametrize("case", ["no algorithm", "few pairs"])
+def test_a_study_without_steps_has_its_table_and_report(hopper, runs, tmp_path, case):
+    few = {"estimates": 3, "true_pairs": 128, "true_step_pairs": 128, "trials": 1}
+    if case == "few pairs":
+        pgcore.studies.gradient_quality(runs, tmp_path / "s", pairs=(32,), iterations=(2,), **few)
+    else:
+        assert hopper.algorithm is None
+        few["sampling"] = Sampling(baseline="zero")
+        pgcore.studies.gradient_quality(hopper, tmp_path / "s", pairs=(64,), **few)
+    STUDIES["gradient"].report(pgcore.open(tmp_path / "s"), tmp_path / "s")
+    assert "steps: none was computed" in (tmp_path / "s" / "summary.txt").read_text()
+    names = {p.name for p in (tmp_path / "s").glob("*.png")}
+    assert names == {"gradient_quality.png"}
+    assert "gradient: How concentrated" in reported(tmp_path / "s", tmp_path / "report")

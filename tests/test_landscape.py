@@ -280,6 +280,9 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
         ({"sampling": Sampling(advantages="normalized")}, "advantages: expected raw"),
         ({"random_range": (float("nan"), 1.0)}, "random_range: expected two growing numbers"),
         ({"points": (0, 3)}, "points: expected an integer from 1 to 1000, got 0"),
+        ({"points": (3, 3, 3)}, "points: expected two numbers of grid points, got "),
+        ({"budget": -1}, "budget: expected an integer >= 1, got -1"),
+        ({"target_error": float("nan")}, "target_error: expected a number > 0, got nan"),
         ({"budget": 0, "pairs": (2000,)}, "budget: expected an integer >= 1"),
         ({"target_error": 0.0, "pairs": (2000,)}, "target_error: expected a number > 0"),
         ({"budget": 9000}, "pairs: expected one number, the most for a point, with"),
@@ -287,6 +290,8 @@ def test_dry_run_and_bad_settings(runs, tmp_path):
     ):
         with pytest.raises(ValueError, match=match):
             LandscapeStudy(**(SMALL | change))
+    with pytest.raises(TypeError, match="points: expected two numbers of grid points, got int"):
+        LandscapeStudy(**(SMALL | {"points": 3}))
     (tmp_path / "file").touch()
     for bad, match in (
         ({"out": tmp_path / "file"}, "out: expected a folder, got the file"),

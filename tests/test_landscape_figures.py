@@ -40,7 +40,7 @@ def test_figures_page_and_table(runs, tmp_path):
 
 def test_a_line_and_a_plane_beside_the_step(runs, tmp_path):
     """A grid of one random coordinate is drawn as a cut; one off the step has no cut's measures."""
-    line = SMALL | {"points": (4, 1), "pairs": (100,)}
+    line = SMALL | {"points": (4, 1), "pairs": (100,), "random_range": None}
     off = SMALL | {"points": (2, 2), "random_range": (1.0, 2.0), "pairs": (100,)}
     arguments = ["landscape", str(runs[0]), "--iterations", "2", "--sources", "128"]
     arguments += ["--pairs", "100", "--points", "4", "1", "--out", str(tmp_path / "command")]

@@ -67,6 +67,9 @@ def test_merge_equals_push():
 
 
 def test_bad_normalisers_are_named():
+    for count in (np.nan, np.inf, -1.0):
+        with pytest.raises(ValueError, match="count: expected finite numbers >= 0, got "):
+            Normalizer(np.array([count]), np.zeros((1, 2)), np.zeros((1, 2)))
     with pytest.raises(ValueError, match="clip: expected a number > 0"):
         Normalizer.create(3, clip=0)
     with pytest.raises(ValueError, match="members"):

@@ -192,6 +192,8 @@ def test_sentences():
     assert texts == ["0", "0", "0.0123", "-12.3", "1234", "2.0e+05", "3.0e-04", "inf"]
     assert number_text(-0.001, 2) == "0.00"
     assert Number(0.0129, -0.0964, 0.122).text() == "0.01 [-0.10, 0.12]"
+    assert Number(0.35, 0.01, 25.0).text() == "0.35 [0.01, 25.00]"  # a factor is not 0
+    assert Number(0.35, -20.0, 25.0).text() == "0 [-20, 25]"
     assert Number(math.nan, 0.1, 0.1, digits=2).text() == "0.10"
     assert Number(math.nan, 0.1, 0.25, digits=2).text() == "0.10 to 0.25"
 

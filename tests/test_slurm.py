@@ -125,7 +125,7 @@ def test_a_study_takes_a_schedulers_signals_as_ctrl_c(whole, tmp_path, number):
     study.send_signal(number)
     _, errors = study.communicate(timeout=60)
     assert study.returncode == 130
-    assert errors.endswith("interrupted; what was finished is on disk\n")
+    assert errors.endswith("\nstopping\n\ninterrupted; what was finished is on disk\n")
     assert "Traceback" not in errors
 
 

@@ -120,13 +120,28 @@ def test_a_share_over_trials_covers(T):
     assert none.estimate == 0 and none.high > 0.02  # equal shares are no certainty
 
 
-@pytest.mark.parametrize("T", [1, 4])
-def test_correlation_within_trials_covers(T):
-    """Truth 0.6 within trials, whatever their means are."""
-    one = normal(REPEATS, T, 20)
-    other = 0.6 * one + 0.8 * normal(REPEATS, T, 20, seed=1) + 5 * normal(REPEATS, T, 1, seed=2)
+@pytest.mark.parametrize(("T", "K"), [(1, 20), (4, 20), (8, 8)])
+@pytest.mark.parametrize("apart", [0.0, 0.8])
+def test_correlation_within_trials_covers(T, K, apart):
+    """Truth 0.6 within trials, whatever their means are, and their scales."""
+    scale = np.exp(apart * normal(REPEATS, T, 1, seed=3))
+    one = scale * normal(REPEATS, T, K)
+    other = 0.6 * one + 0.8 * scale * normal(REPEATS, T, K, seed=1)
+    other += 5 * normal(REPEATS, T, 1, seed=2)
     share = covered([measures.within_trials(a, b) for a, b in zip(one, other, strict=True)], 0.6)
     assert 0.93 <= share <= 0.97, share
+
+
+def test_correlations_that_differ_between_trials_are_covered():
+    """Fisher's z of the trials is normal about the truth, 0: trials are the units."""
+    rho = np.tanh(0.4 * normal(REPEATS, 8, 1, seed=3))
+    one = normal(REPEATS, 8, 8)
+    other = rho * one + np.sqrt(1 - rho**2) * normal(REPEATS, 8, 8, seed=1)
+    pairs = list(zip(one, other, strict=True))
+    share = covered([measures.within_trials(a, b) for a, b in pairs], 0.0)
+    assert 0.93 <= share <= 0.97, share
+    pooled = covered([measures.correlation(a.ravel(), b.ravel()) for a, b in pairs], 0.0)
+    assert pooled < 0.88, pooled  # what it would be without trials as units
 
 
 def test_reliability_undoes_what_noise_takes_from_a_correlation():

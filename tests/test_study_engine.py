@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import shutil
 import time
 import warnings
 from pathlib import Path
@@ -196,6 +197,45 @@ def test_the_dataset_says_what_made_it(gradients):
         "wall_seconds",
     ):
         assert name in data.attrs, name
+
+
+def test_what_is_no_label_is_refused(runs, tmp_path):
+    for source, text in (
+        ("=" + str(runs[0]), "expected a label of printable letters, got ''"),
+        ({"a\nb": runs[0]}, r"expected a label of printable letters, got 'a\\nb'"),
+        ("a=", "expected LABEL=PATH, got 'a='"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            pgcore.studies.gradient_quality(source, tmp_path / "x", **SMALL)
+    with pytest.raises(TypeError, match="warm_up: expected True or False, got 'no'"):
+        pgcore.studies.gradient_quality(runs, tmp_path / "x", warm_up="no", **SMALL)
+
+
+def _without(folder):
+    shutil.rmtree(folder / "dataset.zarr" / "gram")
+
+
+def _emptied(folder):
+    (folder / "dataset.zarr" / "zarr.json").write_text("{")
+
+
+def _removed(folder):
+    (folder / "dataset.zarr" / "zarr.json").unlink()
+
+
+def _cut(folder):
+    chunk = next(p for p in (folder / "dataset.zarr" / "gram" / "c").rglob("*") if p.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:20])
+
+
+@pytest.mark.parametrize("damage", [_without, _emptied, _removed, _cut])
+def test_a_damaged_store_is_named(gradients, tmp_path, damage):
+    folder = tmp_path / "study"
+    shutil.copytree(gradients, folder)
+    damage(folder)
+    for use in (pgcore.open, lambda study: pgcore.report(study, tmp_path / "report")):
+        with pytest.raises(ValueError, match=r"study: .*study.* is damaged \(.*\); restore it, or"):
+            use(folder)
 
 
 def test_what_is_no_run_is_named_as_such(tmp_path):

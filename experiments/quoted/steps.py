@@ -19,14 +19,19 @@ def steps(results: Path) -> dict[str, str]:
     iterations = [int(i) for i in data["iteration"].values]
     walker = study("walker-step", results).isel(n=0).sel(fraction=1.0, kind="step")
     head = ["", "iteration", "mean change", "spread of steps", "share that lowers"]
-    head += ["gain of the surrogate", "on fresh pairs", "correlation of gain and change"]
+    head += [
+        "median gain of the surrogate",
+        "mean on fresh pairs",
+        "correlation of gain and change",
+    ]
     last = {a: _of(data, a, iterations[-1]) for a in AGENTS}
     shares = {a: own.lowering_shares() for a, own in last.items()}
     trials = len(next(iter(last.values())).trials)
     sure, may = (
         "; ".join(f"{interval(_ends(shares[a][k]))} ({a.upper()})" for a in AGENTS) for k in (0, 1)
     )
-    return {
+    return _controls(results) | {
+        "gains": _largest_gains(data),
         "table": table(head, [_row(data, a, i) for a in AGENTS for i in iterations]),
         "walker": table(head, [_row(walker, a, i) for a in AGENTS for i in iterations]),
         "clear": "; ".join(
@@ -40,8 +45,38 @@ def steps(results: Path) -> dict[str, str]:
     }
 
 
+def _controls(results: Path) -> dict[str, str]:
+    """Steps beside random ones of equal KL, and ones of equal length along the true gradient."""
+    data = study("hopper-controls", results).isel(n=0, iteration=0).sel(fraction=1.0)
+    own = data.sel(measure="return")
+    head = ["", "the step", "random, equal KL", "true gradient, equal length"]
+    rows = [
+        [a.upper()]
+        + [
+            interval(_over_trials(own.sel(agent=a, kind=kind), "mean_change"), 0, "+")
+            for kind in ("step", "random", "true")
+        ]
+        for a in AGENTS
+    ]
+    sizes = f"{data.sizes['step']} steps of each of {data.sizes['trial']} trials"
+    return {"controls": table(head, rows), "controls.size": sizes}
+
+
+def _largest_gains(data: xr.Dataset) -> str:
+    """How many steps have a gain above 1, and which."""
+    gains = data["surrogate"].sel(agent="trpo").values
+    large = sorted((float(x) for x in gains[gains > 1]), reverse=True)
+    texts = " and ".join(number(x, 1) for x in large)
+    return f"{len(large)} of {int((gains == gains).sum())} steps of TRPO have a gain of {texts}"
+
+
 def _of(data: xr.Dataset, agent: str, iteration: int) -> Steps:
     return Steps.of(data.sel(agent=agent, iteration=iteration))
+
+
+def _over_trials(data: xr.Dataset, name: str) -> tuple[float, float, float]:
+    ends = [float(data[f"{name}_over_trials{end}"]) for end in ("", "_low", "_high")]
+    return ends[0], ends[1], ends[2]
 
 
 def _ends(x: Interval) -> tuple[float, float, float]:
@@ -58,7 +93,7 @@ def _row(data: xr.Dataset, agent: str, iteration: int) -> list[str]:
         interval(_ends(own.mean()), 0, "+"),
         interval(_ends(own.spread()), 0),
         interval(_ends(own.lowers())),
-        number(float(there["surrogate"].mean()), 3, "+"),
-        number(float(there["fresh"].mean()), 3, "+"),
+        interval(_over_trials(there, "median_gain"), 3, "+"),
+        interval(_over_trials(there, "mean_fresh_gain"), 4, "+"),
         interval(_ends(own.correlations()[0])),
     ]

@@ -1,6 +1,6 @@
 """`python -m pgcore` is the command `pgcore`."""
 
-from pgcore.cli import main
+from pgcore.cli import command
 
 if __name__ == "__main__":
-    main()
+    command()

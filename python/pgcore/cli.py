@@ -14,6 +14,7 @@ import tyro
 from pgcore.base.command import parse
 from pgcore.base.signals import stopped_like_ctrl_c
 
+STOPPED = 130  # exit status where it was asked to stop
 USAGE = """usage: pgcore COMMAND [options]
 
 How good are the gradients, values and surrogates of deep policy-gradient agents?
@@ -137,6 +138,22 @@ def _show_warning(message: Any, *_: Any, **__: Any) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
+def command() -> None:
+    """What a process runs: :func:`main`, and an end at once where it was asked to stop.
+
+    Python's own end stops the threads of libraries wherever they are, which can abort the process
+    (status 134) after all was said and stored.
+    """
+    try:
+        main()
+    except SystemExit as stop:
+        if stop.code != STOPPED:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(STOPPED)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: one line for an error, exit status 2, and nothing computed is lost."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
@@ -169,4 +186,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is on disk", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(STOPPED) from None

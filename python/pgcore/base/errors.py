@@ -162,18 +162,12 @@ def check_flag(name: str, value: Any) -> bool:
 
 
 def check_path(name: str, value: Any) -> Path:
-    """Return ``value`` as a path, if it is one."""
+    """Return ``value`` as a path, if it is one; ``~`` is the home of a user."""
     check_type(name, value, str | os.PathLike, "a path")
     if "\0" in os.fspath(value):
         raise ValueError(f"{name}: expected a path, got {shown(value)}")
-    return Path(value)
-
-
-def home_path(name: str, value: Any) -> Path:
-    """:func:`check_path` with ``~`` as the home of a user; ValueError if there is none of it."""
-    path = check_path(name, value)
     try:
-        return path.expanduser()
+        return Path(value).expanduser()
     except RuntimeError:
         raise ValueError(f"{name}: {shown(value)} names the home of an unknown user") from None
 

@@ -97,6 +97,8 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], Arrays]:
     Raises:
         CheckpointError: missing, truncated or corrupt, or something else.
     """
+    if path.is_dir():
+        raise CheckpointError(f"{kind}: expected a file, got the folder {str(path)!r}")
     if not path.is_file():
         raise CheckpointError(f"{kind}: no file {str(path)!r}")
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 # Ctrl-C, and what schedulers send ahead of a time limit
@@ -17,14 +18,18 @@ def stopped_like_ctrl_c() -> Iterator[None]:
     """Let a scheduler's signals end the work as Ctrl-C does, where nobody has said otherwise."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        with suppress(OSError):  # of a terminal that is gone
+            os.write(2, b"\nstopping\n")  # at once: what is in work may take a while to end
         raise KeyboardInterrupt
 
     main = threading.current_thread() is threading.main_thread()  # no other may set them
-    unset = [n for n in STOP_SIGNALS if main and signal.getsignal(n) is signal.SIG_DFL]
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {n: signal.getsignal(n) for n in STOP_SIGNALS if main}
+    unset = {n: handler for n, handler in before.items() if handler in usual}
     for number in unset:
         signal.signal(number, on_signal)
     try:
         yield
     finally:
-        for number in unset:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in unset.items():
+            signal.signal(number, handler)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pgcore.agent import Agent
 from pgcore.agent_file import load_agent
-from pgcore.base.errors import check_count, check_type, home_path
+from pgcore.base.errors import check_count, check_path, check_type
 from pgcore.base.files import read_arrays
 from pgcore.tasks.task import Task
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
@@ -50,7 +50,7 @@ def find_player(source: str | Path | Agent, iteration: int | None, trial: int) -
     if isinstance(source, Agent):
         _refuse_iteration("an agent", iteration)
         return _player(source, "agent", None, trial)
-    path = home_path("source", source)
+    path = check_path("source", source)
     if path.is_file():
         _refuse_iteration(str(path), iteration)
         header, _ = read_arrays(path, "agent")

@@ -8,7 +8,7 @@ import numpy as np
 
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64, Bool
-from pgcore.base.errors import check_count, check_number, check_type
+from pgcore.base.errors import check_count, check_number, check_type, shown
 
 
 @dataclass
@@ -37,11 +37,14 @@ class Normalizer:
             if array.dtype != np.float64 or array.ndim != dims:
                 got = f"{list(array.shape)} of {array.dtype}"
                 raise TypeError(f"{name}: expected {wanted}, got {got}")
+        if not (np.isfinite(self.count) & (self.count >= 0)).all():
+            counts = shown(self.count.tolist())
+            raise ValueError(f"count: expected finite numbers >= 0, got {counts}")
         shape = len(self.count), self.mean.shape[1]
         for name in ("mean", "m2"):
             if getattr(self, name).shape != shape:
-                shown = list(getattr(self, name).shape)
-                raise ValueError(f"{name}: expected [M, O] = {list(shape)}, got {shown}")
+                there = list(getattr(self, name).shape)
+                raise ValueError(f"{name}: expected [M, O] = {list(shape)}, got {there}")
         if self.clip is not None:
             check_number("clip", self.clip, 0, above=True)
 

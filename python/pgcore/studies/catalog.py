@@ -14,6 +14,7 @@ from pgcore.studies.curvature.opening import open_curvature
 from pgcore.studies.curvature.report import report_curvature
 from pgcore.studies.curvature.study import CurvatureStudy
 from pgcore.studies.curvature.study import note as curvature_note
+from pgcore.studies.engine.store import damaged
 from pgcore.studies.engine.study import Study
 from pgcore.studies.gradient.findings import gradient_findings
 from pgcore.studies.gradient.opening import open_gradient
@@ -141,7 +142,8 @@ def study_of(out: str | Path) -> Study:
     if not out.is_dir():
         raise ValueError(f"study: there is no folder {out}")
     for store in sorted(out.glob("*.zarr")):
-        found = _study_named(zarr.open_group(store, mode="r").attrs.get("spec"))
+        with damaged(store):
+            found = _study_named(zarr.open_group(store, mode="r").attrs.get("spec"))
         if found is not None:
             return found
     raise ValueError(f"study: {out} holds no study's datasets")
@@ -170,7 +172,9 @@ def open(out: str | Path) -> xr.Dataset:
     Raises:
         ValueError: the folder holds no study.
     """
-    data: xr.Dataset = study_of(out).open(Path(out))
+    study = study_of(out)
+    with damaged(out):
+        data: xr.Dataset = study.open(check_path("out", out))
     return data
 
 

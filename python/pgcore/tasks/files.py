@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pgcore.base.errors import home_path
+from pgcore.base.errors import check_path
 from pgcore.tasks.task import ROOMS, TaskSpec
 
 
@@ -21,7 +21,7 @@ def read_task_file(path: str | Path) -> TaskSpec:
     Raises:
         ValueError: no such file, no TOML, an unknown field, or a model that is found twice.
     """
-    path = home_path("task", path)
+    path = check_path("task", path)
     if not path.is_file():
         raise ValueError(f"task: there is no task file {str(path)!r}")
     try:
@@ -44,7 +44,7 @@ def _find_model(xml: str, task_file: Path) -> str:
     """A model's absolute path, or its name in a package."""
     if ":" in xml:
         return xml
-    wanted = home_path("xml", xml)
+    wanted = check_path("xml", xml)
     places = [(folder / wanted).resolve() for folder in (task_file.parent, Path.cwd())]
     found = list(dict.fromkeys(p for p in places if p.is_file()))
     if len(found) > 1:

@@ -90,6 +90,6 @@ def make_task(
         hint = f"did you mean {', '.join(by_lower[n] for n in near)}? " if near else ""
         raise ValueError(
             f"task: unknown id {task!r}; {hint}`pgcore tasks` lists all "
-            "ids, and a task file ends in .toml"
+            "ids, a task file ends in .toml, and Gymnasium's own are gym:ID"
         )
     return cached_task(TASKS[task], lowered)

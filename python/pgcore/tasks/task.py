@@ -18,8 +18,8 @@ from pgcore.base.errors import (
     check_choice,
     check_count,
     check_flag,
+    check_path,
     check_type,
-    home_path,
     shown,
 )
 from pgcore.tasks.model_files import check_model_files, stamp
@@ -81,7 +81,7 @@ class TaskSpec:
         if room == "pgcore":
             return Path(__file__).parents[1] / "models" / name
         if room != "gymnasium":
-            return home_path("xml", self.xml)
+            return check_path("xml", self.xml)
         found = importlib.util.find_spec("gymnasium")  # its folder alone: importing it takes long
         if found is None or not found.submodule_search_locations:
             raise ImportError(f"xml: {self.xml} is a model of gymnasium, which is not installed")

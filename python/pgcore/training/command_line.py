@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ import numpy as np
 import tyro
 
 from pgcore.base.command import parse
-from pgcore.base.errors import CheckpointError, check_count
+from pgcore.base.errors import check_count, check_path
 from pgcore.base.progress import Progress
 from pgcore.base.signals import STOP_SIGNALS
 from pgcore.training.config import TrainConfig
@@ -27,7 +27,8 @@ from pgcore.training.presets import (
     preset_config,
     preset_differences,
 )
-from pgcore.training.run import Record, Run
+from pgcore.training.run import MAY_CHANGE, Record, Run
+from pgcore.training.start import stored_config
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class _RunOptions:
     out: Path
     """Folder of the run; made if it is not there."""
     resume: bool = False
-    """Go on with the run in that folder; it knows its settings. --iterations, --keep and
-    --save-every may be other ones."""
+    """Go on with the run in that folder; it knows its settings, and those that are given must be
+    them. --iterations, --keep and --save-every may be other ones."""
     threads: int | None = None
     """Threads. Default: what affinity, cgroup and Slurm allow."""
 
@@ -89,16 +90,20 @@ def _peek(arguments: Sequence[str], option: str, otherwise: str) -> str:
 def _defaults(arguments: Sequence[str]) -> tuple[TrainConfig, str]:
     """The settings that the options start from, and the preset that they are from."""
     out = _peek(arguments, "--out", "")
-    file = Path(out) / "config.json"
-    if "--resume" in arguments and out and file.is_file():
-        try:
-            return TrainConfig.from_dict(json.loads(file.read_text())), "of the run"
-        except (ValueError, TypeError, RecursionError) as error:
-            raise CheckpointError(f"run: {file} is corrupt ({error})") from error
-    task = _peek(arguments, "--task", "Hopper-v2")
-    algorithm = _peek(arguments, "--algorithm", "ppo")
-    preset = _peek(arguments, "--preset", default_preset(task, algorithm))
-    return preset_config(preset, task, algorithm), preset
+    file = check_path("out", out) / "config.json"
+    stored = stored_config(file.parent) if "--resume" in arguments and file.is_file() else None
+    preset = _peek(arguments, "--preset", "")
+    if stored is not None and not preset:
+        return stored, "of the run"
+    task = _peek(arguments, "--task", "Hopper-v2" if stored is None else stored.task_id)
+    algorithm = _peek(arguments, "--algorithm", "ppo" if stored is None else stored.algorithm)
+    preset = preset or default_preset(task, algorithm)
+    settings = preset_config(preset, task, algorithm)
+    if stored is not None:  # the preset's are compared with the run's, but for those
+        kept = {name: getattr(stored, name) for name in MAY_CHANGE}
+        kept |= {} if "--task" in arguments else {"task": stored.task}
+        settings = dataclasses.replace(settings, **kept)
+    return settings, preset
 
 
 def _parse(arguments: Sequence[str]) -> tuple[TrainConfig, _RunOptions, str]:
@@ -133,12 +138,13 @@ def _name_lost(bar: Progress, run: Run, record: Record) -> None:
 def train(arguments: Sequence[str]) -> None:
     """`pgcore train`: parse, run, report."""
     config, options, preset = _parse(arguments)
+    out = check_path("out", options.out)
     if options.threads is not None:
         check_count("threads", options.threads)
-    if options.resume and not (options.out / "config.json").is_file():
-        print(f"nothing to resume in {options.out}: a new run begins", file=sys.stderr)
+    if options.resume and not (out / "config.json").is_file():
+        print(f"nothing to resume in {out}: a new run begins", file=sys.stderr)
     with (
-        Run(options.out, config, resume=options.resume, num_threads=options.threads) as run,
+        Run(out, config, resume=options.resume, num_threads=options.threads) as run,
         _graceful_stop() as stop,
         Progress(
             f"{config.task_id} {config.algorithm} x{config.trials}",
@@ -162,16 +168,13 @@ def train(arguments: Sequence[str]) -> None:
                 bar.close()
                 print(
                     f"stopped after iteration {run.trainer.iteration} of {config.iterations}; "
-                    f"pgcore train --resume --out {options.out} goes on",
+                    f"pgcore train --resume --out {out} goes on",
                     file=sys.stderr,
                 )
                 raise SystemExit(130)
     ended = run.trainer.divergences()
     lost = f"; {len(ended)} of {config.trials} trials diverged, see diverged.csv" if ended else ""
-    print(
-        f"{config.iterations} iterations in {options.out}: metrics.csv, checkpoints/, "
-        f"tensorboard/{lost}"
-    )
+    print(f"{config.iterations} iterations in {out}: metrics.csv, checkpoints/, tensorboard/{lost}")
 
 
 def presets(arguments: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import tyro
 
 from pgcore.base.errors import check_count, check_type
@@ -232,7 +233,7 @@ class TrainConfig:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if isinstance(self.task, TaskSpec):
             values["task"] = self.task.resolved().to_dict()
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return {k: _plain(v) for k, v in values.items()}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> TrainConfig:
@@ -259,3 +260,10 @@ class TrainConfig:
     def digest(self) -> str:
         """A stable hash of all fields."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON takes it: NumPy's numbers are numbers, and tuples lists."""
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value

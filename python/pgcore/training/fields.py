@@ -21,8 +21,8 @@ from pgcore.tasks.task import TaskSpec
 # least values of what is counted
 _COUNTS = {
     **dict.fromkeys(("trials", "iterations", "pairs", "streams", "minibatches"), 1),
-    **dict.fromkeys(("save_every", "block", "policy_epochs", "cg_steps"), 1),
-    **dict.fromkeys(("value_epochs", "backtracks", "first_trial"), 0),
+    **dict.fromkeys(("save_every", "block", "policy_epochs", "value_epochs", "cg_steps"), 1),
+    **dict.fromkeys(("backtracks", "first_trial"), 0),
 }
 _POSITIVE = ("policy_lr", "value_lr", "adam_eps", "kl", "clip", "fisher_fraction")
 # > 0, or None

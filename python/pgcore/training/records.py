@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
+from pgcore.base.errors import shown
 from pgcore.base.files import file_named, write_atomically
 from pgcore.training.config import TrainConfig
 from pgcore.training.divergence import Divergence
@@ -67,6 +68,11 @@ class Table:
         if path.exists() and first_iteration > 0:
             with path.open(newline="") as f:
                 self.columns, *rows = [*csv.reader(f)] or [[]]
+            if self.columns and self.columns[0] != "iteration":
+                raise ValueError(
+                    f"out: expected the columns of a run in {path}, got {shown(self.columns)}; "
+                    "move it away to resume, whose earlier rows are then not there"
+                )
             whole = [r for r in rows if len(r) == len(self.columns)]
             if self.columns:
                 kept = [self.columns, *(r for r in whole if int(r[0]) < first_iteration)]

@@ -9,13 +9,12 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pgcore.base.errors import check_path, check_type, corrupt_if_it_fails
+from pgcore.base.errors import check_flag, check_path, check_type, corrupt_if_it_fails
 from pgcore.base.files import remove_torn, write_atomically
 from pgcore.base.folders import FolderLock
 from pgcore.base.threads import chosen_threads
@@ -180,6 +179,7 @@ class Run:
             OSError: the folder cannot be written.
         """
         check_type("config", config, TrainConfig, "a TrainConfig")
+        check_flag("resume", resume)
         path = self.path = check_path("path", path)
         self.config = config
         check_start(path, resume)
@@ -196,7 +196,6 @@ class Run:
         """Read or begin what is in the folder."""
         path, config = self.path, self.config
         config_file = path / "config.json"
-        (path / "checkpoints").mkdir(exist_ok=True)
         for folder in (path, path / "checkpoints") if self._lock.held else ():
             remove_torn(folder)
         if config_file.exists() and resume:
@@ -204,6 +203,7 @@ class Run:
         else:
             clear_start(path)
             self._write_config(config_file)
+        (path / "checkpoints").mkdir(exist_ok=True)
         latest = path / "checkpoints" / "latest.safetensors"
         if latest.exists():
             checkpoint = load_checkpoint(latest, config.task_id)
@@ -244,6 +244,10 @@ class Run:
         self.records.sync()  # a checkpoint promises that the rows before it are on disk
         iteration, state = self.trainer.iteration, self.trainer.state()
         folder = self.path / "checkpoints"
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"run: {folder} was moved or removed; resume it where it is now"
+            )
         if iteration in self.config.kept():
             self._write(folder / f"{iteration:06d}.safetensors", iteration, state)
         self._write(folder / "latest.safetensors", iteration, state)
@@ -264,18 +268,12 @@ class Run:
                 yield record
 
     def _saves_at(self, iteration: int) -> bool:
-        kept = iteration in self.config.kept()
-        return kept or iteration % self.config.save_every == 0
+        return iteration in self.config.kept() or iteration % self.config.save_every == 0
 
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             self.records.close()
         finally:

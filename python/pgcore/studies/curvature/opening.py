@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import xarray as xr
 from pgcore.base.arrays import F64, I64
 from pgcore.studies.engine.derived import annotate, derive, describe, with_bounds
 from pgcore.studies.engine.store import FINISHED, open_study
+from pgcore.studies.measures.over_trials import bounded_over_trials
 from pgcore.studies.measures.statistics import mean_over_trials
 from pgcore.studies.measures.subspaces import LEAST_COSINE, overlaps
 
@@ -76,7 +78,8 @@ def curvature_quantities(data: xr.Dataset) -> xr.Dataset:
     for name in _OVER_TRIALS:
         text = f"{data[name].attrs['description']}, over trials"
         variables = with_bounds(f"{name}_over_trials", "1", text, "trials")
-        derive(data, mean_over_trials, [data[name]], ["trial"], variables)
+        measure = functools.partial(bounded_over_trials, least=0.0, most=1.0)
+        derive(data, measure, [data[name]], ["trial"], variables)
     return annotate(data)
 
 

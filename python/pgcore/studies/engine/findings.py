@@ -64,10 +64,15 @@ class Number:
         return value + (f" [{low}, {high}]" if self.has_interval else "")
 
     def texts(self) -> tuple[str, str, str]:
-        """Value, low and high; an interval has two significant digits, and its value as many."""
+        """Value, low and high; an interval has two significant digits, and its value as many.
+
+        More where it would read 0, and cannot be negative.
+        """
         digits, width = self.digits, self.high - self.low
         if digits is None and 0 < width < math.inf and self._largest < 1e5:
             digits = max(0, 1 - math.floor(math.log10(width)))
+            if self.low >= 0 and 0 < self.value < width / 20:  # what differs by factors is no 0
+                digits = max(digits, min(3, 1 - math.floor(math.log10(self.value))))
         value, low, high = (number_text(x, digits) for x in (self.value, self.low, self.high))
         return value, low, high
 

@@ -7,12 +7,13 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pgcore.agent import Agent
 from pgcore.agent_file import load_agent
-from pgcore.base.errors import CheckpointError, check_type, home_path
+from pgcore.base.errors import CheckpointError, check_path, check_type
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.divergence import (
     NONE,
@@ -103,7 +104,8 @@ def trial_digest(moment: Moment, trial: int) -> str:
 def named_sources(sources: AnySources) -> Iterator[tuple[str | None, Source]]:
     """(label or None, source) of everything that was given."""
     if isinstance(sources, Mapping):
-        yield from sources.items()
+        for label, source in sources.items():
+            yield _checked_label(label), source
         return
     if not isinstance(sources, str | Path | Agent | Sequence):
         got = type(sources).__name__
@@ -111,9 +113,18 @@ def named_sources(sources: AnySources) -> Iterator[tuple[str | None, Source]]:
     for source in [sources] if isinstance(sources, str | Path | Agent) else sources:
         label, equals, path = str(source).partition("=")
         if not isinstance(source, Agent) and equals and "/" not in label:
-            yield label, Path(path)
+            if not path:
+                raise ValueError(f"agents: expected LABEL=PATH, got {source!r}")
+            yield _checked_label(label), Path(path)
         else:
             yield None, source
+
+
+def _checked_label(label: Any) -> str:
+    check_type("agents", label, str, "labels that are texts")
+    if not label.strip() or not label.isprintable():
+        raise ValueError(f"agents: expected a label of printable letters, got {label!r}")
+    return str(label)
 
 
 def find_moments(
@@ -124,7 +135,7 @@ def find_moments(
     check_type("agents", name, str | None, "labels that are texts")
     if isinstance(source, Agent):
         return [dataclasses.replace(_moment_of(name, source, ""), inline=source)]
-    path = home_path("agents", source).resolve()
+    path = check_path("agents", source).resolve()
     if path.is_file():
         return [_moment_of(name, load_agent(path), str(path))]
     wanted = kept_iterations(path) if iterations is None else list(dict.fromkeys(iterations))

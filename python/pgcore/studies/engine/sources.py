@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgcore.agent import Agent
-from pgcore.base.errors import check_count
+from pgcore.base.errors import check_count, check_flag
 from pgcore.base.seeds import derive_seed
 from pgcore.studies.engine.moments import (
     AnySources,
@@ -72,6 +72,7 @@ class Agents:
             ValueError: nothing there, agents on several tasks, or two of one label.
             CheckpointError: a file cannot be used.
         """
+        check_flag("warm_up", warm_up)
         named = list(named_sources(sources))
         if not named:
             raise ValueError("agents: expected at least one run, file or agent, got none")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
+from zarr.errors import BaseZarrError
 
 from pgcore.base.files import file_named
 from pgcore.studies.engine.layout import (
@@ -229,6 +231,20 @@ def open_cell(path: str | Path, where: Coordinates) -> xr.Dataset:
     return cell
 
 
+@contextmanager
+def damaged(path: str | Path) -> Iterator[None]:
+    """What a store that cannot be read raises, whatever it is, as a ValueError of one line."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, RuntimeError, BaseZarrError) as error:
+        said = " ".join(str(error).split())
+        if said.startswith("study: "):
+            raise
+        raise ValueError(
+            f"study: {path} is damaged ({said}); restore it, or remove it and run the study again"
+        ) from error
+
+
 def open_study(path: str | Path, *, load: bool = True, whole: bool = False) -> xr.Dataset:
     """A study's dataset, sorted along numeric dimensions; ValueError if there is none.
 
@@ -240,13 +256,14 @@ def open_study(path: str | Path, *, load: bool = True, whole: bool = False) -> x
     path = Path(path)
     if not (path / "zarr.json").is_file():
         raise ValueError(f"study: {path} is no study's dataset (no zarr.json)")
-    data: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
-    for name in data.dims:
-        number = np.issubdtype(data[name].dtype, np.number)
-        if number and not data.indexes[name].is_monotonic_increasing:
-            data = data.sortby(name)
-    if load:
-        data = data.load()
+    with damaged(path):
+        data: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+        for name in data.dims:
+            number = np.issubdtype(data[name].dtype, np.number)
+            if number and not data.indexes[name].is_monotonic_increasing:
+                data = data.sortby(name)
+        if load:
+            data = data.load()
     if not whole:
         finished = data[FINISHED] == 1
         own = {n: v.where(finished) for n, v in data.data_vars.items() if n != FINISHED}

@@ -41,6 +41,11 @@ _WORDS = {"gradient": "gradient estimates", "step": "computed steps"}
 _LEAST_SPAN = 0.2  # of an axis of cosines, so that noise around 0 does not look like much
 
 
+def measured_kinds(data: xr.Dataset) -> list[str]:
+    """Of :data:`KINDS` those of which there is a number: not all agents have steps."""
+    return [kind for kind, (name, _) in KINDS.items() if bool(data[name].notnull().any())]
+
+
 def cosine_panel(
     ax: Axes, data: xr.Dataset, label: str, name: str = "pairwise_cosine", shift: float = 0.0
 ) -> Axes:

@@ -34,6 +34,11 @@ _COMPARED = {
     "step pw": "step_pairwise_cosine",
     "step true": "step_cosine_to_true",
 }
+_NONE = {
+    "gradients": "gradients: none was measured",
+    "steps": "steps: none was computed; an agent without an algorithm has none, nor has an n of "
+    "few pairs, or one above largest_step",
+}
 _LEGEND = """\
 Gradients: pairwise cosine; cosine to the true gradient; noise scale B in pairs, from the true
 gradient's streams, and from the estimates; trajectories of an estimate; cosine between the halves
@@ -55,6 +60,9 @@ def gradient_table(data: xr.Dataset) -> str:
     head = f"at n = {n}, {data.sizes['estimate']} estimates [95 % intervals over them]"
     lines = [head, _LEGEND]
     for title, columns in (("gradients", _GRADIENT), ("steps", _STEP)):
+        if not bool(data[columns[0][1]].notnull().any()):
+            lines.append(_NONE[title])
+            continue
         titles = "".join(f"{t:>{w}}" for t, _, w, _ in columns)
         lines.append(f"{title:<14}{'iter':>5}{'trial':>7}" + titles)
         for agent in data["agent"].values:

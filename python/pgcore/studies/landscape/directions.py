@@ -12,7 +12,7 @@ import torch
 
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64
-from pgcore.base.errors import home_path
+from pgcore.base.errors import check_path
 from pgcore.policies.normalize import Normalizer
 from pgcore.studies.engine.moments import Moment, find_moments, one_trial, warm
 from pgcore.studies.engine.sources import Agents
@@ -72,7 +72,7 @@ class Target:
                 )
             run = Path(own.path).parent.parent
             return warm(find_moments(own.label, run, [int(self.name)])[0])
-        place = home_path("towards", self.name)
+        place = check_path("towards", self.name)
         if place.is_dir():
             try:
                 return warm(find_moments("towards", place, [own.iteration])[0])

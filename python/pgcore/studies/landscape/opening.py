@@ -21,6 +21,7 @@ from pgcore.studies.measures.maps import (
     kl_at_one_step,
     shape_measures,
 )
+from pgcore.studies.measures.over_trials import bounded_over_trials
 from pgcore.studies.measures.statistics import mean_over_trials
 
 _GRID = ("step_scale", "random_scale")
@@ -63,8 +64,13 @@ _SHAPE = {
     "pairing_gain": ("1", "variance of the differences to the centre over that of independent "
                      "points, the median; NaN without common random numbers"),
 }  # fmt: skip
-_OVER_TRIALS = ("sign_agreement", "rank_correlation", "corner_rank_correlation", "one_step_change",
-                "discounted_one_step_change", "jagged")  # fmt: skip
+_CHANGES = ("one_step_change", "discounted_one_step_change")
+_BOUNDS = {  # of what has some
+    "sign_agreement": (0.0, 1.0),
+    "rank_correlation": (-1.0, 1.0),
+    "corner_rank_correlation": (-1.0, 1.0),
+    "jagged": (0.0, 1.0),
+}
 _DISCOUNTED = "discounted_"
 _KL = {"kl_at_one_step": ("nat", "mean KL divergence at one full step")}
 
@@ -112,7 +118,9 @@ def landscape_quantities(data: xr.Dataset) -> xr.Dataset:
     data["mean_trajectories"] = data["trajectories"].mean(_GRID, skipna=False)
     describe(data, _POINTS)
     scales: list[Any] = [tuple(data[name].values.tolist()) for name in _GRID]
-    common = json.loads(data.attrs["spec"]).get("noise") == "common"
+    spec = json.loads(data.attrs["spec"])
+    common = spec.get("noise") == "common"
+    lives = spec.get("directions", ["step"])[0] in ("step", "gradient")  # a step along the first
     for kind in kinds:
         names = [f"{kind}reward", f"{kind}reward_error", "trajectories"]
         pooled = [f"{kind}centre", f"{kind}centre_error", "centre_trajectories"]
@@ -122,17 +130,26 @@ def landscape_quantities(data: xr.Dataset) -> xr.Dataset:
         variables: dict[str, tuple[str, str]] = {}
         for name, unit, text in _AGREEMENT:
             variables |= with_bounds(kind + name, unit, text + of, "the true reward")
-        derive(data, functools.partial(agreement_measures, *scales), arguments, _GRID, variables)
+        derive(
+            data,
+            functools.partial(agreement_measures, *scales, lives=lives),
+            arguments,
+            _GRID,
+            variables,
+        )
         if not kind:
             arguments = [data[n] for n in (*names, *paired) if n in data]
             derive(data, functools.partial(shape_measures, *scales), arguments, _GRID, _SHAPE)
-    for name in _OVER_TRIALS:
-        if name in data:
-            text = f"{data[name].attrs['description']}, mean over trials"
-            variables = with_bounds(
-                f"{name}_over_trials", data[name].attrs["units"], text, "trials"
-            )
+    for name in (n for n in (*_BOUNDS, *_CHANGES) if n in data):
+        text = f"{data[name].attrs['description']}, mean over trials"
+        variables = with_bounds(f"{name}_over_trials", data[name].attrs["units"], text, "trials")
+        if name in _CHANGES:
             derive(data, mean_over_trials, [data[name]], ["trial"], variables)
+            continue
+        least, most = _BOUNDS[name]
+        measure = functools.partial(bounded_over_trials, least=least, most=most)
+        own = [data[f"{name}{end}"] for end in ("", "_low", "_high")]
+        derive(data, measure, own, ["trial"], variables)
     derive(data, functools.partial(_kl, *scales), [data["kl"]], _GRID, _KL)
     return annotate(data)
 

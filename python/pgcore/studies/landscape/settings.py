@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pgcore.base.errors import check_choice, check_count, check_counts, check_type
+from pgcore.base.errors import check_choice, check_count, check_counts, check_number, check_type
 from pgcore.studies.landscape.directions import Directions
 from pgcore.studies.landscape.style import DIRECTIONS
 from pgcore.studies.pairs.sampling import Sampling
@@ -71,8 +71,15 @@ class LandscapeSettings:
     def __post_init__(self) -> None:
         check_choice("noise", self.noise, ("independent", "common"))
         check_count("part_pairs", self.part_pairs)
+        check_type("points", self.points, tuple | list, "two numbers of grid points")
+        if len(self.points) != 2:
+            raise ValueError(f"points: expected two numbers of grid points, got {self.points}")
         for n in self.points:
             check_count("points", n, 1, _MOST_POINTS)
+        if self.target_error is not None:
+            check_number("target_error", self.target_error, 0, above=True)
+        if self.budget is not None:
+            check_count("budget", self.budget)
         for name in ("sources", "pairs"):
             check_counts(name, getattr(self, name))
         self.sampling.check_pairs(sources=self.sources, pairs=self.pairs)
@@ -101,10 +108,6 @@ class LandscapeSettings:
                 f"part_pairs: expected less than pairs ({self.pairs[0]}) with a target_error or a "
                 f"budget, which spread the parts; got {self.part_pairs}. A tenth is a good choice"
             )
-        if self.target_error is not None and not self.target_error > 0:
-            raise ValueError(f"target_error: expected a number > 0, got {self.target_error}")
-        if self.budget is not None:
-            check_count("budget", self.budget)
 
     def _check_directions(self) -> None:
         for name in self.directions:

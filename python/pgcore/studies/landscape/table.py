@@ -15,17 +15,18 @@ SMOOTH = 0.05  # share of the variation below which a surface is called smooth, 
 _LEGEND = """\
 agree: share of the steps along the first direction where surrogate and reward both rise or fall;
 rank: Kendall's correlation of the two over the map; corner: over its corner where a step lives (up
-to {0:g} along the first, {1:g} along the second direction); all with 95 % bounds for the true
-reward; one step: change of the reward at one unit of the first direction, 95 % interval (linear
-between grid points; the centre pooled over the maps of a checkpoint); disc: the same of discounted
-returns, which is what the surrogate discounts; rough: share of the reward's variation over the
-plane that a polynomial of degree {degree} does not explain / that the points' errors alone would
-leave; jagged: share of the true reward's that it does not explain, 95 % interval (of 30 points or
-more), and what follows: smooth (below {smooth:g}), jagged (above), open; KL at one unit; |1|, |2|:
-length of a unit of each direction; paired: variance of the differences to the centre over that of
-independent points, the median; -: not known, and with common random numbers neither are bounds; of
-a few trajectories (traj, mean per point) means are too high where good ones are long, and intervals
-too narrow; all: means over trials, Student's intervals over them"""
+to {0:g} along the first, {1:g} along the second direction; -: the first is no step); all with 95 %
+bounds for the true reward; one step: change of the reward at one unit of the first direction, 95 %
+interval (linear between grid points; the centre pooled over the maps of a checkpoint); disc: the
+same of discounted returns, which is what the surrogate discounts; rough: share of the reward's
+variation over the plane that a polynomial of degree {degree} does not explain / that the points'
+errors alone would leave; jagged: share of the true reward's that it does not explain, 95 % interval
+(of 30 points or more), and what follows: smooth (below {smooth:g}), jagged (above), open; KL at one
+unit; |1|, |2|: length of a unit of each direction; paired: variance of the differences to the
+centre over that of independent points, the median; -: not known, and with common random numbers
+neither are bounds; of a few trajectories (traj, mean per point) means are too high where good ones
+are long, and intervals too narrow; all: means over trials, Student's intervals over them (agree,
+rank, corner and jagged: cut at their bounds, and no narrower than the maps' own on average)"""
 _ALL = "_over_trials"
 
 

@@ -51,6 +51,7 @@ def agreement_measures(
     centre_error: F64,
     centre_trajectories: F64,
     *paired: F64,
+    lives: bool = True,
 ) -> tuple[float, ...]:
     """How surrogate and reward go together on one map, a plane or a line; NaN for what is unknown.
 
@@ -78,7 +79,7 @@ def agreement_measures(
         agree = sign_agreement(surrogate[:, at], cut)
     ranks = [rank_correlation(surrogate, surface), _UNKNOWN]
     corner = in_corner(steps, randoms)
-    if corner.sum() >= LEAST_CORNER:
+    if lives and corner.sum() >= LEAST_CORNER:
         ranks[1] = rank_correlation(surrogate[corner], _part(surface, corner))
     found = [agree, *ranks]
     if paired:

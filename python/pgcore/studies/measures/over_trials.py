@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from pgcore.base.arrays import F64
-from pgcore.studies.measures.statistics import mean_interval
+from pgcore.studies.measures.statistics import mean_interval, mean_over_trials
 
 
 def geometric_over_trials(values: F64, level: float = 0.95) -> tuple[float, float, float]:
@@ -51,6 +51,23 @@ def cosine_over_trials(values: F64, level: float = 0.95) -> tuple[float, float, 
         return math.nan, math.nan, math.nan
     z = mean_interval(np.arctanh(np.clip(there, -1 + 1e-12, 1 - 1e-12)), level)
     return math.tanh(z[0]), math.tanh(z[1]), math.tanh(z[2])
+
+
+def bounded_over_trials(
+    values: F64, *ends: F64, least: float = -1.0, most: float = 1.0
+) -> tuple[float, float, float]:
+    """Mean over trials [T] of what has bounds, and its interval: Student's t, cut at the bounds.
+
+    Values that are equal in few trials leave no spread between them, and say no more than each can:
+    with the trials' own ``ends`` (low and high, [T]) the interval holds the mean low and high end.
+    """
+    middle, low, high = mean_over_trials(values)
+    if len(ends) == 2 and math.isfinite(low):
+        own = [end[np.isfinite(values) & np.isfinite(end)] for end in ends]
+        low = min([low, *([own[0].mean()] if len(own[0]) else [])])
+        high = max([high, *([own[1].mean()] if len(own[1]) else [])])
+    # what noise was taken off may lie outside itself
+    return middle, min(middle, max(low, least)), max(middle, min(high, most))
 
 
 def noise_scale_over_trials(values: F64) -> tuple[float, float, float, float]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 import zarr
 
+from pgcore.base.errors import check_path
+from pgcore.studies.catalog import open as open_dataset
 from pgcore.studies.catalog import study_of, study_of_data
 from pgcore.studies.engine.sentences import spec_of
 from pgcore.studies.engine.study import Study
@@ -47,11 +48,11 @@ class Given:
             study = study_of_data(source)
             found = Given(f"a {study.name} dataset", study, source, {"dataset": source.attrs})
         else:
-            folder = Path(source)
-            study = study_of(folder)
+            folder = check_path("study", source)
+            study, data = study_of(folder), open_dataset(folder)
             groups = {p.name: zarr.open_group(p, mode="r") for p in sorted(folder.glob("*.zarr"))}
             stores = {name: dict(group.attrs) for name, group in groups.items()}
-            found = Given(str(source), study, study.open(folder), stores)
+            found = Given(str(source), study, data, stores)
         if not found.measured().any():
             raise ValueError(f"study: nothing of {found.name} is finished; let the study go on")
         return found

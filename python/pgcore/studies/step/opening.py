@@ -9,6 +9,7 @@ import xarray as xr
 
 from pgcore.studies.engine.derived import annotate, derive, describe, with_bounds
 from pgcore.studies.engine.store import open_study
+from pgcore.studies.measures.statistics import mean_over_trials
 from pgcore.studies.measures.step_summary import (
     OF_CENTRE,
     OF_STEPS,
@@ -34,9 +35,12 @@ _OF_STEP = {
     "mean_norm": ("1", "length of a step, mean over steps"),
     "mean_gain": ("1", "gain of the surrogate on a step's own pairs, mean over steps"),
     "mean_fresh_gain": ("1", "gain of the surrogate on fresh pairs, mean over steps"),
+    "median_gain": ("1", "gain of the surrogate on a step's own pairs, median over steps: a few "
+                    "steps with large importance ratios can make the mean"),
 }  # fmt: skip
 _MEANS = {"trajectories": "trajectories", "kl": "kl", "norm": "norm", "gain": "surrogate",
           "fresh_gain": "fresh"}  # fmt: skip
+_GAINS = ("mean_gain", "median_gain", "mean_fresh_gain")
 
 
 def open_step(out: str | Path) -> xr.Dataset:
@@ -68,11 +72,16 @@ def step_quantities(data: xr.Dataset) -> xr.Dataset:
     data["trajectories"] = data["count"].copy()
     for name, of in _MEANS.items():
         data[f"mean_{name}"] = data[of].mean("step", skipna=False)
+    data["median_gain"] = data["surrogate"].median("step", skipna=False)
     describe(data, _OF_STEP)
     arguments = [data[n] for n in (*OF_STEPS, *OF_CENTRE)]
     derive(data, trial_summary, arguments, ["step"], _summary_names("", "steps"))
     over = {**_summary_names("_over_trials", "trials"), **_between_trials()}
     derive(data, agent_summary, arguments, ["trial", "step"], over)
+    for name in _GAINS:
+        unit, text = _OF_STEP[name]
+        own = with_bounds(f"{name}_over_trials", unit, f"{text}; over trials", "trials")
+        derive(data, mean_over_trials, [data[name]], ["trial"], own)
     return annotate(data)
 
 

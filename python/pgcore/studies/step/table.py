@@ -10,18 +10,19 @@ from pgcore.studies.measures.differences import differences_of, few_trials
 from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.measures.step_summary import groups
 
-_MEANS = ("centre", "mean_trajectories", "mean_kl", "mean_norm", "mean_gain", "mean_fresh_gain")
+_MEANS = ("centre", "mean_trajectories", "mean_kl", "mean_norm")
 _LEGEND = """\
 change of the true reward by a step: mean and 95 % interval over steps (all: over trials), the
 centre's error in it; spread between steps, evaluation noise removed; lowers: share of the measured
 changes below 0, and in brackets its interval; clear: shares of the steps whose own 95 % interval is
-below / above 0; disc: the change of the discounted return; LTP: probability that the return after
-a step is below half its mean; CVaR: mean of the lowest tenth of these returns, evaluation noise
-removed from both; gain: surrogate's, on the step's own pairs and on fresh ones; r: correlation of
-gain and change between the steps of a trial, and what it is without evaluation noise (rel: share of
-the changes' variance that is none; -: noise alone); between: that of the trials' means, from four
-trials on; random: change by random steps of equal KL; true: by steps of equal length along the true
-gradient; n: pairs of one step"""
+below / above 0; disc: the change of the discounted return; LTP: probability that the return after a
+step is below half its mean; CVaR: mean of the lowest tenth of these returns, evaluation noise
+removed from both; gain: surrogate's, on the step's own pairs (mean, and median, which a few steps
+of large ratios do not move) and on fresh ones; r: correlation of gain and change between the steps
+of a trial (all: mean of Fisher's z over trials), and what it is without evaluation noise (rel:
+share of the changes' variance that is none; -: noise alone); between: that of the trials' means,
+from four trials on; random: change by random steps of equal KL; true: by steps of equal length
+along the true gradient; n: pairs of one step"""
 
 
 def step_table(data: xr.Dataset) -> str:
@@ -33,7 +34,7 @@ def step_table(data: xr.Dataset) -> str:
     head = f"{'':<12}{'iter':>5}{'n':>8}{'of step':>8}{'trial':>6}"
     tops = [
         f"{'traj':>7}{'centre':>9}{'change':>24}{'spread':>22}{'lowers':>20}{'clear':>12}{'disc':>24}",
-        f"{'LTP':>6}{'CVaR':>9}{'KL':>9}{'|step|':>8}{'gain':>9}{'fresh':>9}"
+        f"{'LTP':>6}{'CVaR':>9}{'KL':>9}{'|step|':>8}{'gain':>27}{'median':>27}{'fresh':>27}"
         f"{'r':>21}{'rel':>6}{'r true':>8}{'between':>21}{'random':>24}{'true':>24}",
     ]
     lines = [f"{data.sizes['step']} steps each. {_LEGEND}"]
@@ -82,15 +83,17 @@ def _change_line(own: xr.Dataset) -> str:
 
 def _other_line(own: xr.Dataset) -> str:
     one = own.sel(kind="step", measure="return")
-    names = ("lowest_tenth", "mean_kl", "mean_norm", "mean_gain", "mean_fresh_gain")
-    low, kl, norm, gain, fresh = (float(one[n]) for n in names)
+    low, kl, norm = (float(one[n]) for n in ("lowest_tenth", "mean_kl", "mean_norm"))
+    gains = [shown(one, name, 4) for name in ("mean_gain", "median_gain", "mean_fresh_gain")]
     between = "gain_correlation_between_trials"
     controls = [
         shown(own.sel(kind=kind, measure="return"), "mean_change") for kind in ("random", "true")
     ]
     return (
         f"{shown(one, 'left_tail', 2):>6}{low:>9.1f}{kl:>9.4f}"
-        f"{norm:>8.3f}{gain:>9.4f}{fresh:>9.4f}{shown(one, 'gain_correlation', 2):>21}"
+        f"{norm * float(one['fraction']):>8.3f}"
+        + "".join(f"{text:>27}" for text in gains)
+        + f"{shown(one, 'gain_correlation', 2):>21}"
         f"{float(one['change_reliability']):>6.2f}"
         f"{shown(one, 'gain_correlation_without_noise', 2):>8}"
         f"{shown(one, between, 2) if between in one else '-':>21}"

@@ -56,7 +56,6 @@ class VarianceStudy:
 
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store."""
-        agents.check_learning(need_algorithm=False)
         task = agents.task()
         if isinstance(task, GymnasiumTask):
             raise ValueError(

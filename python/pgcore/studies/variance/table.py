@@ -23,7 +23,8 @@ time limit, but for the last line: GAE advantages with the agent's lambda, which
 have a covariance, but no such parts. best: the state baseline that leaves least to the pairs;
 the fitted value was fitted to the returns of {fit_pairs} pairs (explained variance on others:
 fit). From {trajectories} trajectories, with a state of each restored: {first_actions} actions,
-{rests} rests of the trajectory after each. In brackets 95 % intervals {units}"""
+{rests} rests of the trajectory after each. In brackets 95 % intervals {units}. Over
+trials numbers are less their jackknife bias: they may lie outside the trials' own"""
 _UNITS = {True: "over trials", False: "over trajectories, with a state of each, of the one trial"}
 
 
