@@ -18,7 +18,13 @@ from pgcore.studies.measures.over_trials import (
     geometric_over_trials,
     noise_scale_over_trials,
 )
-from pgcore.studies.measures.steps import mean_change, spread, spread_over_trials
+from pgcore.studies.measures.steps import (
+    mean_change,
+    share_over_trials,
+    spread,
+    spread_over_trials,
+    within_trials,
+)
 
 Line = Callable[[str, int, int], None]
 KINDS = ("normal", "heavy", "gamma", "lognormal")
@@ -96,6 +102,38 @@ def spreads_over_trials(
         hits = sum(x.low <= truth <= x.high for x in found)
         what = f"spread over {trials} trials of 10 {kind} steps, apart by {apart}, noise {noise}"
         line(what, hits, repeats)
+
+
+def correlations(line: Line, trials: int, apart: float, differs: float) -> None:
+    """Coverage of the correlation between the steps of a trial, over trials of eight steps.
+
+    Args:
+        line: prints.
+        trials: T.
+        apart: standard deviation of the logarithm of the trials' scales.
+        differs: standard deviation of Fisher's z between trials, about 0.
+    """
+    generator, repeats = np.random.Generator(np.random.Philox(key=10)), 4000
+    scale = np.exp(apart * generator.standard_normal((repeats, trials, 1)))
+    rho = np.tanh(differs * generator.standard_normal((repeats, trials, 1)))
+    one, noise = scale * generator.standard_normal((2, repeats, trials, 8))
+    other = rho * one + np.sqrt(1 - rho**2) * noise
+    found = [within_trials(a, b) for a, b in zip(one, other, strict=True)]
+    hits = sum(x.low <= 0 <= x.high for x in found)
+    what = f"correlation within {trials} trials of 8 steps, scales apart by {apart}, z by {differs}"
+    line(what, hits, repeats)
+
+
+def shares(line: Line, trials: int, mean: float, concentration: float) -> None:
+    """Coverage of the share of eight steps over trials whose own shares are beta distributed."""
+    generator, repeats = np.random.Generator(np.random.Philox(key=11)), 4000
+    shape = (mean * concentration, (1 - mean) * concentration)
+    own = generator.beta(*shape, size=(repeats, trials))
+    counts = generator.binomial(8, own)
+    found = [share_over_trials(row, np.full(trials, 8.0)) for row in counts]
+    hits = sum(x.low <= mean <= x.high for x in found)
+    what = f"share of 8 steps over {trials} trials, mean {mean}, beta concentration {concentration}"
+    line(what, hits, repeats)
 
 
 def factors(line: Line, trials: int, repeats: int = 20_000) -> None:
@@ -177,6 +215,10 @@ def spreads_and_trials(line: Line) -> None:
         for apart, noise in ((0.0, 0.0), (0.25, 0.3), (0.5, 0.0), (0.5, 1.0)):
             spreads_over_trials(line, trials, apart, noise)
         factors(line, trials)
+        for apart, differs in ((0.0, 0.0), (0.8, 0.0), (0.0, 0.4), (0.8, 0.4)):
+            correlations(line, trials, apart, differs)
+        for mean, concentration in ((0.11, 1e6), (0.11, 6), (0.11, 2), (0.3, 6), (0.5, 6)):
+            shares(line, trials, mean, concentration)
         for scale in (5000, 20_000, 50_000):
             unseen(line, trials, scale)
     for kind in ("normal", "heavy"):

@@ -16,7 +16,6 @@ from quoted.writing import interval, number, table
 def steps(results: Path) -> dict[str, str]:
     """What whole steps of an iteration's pairs do to the reward, over trials."""
     data = study("hopper-step", results).isel(n=0).sel(fraction=1.0, kind="step")
-    iterations = [int(i) for i in data["iteration"].values]
     walker = study("walker-step", results).isel(n=0).sel(fraction=1.0, kind="step")
     head = ["", "iteration", "mean change", "spread of steps", "share that lowers"]
     head += [
@@ -24,7 +23,7 @@ def steps(results: Path) -> dict[str, str]:
         "mean on fresh pairs",
         "correlation of gain and change",
     ]
-    last = {a: _of(data, a, iterations[-1]) for a in AGENTS}
+    last = {a: _of(data, a, int(data["iteration"].max())) for a in AGENTS}
     shares = {a: own.lowering_shares() for a, own in last.items()}
     trials = len(next(iter(last.values())).trials)
     sure, may = (
@@ -32,16 +31,16 @@ def steps(results: Path) -> dict[str, str]:
     )
     return _controls(results) | {
         "gains": _largest_gains(data),
-        "table": table(head, [_row(data, a, i) for a in AGENTS for i in iterations]),
-        "walker": table(head, [_row(walker, a, i) for a in AGENTS for i in iterations]),
+        "table": table(head, _rows(data)),
+        "walker": table(head, _rows(walker)),
         "clear": "; ".join(
             f"{a.upper()} {interval(_ends(shares[a][0]))} ({interval(_ends(shares[a][1]))} may)"
             for a in AGENTS
         ),
         "trials": f"{data.sizes['step']} steps of each of {trials} trials",
         "c11": f"undecided: of {data.sizes['step']} steps of each of {trials} trials at "
-        f"{iterations[-1]}, all of which raise the surrogate, a share of {sure} clearly lower the "
-        f"reward, but {may} may",
+        f"{int(data['iteration'].max())}, all of which raise the surrogate, a share of {sure} "
+        f"clearly lower the reward, but {may} may",
     }
 
 
@@ -81,6 +80,11 @@ def _over_trials(data: xr.Dataset, name: str) -> tuple[float, float, float]:
 
 def _ends(x: Interval) -> tuple[float, float, float]:
     return x.estimate, x.low, x.high
+
+
+def _rows(data: xr.Dataset) -> list[list[str]]:
+    iterations = [int(i) for i in data["iteration"].values]
+    return [_row(data, a, i) for a in AGENTS for i in iterations]
 
 
 def _row(data: xr.Dataset, agent: str, iteration: int) -> list[str]:
