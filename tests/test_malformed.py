@@ -46,6 +46,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
         (lambda: pgcore.TaskSpec.from_dict({"reset": 3}), "task: expected the field"),
         (lambda: pgcore.make_task("~nobody-here/arm.toml"), "the home of an unknown user"),
         (lambda: pgcore.load_agent("\0"), "path: expected a path, got"),
+        (lambda: pgcore.load_agent(""), "path: expected a path, got ''"),
     ],
 )
 def test_arguments(call, text):

@@ -164,7 +164,7 @@ def check_flag(name: str, value: Any) -> bool:
 def check_path(name: str, value: Any) -> Path:
     """Return ``value`` as a path, if it is one; ``~`` is the home of a user."""
     check_type(name, value, str | os.PathLike, "a path")
-    if "\0" in os.fspath(value):
+    if not os.fspath(value) or "\0" in os.fspath(value):
         raise ValueError(f"{name}: expected a path, got {shown(value)}")
     try:
         return Path(value).expanduser()

@@ -90,8 +90,9 @@ def _peek(arguments: Sequence[str], option: str, otherwise: str) -> str:
 def _defaults(arguments: Sequence[str]) -> tuple[TrainConfig, str]:
     """The settings that the options start from, and the preset that they are from."""
     out = _peek(arguments, "--out", "")
-    file = check_path("out", out) / "config.json"
-    stored = stored_config(file.parent) if "--resume" in arguments and file.is_file() else None
+    file = check_path("out", out or ".") / "config.json"
+    resumed = "--resume" in arguments and out and file.is_file()
+    stored = stored_config(file.parent) if resumed else None
     preset = _peek(arguments, "--preset", "")
     if stored is not None and not preset:
         return stored, "of the run"
