@@ -69,17 +69,18 @@ def test_presets(capsys):
     [
         (("frobnicate",), "unknown command 'frobnicate'; commands: train"),
         (("tasks", "Hoper-v2"), "did you mean Hopper-v2"),
-        (("train", "--task", "Nothing-v1", "--out", "/tmp/x"), "unknown id 'Nothing-v1'"),
-        (("train", "--trials", "0", "--out", "/tmp/x"), "trials: expected an integer >= 1, got 0"),
+        (("train", "--task", "Nothing-v1", "--out", "new"), "unknown id 'Nothing-v1'"),
+        (("train", "--trials", "0", "--out", "new"), "trials: expected an integer >= 1, got 0"),
         (
-            ("train", "--preset", "paper", "--task", "HalfCheetah-v4", "--out", "/tmp/x"),
+            ("train", "--preset", "paper", "--task", "HalfCheetah-v4", "--out", "new"),
             "exists for Humanoid, Walker2d, Hopper only",
         ),
         (("study", "nothing"), "unknown study 'nothing'; studies: gradient"),
-        (("study", "gradient", "/no/run", "--out", "/tmp/x"), "/no/run"),
+        (("study", "gradient", "no-run", "--out", "new"), "no-run"),
     ],
 )
-def test_errors_are_one_line_and_exit_2(capsys, arguments, text):
+def test_errors_are_one_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, text):
+    monkeypatch.chdir(tmp_path)
     error = refused(capsys, *arguments)
     assert text in error
     assert len(error.strip().splitlines()) == 1
