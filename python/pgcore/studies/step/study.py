@@ -4,8 +4,7 @@ K independent steps from n pairs each, as the paper's claims about steps (C11, C
 landscape shows one step of a checkpoint. Beside each step: the surrogate's gain on its own and on
 fresh pairs, a random step of equal KL, and a step of equal length along the true gradient.
 
-Two stores: ``true.zarr`` has true gradients (where asked for), ``dataset.zarr`` sums over
-trajectories, from which every statistic follows.
+Stores: ``true.zarr`` (true gradients, where asked for), ``dataset.zarr`` (sums over trajectories).
 """
 
 from __future__ import annotations
