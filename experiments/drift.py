@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import venv
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from typing import Annotated, Any
 import mujoco
 import numpy as np
 import tyro
+from drift_environments import ENVIRONMENTS, WORKER, last_line, made_environment, versions_of
 from drift_report import drift_figure, others_of, tables, with_others, write_docs
 from drift_worker import export_agent, write_whole
 from tqdm import tqdm
@@ -38,18 +38,7 @@ from pgcore.tasks.definitions import TASKS
 from pgcore.tasks.task import Task
 from pgcore.training.run import kept_iterations
 
-WORKER = Path(__file__).with_name("drift_worker.py")
 DOCS = Path(__file__).parents[1] / "docs" / "drift.md"
-# what is installed, and the task versions there; one Gymnasium, so that MuJoCo alone differs,
-# but for the last, which shows what an older one changes
-RULES = ("v2", "v4", "v5")
-ENVIRONMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "2.3.7": (("mujoco==2.3.7", "gymnasium[mujoco]==1.4.0", "numpy==1.26.4"), RULES),
-    "3.4.0": (("mujoco==3.4.0", "gymnasium[mujoco]==1.4.0", "numpy==2.4.6"), RULES),
-    "3.17.0": (("mujoco==3.17.0", "gymnasium[mujoco]==1.4.0", "numpy==2.4.6"), RULES),
-    "4.0.0": (("mujoco==4.0.0", "gymnasium[mujoco]==1.4.0", "numpy==2.4.6"), RULES),
-    "2.3.7-old": (("mujoco==2.3.7", "gymnasium[mujoco]==0.29.1", "numpy==1.26.4"), RULES[:2]),
-}
 REFERENCE = "4.0.0"
 CHUNK = 4  # cells of a worker process, which takes a second to start
 
@@ -132,35 +121,6 @@ def subjects(sources: tuple[str, ...], trials: int, folder: Path) -> Iterator[di
             "trials": list(agents.trials[:trials]),
             "files": [str(file.resolve()) for file in files],
         }
-
-
-def made_environment(name: str, folder: Path) -> Path:
-    """The Python of a version's environment, made if it is not there; RuntimeError: pip failed."""
-    pins, _ = ENVIRONMENTS[name]
-    python, mark = folder / name / "bin" / "python", folder / name / "pins.txt"
-    if not mark.is_file() or mark.read_text() != "\n".join(pins):
-        print(f"{name}: installing {' '.join(pins)}", flush=True)
-        venv.create(folder / name, clear=True, with_pip=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", *pins]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"pip failed: {last_line(done.stderr)}")
-        mark.write_text("\n".join(pins))
-    return python
-
-
-def versions_of(python: Path) -> dict[str, str]:
-    """What an environment's worker says of itself; RuntimeError: it does not start."""
-    command = [str(python), str(WORKER), "--versions"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"the worker does not start: {last_line(done.stderr)}")
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
-
-
-def last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no message"])[-1]
 
 
 def conditions(

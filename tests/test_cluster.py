@@ -22,10 +22,10 @@ from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine import cluster
 from pgcore.studies.engine.cells import run_plan
+from regime_case import ONE as SMALL_REGIME
+from regime_case import TASK as REGIME_TASK
 from test_curvature_study import SMALL as SMALL_CURVATURE
 from test_landscape import SMALL as SMALL_MAP
-from test_regime import ONE as SMALL_REGIME
-from test_regime import TASK as REGIME_TASK
 from test_step import SMALL as SMALL_STEP
 from test_update_study import SMALL as SMALL_UPDATE
 from test_value import SMALL as SMALL_VALUE

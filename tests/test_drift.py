@@ -19,6 +19,7 @@ from pgcore.training.run import checkpoint_path
 
 sys.path.insert(0, str(ROOT / "experiments"))
 import drift
+import drift_environments
 import drift_report
 import drift_worker
 
@@ -32,14 +33,16 @@ def test_versions_that_agents_cannot_act_in_are_named():
         drift.rules_of("HalfCheetah-v4", "v2")
     assert drift.rules_of("Humanoid-v4", "v2")["impact_cost"] == [5e-7, 10.0]
     assert drift.rules_of("Humanoid-v2", "v4")["impact_cost"] is None
-    rules = {v: drift.rules_of("Hopper-v2", v) for v in drift.RULES}
+    rules = {v: drift.rules_of("Hopper-v2", v) for v in drift_environments.RULES}
     contacts = {
         (v, engine): drift.contacts_of("Hopper-v2", rules[v], engine)
-        for v in drift.RULES
+        for v in drift_environments.RULES
         for engine in ("3.4.0", "3.5.0", "4.0.0")
     }
     larger = {key for key, rule in contacts.items() if rule == "larger"}
-    assert larger == {("v2", "3.5.0"), ("v2", "4.0.0")} | {(v, "3.4.0") for v in drift.RULES}
+    assert larger == {("v2", "3.5.0"), ("v2", "4.0.0")} | {
+        (v, "3.4.0") for v in drift_environments.RULES
+    }
     assert drift.contacts_of("Walker2d-v2", rules["v2"], "4.0.0") == "no margins"
 
 
@@ -182,11 +185,11 @@ def test_pip_says_why_a_version_is_missing(tmp_path, monkeypatch):
         (path / "bin" / "python").write_text("#!/bin/sh\necho ERROR: no such wheel >&2; exit 1\n")
         (path / "bin" / "python").chmod(0o755)
 
-    monkeypatch.setattr(drift.venv, "create", create)
+    monkeypatch.setattr(drift_environments.venv, "create", create)
     with pytest.raises(RuntimeError, match="pip failed: ERROR: no such wheel"):
-        drift.made_environment("3.4.0", tmp_path)
+        drift_environments.made_environment("3.4.0", tmp_path)
     with pytest.raises(RuntimeError, match="the worker does not start"):
-        drift.versions_of(tmp_path / "3.4.0" / "bin" / "python")
+        drift_environments.versions_of(tmp_path / "3.4.0" / "bin" / "python")
 
 
 def test_bad_arguments_come_ahead_of_any_work(runs, tmp_path):

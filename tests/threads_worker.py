@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pgcore
-import test_regime
+import regime_case
 from conftest import small_config
 from pgcore.studies.catalog import STUDIES
 from pgcore.training.run import Run
@@ -34,7 +34,7 @@ def main(out: Path) -> None:
     for name, large in LARGE.items():
         few = {"iterations": (2,), "trials": 1}
         STUDIES[name].measure([out / "ppo"], out / name, **CASES[name][2] | large | few)
-    pgcore.studies.sample_regime(test_regime.TASK, out / "regime", **test_regime.ONE)
+    pgcore.studies.sample_regime(regime_case.TASK, out / "regime", **regime_case.ONE)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""A run's folder: moved, with another's table in it, resumed with a preset named."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from conftest import small_config
+from pgcore.cli import main
+from pgcore.training.run import Run
+from test_train import assert_same_run, run_to_end
+
+
+def test_a_table_of_another_program_is_not_gone_on_with(tmp_path):
+    config = small_config(iterations=2)
+    run_to_end(tmp_path, config)
+    (tmp_path / "metrics.csv").write_text("hello\n")
+    with pytest.raises(ValueError, match=r"expected the columns of a run in .*metrics\.csv"):
+        run_to_end(tmp_path, dataclasses.replace(config, iterations=3), resume=True)
+    assert (tmp_path / "metrics.csv").read_text() == "hello\n"
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    plain = small_config(iterations=1)
+    numpy = {"iterations": np.int64(1), "gamma": np.float64(plain.gamma), "hidden": (np.int32(8),)}
+    run_to_end(tmp_path / "a", dataclasses.replace(plain, hidden=(8,)))
+    run_to_end(tmp_path / "b", dataclasses.replace(plain, **numpy))
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    a, b = ((tmp_path / name / "config.json").read_text() for name in "ab")
+    assert a == b
+
+
+def test_a_run_that_is_moved_away_while_it_trains_is_said(tmp_path):
+    config = small_config(iterations=4, keep=())
+    with Run(tmp_path / "run", config) as run:
+        records = run.iterations()
+        next(records)
+        (tmp_path / "run").rename(tmp_path / "moved")
+        with pytest.raises(FileNotFoundError, match="was moved or removed; resume it where it is"):
+            list(records)
+    run_to_end(tmp_path / "moved", config, resume=True)
+    run_to_end(tmp_path / "whole", config)
+    assert_same_run(tmp_path / "whole", tmp_path / "moved")
+    with pytest.raises(TypeError, match="resume: expected True or False, got 'yes'"):
+        Run(tmp_path / "whole", config, resume="yes")
+
+
+def test_a_preset_that_is_named_on_resume_is_compared(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    few = ["--iterations", "1", "--pairs", "64", "--minibatches", "2", "--out", "~/run"]
+    main(["train", *few, "--preset", "default"])
+    assert (tmp_path / "run" / "config.json").is_file()
+    same = ["train", "--resume", "--out=~/run", "--pairs", "64", "--minibatches", "2"]
+    main([*same, "--preset", "default"])  # its iterations are the run's
+    with pytest.raises(SystemExit):
+        main([*same, "--preset", "companion"])
+    assert "holds a run with other settings (" in capsys.readouterr().err
