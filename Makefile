@@ -13,7 +13,7 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/$(VERSIONS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CXX_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
 
-.PHONY: demo test lint bench sanitize mutation docs wheels test-wheels clean
+.PHONY: demo test lint lint-python lint-cpp bench sanitize mutation docs wheels test-wheels clean
 
 demo: $(VENV)/installed  ## a small run from training to figures; everything lands in demo/
 	$(BIN)/python experiments/reproduce.py --scale demo --out demo
@@ -21,10 +21,14 @@ demo: $(VENV)/installed  ## a small run from training to figures; everything lan
 test: $(VENV)/tools  ## the whole test suite
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile
 
-lint: $(VENV)/tools  ## formatting, linters, types, and a build without a warning
+lint: lint-python lint-cpp  ## formatting, linters, types, and a build without a warning
+
+lint-python: $(VENV)/tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lint-cpp: $(VENV)/tools
 	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 	$(BIN)/cmake -S . -B build/lint -DPGCORE_WERROR=ON -DPGCORE_TESTS=ON -DCMAKE_BUILD_TYPE=Release \
 	  -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
@@ -34,10 +38,10 @@ lint: $(VENV)/tools  ## formatting, linters, types, and a build without a warnin
 bench: $(VENV)/bench  ## every benchmark, one after the other; on an idle machine, please
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-sanitize: $(VENV)/tools  ## the C++ tests: plain, under ASan and UBSan, and under TSan
-	for kind in none address,undefined thread; do \
-	  set=$$kind; [ $$kind = none ] && set=; \
-	  $(BIN)/cmake -S . -B build/sanitize-$$kind -DPGCORE_TESTS=ON -DPGCORE_SANITIZE=$$set \
+sanitize: lint-cpp  ## the C++ tests: plain, under ASan and UBSan, and under TSan
+	build/lint/pgcore_tests
+	for kind in address,undefined thread; do \
+	  $(BIN)/cmake -S . -B build/sanitize-$$kind -DPGCORE_TESTS=ON -DPGCORE_SANITIZE=$$kind \
 	    -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python > /dev/null && \
 	  $(BIN)/cmake --build build/sanitize-$$kind --parallel > /dev/null && \
 	  echo "== $$kind" && TSAN_OPTIONS=suppressions=$(CURDIR)/cpp/tests/tsan.supp \
@@ -61,22 +65,26 @@ clean:
 	rm -rf $(VENV) build demo dist
 
 # The environments: to use pgcore, to work on it, to test its tests, and to compare it with others.
+INSTALL := $(BIN)/pip install --quiet --no-compile -C cmake.define.PGCORE_WERROR=$(WERROR) --editable
+
 $(VERSIONS): constraints.txt
 	mkdir -p build && sed 's/^mujoco==.*/mujoco==$(MUJOCO)/' constraints.txt > $@
 
+# Modules are compiled when they are first imported: most of the 18,000 never are.
 $(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES) | $(VERSIONS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable . -C cmake.define.PGCORE_WERROR=$(WERROR)
+	$(INSTALL) .
 	touch $@
 
-$(VENV)/tools: $(VENV)/installed
-	$(BIN)/pip install --quiet --editable '.[test,docs]' -C cmake.define.PGCORE_WERROR=$(WERROR)
-	touch $@
+$(VENV)/tools: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES) | $(VERSIONS)
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) '.[test,docs]'
+	touch $(VENV)/installed $@
 
 $(VENV)/mutation: $(VENV)/tools
-	$(BIN)/pip install --quiet --editable '.[mutation]' -C cmake.define.PGCORE_WERROR=$(WERROR)
+	$(INSTALL) '.[mutation]'
 	touch $@
 
 $(VENV)/bench: $(VENV)/tools
-	$(BIN)/pip install --quiet --editable '.[bench]' -C cmake.define.PGCORE_WERROR=$(WERROR)
+	$(INSTALL) '.[bench]'
 	touch $@
