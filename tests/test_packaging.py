@@ -69,7 +69,7 @@ def test_a_wheel_requires_the_mujoco_of_its_build(monkeypatch):
 def test_another_mujoco_is_refused_by_name(monkeypatch):
     check_mujoco()
     own = mujoco.__version__
-    monkeypatch.setattr(mujoco, "__version__", "9.9.9")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9.9")
     text = rf"built against mujoco {re.escape(own)}, but mujoco 9\.9\.9"
     with pytest.raises(ImportError, match=text) as caught:
         check_mujoco()

@@ -51,14 +51,22 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(code):
     assert loaded(code) == []
 
 
+def test_a_command_listens_to_signals_before_it_loads_much():
+    """What comes earlier finds Python's own handler, which prints a traceback."""
+    code = "import sys, pgcore.cli; print({'mujoco', 'numpy', 'tyro'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
+
+
 def test_learning_loads_no_studies():
     assert loaded("import pgcore; pgcore.Trainer") == ["torch", "safetensors"]
 
 
 @pytest.mark.parametrize("code", ["from pgcore import studies", "import pgcore; pgcore.studies"])
 def test_studies_come_with_their_name(code):
-    assert {"torch", "xarray", "zarr", "scipy"} <= set(loaded(code))
-    assert "scipy.stats" not in loaded(code)  # it alone takes as long as xarray and zarr
+    found = set(loaded(code))
+    assert {"torch", "xarray", "zarr", "scipy"} <= found
+    assert "scipy.stats" not in found  # it alone takes as long as xarray and zarr
 
 
 def test_every_public_name_is_there_and_listed():

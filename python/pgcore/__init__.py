@@ -1,7 +1,7 @@
 """pgcore: how good are the gradients, values and surrogates of deep policy-gradient agents?
 
-Importing it loads MuJoCo alone; torch, and what the studies need, come with the first name that
-uses them.
+Importing it loads next to nothing; MuJoCo, torch, and what the studies need, come with the first
+name that uses them.
 """
 
 import importlib

@@ -1,4 +1,7 @@
-"""The command line: `pgcore COMMAND ...`, such as `pgcore train`."""
+"""The command line: `pgcore COMMAND ...`, such as `pgcore train`.
+
+Little is imported before :func:`main` listens to signals: until then they end it with a traceback.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,10 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-import tyro
+from pgcore.base.signals import INTERRUPTED, STOPPED, stopped_like_ctrl_c
 
-from pgcore.base.command import parse
-from pgcore.base.signals import stopped_like_ctrl_c
-
-STOPPED = 130  # exit status where it was asked to stop
 USAGE = """usage: pgcore COMMAND [options]
 
 How good are the gradients, values and surrogates of deep policy-gradient agents?
@@ -34,32 +33,15 @@ How good are the gradients, values and surrogates of deep policy-gradient agents
 
 
 def tasks(arguments: Sequence[str]) -> None:
-    """`pgcore tasks`: the list, or one task in full."""
-    from pgcore.tasks.describe import describe_task
-    from pgcore.tasks.make import make_task, task_ids
+    """`pgcore tasks`: handed on to the tasks' own command line."""
+    from pgcore.tasks import command_line
 
-    @dataclass(frozen=True)
-    class Command:
-        """List the tasks, or describe one."""
-
-        id: Annotated[str | None, tyro.conf.Positional] = None
-        """Task id, task file (arm.toml) or gym:ID."""
-
-    wanted = parse(Command, "pgcore tasks", arguments).id
-    if wanted is None:
-        print(f"{'id':<20}{'obs':>5}{'act':>5}{'dt (s)':>9}{'limit':>7}  note")
-        for name in task_ids():
-            task: Any = make_task(name)
-            print(
-                f"{name:<20}{task.obs_dim:>5}{task.act_dim:>5}{task.dt:>9.3f}"
-                f"{task.time_limit or '-':>7}  {task.spec.note}"
-            )
-        return
-    print(describe_task(make_task(wanted)))
+    command_line.main(arguments)
 
 
 def info(arguments: Sequence[str]) -> None:
     """`pgcore info`: what this installation is."""
+    from pgcore.base.command import parse
     from pgcore.base.provenance import describe_installation
 
     parse(_NoOptions, "pgcore info", arguments)
@@ -185,5 +167,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"pgcore {argv[0]}: {what}; ask for less at a time", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        print("\ninterrupted; what was finished is on disk", file=sys.stderr)
+        print(f"\n{INTERRUPTED}", file=sys.stderr)
         raise SystemExit(STOPPED) from None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pgcore.cli import main
 from pgcore.studies.catalog import STUDIES
+from pgcore.training.config import TrainConfig
+from pgcore.training.run import Run
 
 Arguments = list[str]
 
@@ -56,6 +59,20 @@ def train(out: Path, runs: list[Path]) -> Arguments:
     """Training, which goes on with what is there."""
     extra = ["--iterations", "24", "--keep", "0", "12", "--resume"]
     return ["train", *SMALL_RUN, *extra, "--out", str(out)]
+
+
+def go_on(run: Path, config: TrainConfig) -> None:
+    """Train it from where it stands."""
+    with Run(run, config, resume=True, num_threads=2) as going:
+        list(going.iterations())
+
+
+def measure(
+    name: str, settings: dict[str, Any], runs: list[Path], out: Path, cluster: str | None = None
+) -> None:
+    """A study by its name, on one thread or on a cluster."""
+    where = {"num_threads": 1} if cluster is None else {"cluster": cluster}
+    STUDIES[name].measure(runs, out, **where, **settings)
 
 
 def _study(name: str, cluster: str | None) -> Callable[[Path, list[Path]], Arguments]:

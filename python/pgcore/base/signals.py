@@ -4,22 +4,61 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-# Ctrl-C, and what schedulers send ahead of a time limit
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+# Ctrl-C, what schedulers send ahead of a time limit, and a terminal that closes
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+STOPPED = 130  # exit status where it was asked to stop
+INTERRUPTED = "interrupted; what was finished is on disk"
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded there.
+
+    An exception in it may come out as another one, or be taken for a package that is not there.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def left_by_terminal(number: int) -> None:
+    """What is said after a terminal's end goes nowhere, instead of failing.
+
+    Args:
+        number: of the signal that came.
+    """
+    if number != signal.SIGHUP:
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        with suppress(OSError):  # of one that was closed
+            if stat.S_ISCHR(os.fstat(stream).st_mode):  # not a file or a pipe
+                os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 @contextmanager
 def stopped_like_ctrl_c() -> Iterator[None]:
-    """Let a scheduler's signals end the work as Ctrl-C does, where nobody has said otherwise."""
+    """Let these signals end the work as Ctrl-C does, where nobody has said otherwise.
+
+    One that is ignored, as SIGHUP is under `nohup`, stays so.
+    """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        left_by_terminal(number)
         with suppress(OSError):  # of a terminal that is gone
             os.write(2, b"\nstopping\n")  # at once: what is in work may take a while to end
+            if _importing(frame):
+                os.write(2, f"\n{INTERRUPTED}\n".encode())
+        if _importing(frame):
+            os._exit(STOPPED)
         raise KeyboardInterrupt
 
     main = threading.current_thread() is threading.main_thread()  # no other may set them

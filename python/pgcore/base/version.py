@@ -1,8 +1,7 @@
 """The package's version, and the check of the installed MuJoCo."""
 
+import importlib.metadata
 from typing import Final
-
-import mujoco
 
 from pgcore._build_info import MUJOCO_VERSION
 
@@ -14,11 +13,12 @@ def check_mujoco() -> None:
 
     The extension links to that version's library by name, so another one cannot be loaded.
     """
-    if mujoco.__version__ != MUJOCO_VERSION:
+    found = importlib.metadata.version("mujoco")
+    if found != MUJOCO_VERSION:
         raise ImportError(
-            f"pgcore was built against mujoco {MUJOCO_VERSION}, but mujoco {mujoco.__version__} is "
+            f"pgcore was built against mujoco {MUJOCO_VERSION}, but mujoco {found} is "
             f"installed. Either run `pip install mujoco=={MUJOCO_VERSION}`, or rebuild pgcore "
             "against the installed version, in pgcore's folder: "
             f"`PIP_CONSTRAINT=only.txt pip install .`, where only.txt has the one line "
-            f"mujoco=={mujoco.__version__}."
+            f"mujoco=={found}."
         )

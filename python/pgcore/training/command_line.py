@@ -18,7 +18,7 @@ import tyro
 from pgcore.base.command import parse
 from pgcore.base.errors import check_count, check_path
 from pgcore.base.progress import Progress
-from pgcore.base.signals import STOP_SIGNALS
+from pgcore.base.signals import STOP_SIGNALS, left_by_terminal
 from pgcore.training.config import TrainConfig
 from pgcore.training.presets import (
     FAMILIES,
@@ -46,8 +46,11 @@ def _graceful_stop() -> Iterator[_Stop]:
     """Turn the first signal into a request to stop after the work in flight."""
     stop = _Stop([])
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    under_nohup = before[signal.SIGHUP] is signal.SIG_IGN
+    heard = [n for n in STOP_SIGNALS if not (under_nohup and n == signal.SIGHUP)]
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        left_by_terminal(number)
         if stop:
             signal.signal(number, before[signal.Signals(number)])
             raise KeyboardInterrupt
@@ -55,13 +58,13 @@ def _graceful_stop() -> Iterator[_Stop]:
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         print(f"\nstopping after this iteration; {name} again stops at once", file=sys.stderr)
 
-    for number in STOP_SIGNALS:
+    for number in heard:
         signal.signal(number, on_signal)
     try:
         yield stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 @dataclass(frozen=True)

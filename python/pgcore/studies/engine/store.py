@@ -148,6 +148,9 @@ class Store:
             known: Any = self.group.attrs.get("seeds", {})
             if not set(attributes.get("seeds", {})) <= set(known):  # of agents that came later
                 self.group.attrs["seeds"] = {**known, **attributes["seeds"]}
+        # opened once: each time reads a file; a store that an older pgcore began has fewer
+        there = {n: self.group.get(n) for n in variables}
+        self._arrays: dict[str, Any] = {n: a for n, a in there.items() if a is not None}
         held = read_coordinates(self.group, list(schema.cell_dims))
         self._places = {d: {v: i for i, v in enumerate(values)} for d, values in held.items()}
 
@@ -167,14 +170,13 @@ class Store:
                 f"cell: expected {sorted(self.schema.variables)}, got {sorted(values)}"
             )
         place = self._place(cell)
-        marks: Any = self.group[FINISHED]
+        marks = self._arrays[FINISHED]
         with file_named(self.path):
             if marks[place] == 1:
                 marks[place] = np.nan
             for name in self.schema.variables:
-                variable: Any = self.group.get(name)
-                if variable is not None:  # a store that an older pgcore began has fewer
-                    variable[place] = values[name]
+                if name in self._arrays:
+                    self._arrays[name][place] = values[name]
             marks[place] = 1.0
 
     def close(self, seconds: float) -> None:
