@@ -1,22 +1,9 @@
 """The command line as a user meets it."""
 
-import subprocess
-import sys
-
 import pytest
 
 import pgcore
 from pgcore.cli import main
-
-
-def run(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "pgcore", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd,
-    )
 
 
 def refused(capsys, *arguments):
@@ -94,9 +81,17 @@ def test_unwritable_output(capsys, tmp_path):
     assert "file" in error and len(error.strip().splitlines()) == 1
 
 
-def test_help_documents_every_field():
-    out = run("train", "--help").stdout
+def helped(capsys, *arguments):
+    """What is printed for --help."""
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--help"])
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_documents_every_field(capsys):
+    out = helped(capsys, "train")
     for field in ("--policy-lr", "--kl", "--time-limit-rule", "--normalize-rewards", "--baseline"):
         assert field in out, field
     assert "Bound of the probability" not in out
-    assert run("study", "gradient", "--help").stdout.count("--") > 8
+    assert helped(capsys, "study", "gradient").count("--") > 8

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.util
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,8 @@ import pytest
 from distributed import LocalCluster, Security
 
 import pgcore
+from campaigns import warm
+from campaigns.targets import measure
 from conftest import GRADIENTS as SMALL
 from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
@@ -128,20 +129,8 @@ def test_a_worker_that_dies_has_its_cells_redone(runs, tmp_path):
             process.wait()
 
 
-_ON_WORKERS = """
-import json, sys
-import pgcore
-if __name__ == "__main__":
-    runs, out, settings = json.loads(sys.argv[1])
-    pgcore.studies.gradient_quality(runs, out, cluster="local:2", **settings)
-"""
-
-
 def test_a_study_killed_while_workers_compute_resumes(runs, here, tmp_path):
     """SIGKILL of the process that asked; its workers must end, too."""
-    script = tmp_path / "study.py"
-    script.write_text(_ON_WORKERS)
-    arguments = json.dumps([[str(r) for r in runs], str(tmp_path / "out"), SMALL])
     generator = np.random.default_rng(11)
 
     def finished():
@@ -152,18 +141,18 @@ def test_a_study_killed_while_workers_compute_resumes(runs, here, tmp_path):
 
     killed = 0
     for _ in range(2):
-        process = _start(str(script), arguments)
+        process = warm.start(measure, "gradient", SMALL, runs, tmp_path / "out", "local:2")
         least = finished()
-        while process.poll() is None and (now := finished()) <= least:
+        while process.is_alive() and (now := finished()) <= least:
             least = min(least, now)
             time.sleep(0.002)
         time.sleep(generator.uniform(0, 0.1))
-        if process.poll() is not None:
+        if not process.is_alive():
             break
         workers = psutil.Process(process.pid).children(recursive=True)
         assert len(workers) >= 2
         process.kill()
-        process.wait()
+        process.join()
         killed += 1
         _, alive = psutil.wait_procs(workers, timeout=20)
         assert not alive

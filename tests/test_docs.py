@@ -89,7 +89,7 @@ def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
         ),
         "value": studies.value_prediction(
             runs, tmp_path / "v", variance_iterations=(2,), held_out_pairs=300, returns="cut",
-            true_value_pairs=2000, states=3, continuations=2, pairs=(64,), estimates=3, **few,
+            true_value_pairs=500, states=3, continuations=2, pairs=(64,), estimates=3, **few,
         ),
         "landscape": studies.landscape(
             runs, tmp_path / "l", sources=(128,), pairs=(100,), points=(2, 2), **few
@@ -102,12 +102,12 @@ def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
         ),
         "regime": studies.sample_regime(
             "LinearQuadratic-v0", tmp_path / "r", algorithms=("ppo",),
-            configs={"ppo": small_config(task="LinearQuadratic-v0")}, pairs=(512, 2048),
-            rates=(1.0,), total_pairs=4096, trials=2, shares=(0.5,),
+            configs={"ppo": small_config(task="LinearQuadratic-v0")}, pairs=(256, 512),
+            rates=(1.0,), total_pairs=1024, trials=2, shares=(0.5,),
             estimates=3, true_pairs=512, steps=2, reward_pairs=100,
         ),
         "variance": studies.variance_budget(
-            runs, tmp_path / "b", trajectories=10, first_actions=3, fit_pairs=3000, **few
+            runs, tmp_path / "b", trajectories=10, first_actions=3, fit_pairs=500, **few
         ),
         "curvature": studies.curvature_subspaces(
             runs, tmp_path / "c", pairs=(64,), vectors=2, updates=2, update_pairs=64,

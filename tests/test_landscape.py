@@ -1,7 +1,6 @@
 """Landscapes: closed forms, laws at the centre, and the same bits however they are computed."""
 
 import dataclasses
-import multiprocessing
 import time
 from functools import partial
 
@@ -12,6 +11,8 @@ from scipy import stats
 
 import linear_quadratic as lq
 import pgcore
+from campaigns import warm
+from campaigns.targets import measure
 from conftest import assert_same_dataset, small_config
 from pgcore.agent import Agent
 from pgcore.studies.engine.sources import Agents
@@ -149,19 +150,12 @@ def test_the_random_direction_has_norm_2():
     assert centre_of(np.array([1.0]), np.array([0.0])) is None
 
 
-def _study(folders, out):
-    pgcore.studies.landscape(folders, out, num_threads=1, **SMALL)
-
-
 @pytest.mark.timeout(120)
 def test_same_bits_for_threads_pieces_and_kills(runs, tmp_path):
     whole = pgcore.studies.landscape(runs, tmp_path / "a", num_threads=2, **SMALL)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pgcore.studies.landscape.study"])
     finished = []
     for store, number in (("surrogate.zarr/finished", 1), ("reward.zarr/finished", 2)):
-        process = context.Process(target=_study, args=(runs, tmp_path / "b"))
-        process.start()
+        process = warm.start(measure, "landscape", SMALL, runs, tmp_path / "b")
         chunks = tmp_path / "b" / store / "c"
         while process.is_alive() and sum(p.is_file() for p in chunks.rglob("*")) < number:
             time.sleep(0.001)

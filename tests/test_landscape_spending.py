@@ -1,6 +1,5 @@
 """Adaptive landscapes: pairs go where the error is, to the same bits however they are computed."""
 
-import multiprocessing
 import re
 import time
 
@@ -9,6 +8,8 @@ import pytest
 from scipy import stats
 
 import pgcore
+from campaigns import warm
+from campaigns.targets import measure
 from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.store import open_study
@@ -62,16 +63,10 @@ def test_a_budget_goes_to_the_maps_that_need_it(runs, tmp_path, fixed):
     assert "adaptive, so that it may be less" in text and said == pytest.approx(budget, rel=0.01)
 
 
-def _study(runs, out):
-    pgcore.studies.landscape(runs, out, num_threads=1, target_error=1e-3, **SETTINGS)
-
-
 @pytest.mark.timeout(120)
 def test_a_killed_adaptive_study_loses_a_part_at_most(runs, tmp_path, fixed):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pgcore.studies.landscape.study"])
-    process = context.Process(target=_study, args=(runs, tmp_path))
-    process.start()
+    settings = {"target_error": 1e-3, **SETTINGS}
+    process = warm.start(measure, "landscape", settings, runs, tmp_path)
     store = tmp_path / "reward.zarr"
     chunks = store / "finished" / "c"
     while process.is_alive() and (not chunks.exists() or len(list(chunks.rglob("*"))) < 20):
@@ -81,7 +76,7 @@ def test_a_killed_adaptive_study_loses_a_part_at_most(runs, tmp_path, fixed):
     finished = open_study(store, whole=True)["finished"] == 1
     assert 0 < int(finished.sum()) < finished.size
     before = open_study(store)["total"].where(finished)
-    _study(runs, tmp_path)
+    measure("landscape", settings, runs, tmp_path)
     after = open_study(store)["total"].where(finished)
     np.testing.assert_array_equal(before.values, after.values)
     # nothing is below 1e-3, so that all parts are spent

@@ -44,7 +44,7 @@ ASKED = {
     },
     "value": {
         "iterations": (0, 2), "variance_iterations": (2,), "held_out_pairs": 300, "pairs": (64,),
-        "returns": "cut", "true_value_pairs": 2000, "states": 3, "continuations": 2, "estimates": 3,
+        "returns": "cut", "true_value_pairs": 500, "states": 3, "continuations": 2, "estimates": 3,
     },
     "landscape": {"sources": (128,), "pairs": (100, 200), "points": (3, 2), **ONE},
     "step": {

@@ -5,11 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from campaigns import warm
 from campaigns.folders import differences
 from campaigns.targets import SMALL_RUN
 from conftest import ROOT
@@ -112,21 +112,19 @@ def test_an_error_is_not_tried_again(cluster):
     assert logs.count("trials: expected an integer >= 1, got 0") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
-def test_a_study_takes_a_schedulers_signals_as_ctrl_c(whole, tmp_path, number):
-    command = [sys.executable, "-m", "pgcore", "study", "gradient", str(whole / "ppo")]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP])
+def test_a_study_takes_these_signals_as_ctrl_c(whole, tmp_path, number):
     long = "--estimates 4000 --pairs 2000"
-    study = subprocess.Popen(
-        [*command, *STUDY.split(), *long.split(), "--out", str(tmp_path / "study")],
-        stderr=subprocess.PIPE, text=True,
+    study = warm.Pgcore(
+        *("study", "gradient", whole / "ppo", *STUDY.split(), *long.split()),
+        *("--out", tmp_path / "study"), log=tmp_path / "log",
     )  # fmt: skip
-    while study.poll() is None and not (tmp_path / "study" / "dataset.zarr").exists():
-        time.sleep(0.02)
-    study.send_signal(number)
-    _, errors = study.communicate(timeout=60)
-    assert study.returncode == 130
-    assert errors.endswith("\nstopping\n\ninterrupted; what was finished is on disk\n")
-    assert "Traceback" not in errors
+    study.wait_for((tmp_path / "study" / "dataset.zarr").exists)
+    study.signal(number)
+    status, said = study.end()
+    assert status == 130
+    assert "\nstopping\n" in said and "Traceback" not in said
+    assert said.endswith("\n\ninterrupted; what was finished is on disk\n")
 
 
 def test_every_script_is_on_the_page():

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import multiprocessing
 import os
 import pickle
 import shutil
@@ -15,6 +14,8 @@ import pytest
 import xarray as xr
 
 import pgcore
+from campaigns import warm
+from campaigns.targets import measure
 from conftest import GRADIENTS as SMALL
 from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
@@ -26,17 +27,10 @@ from pgcore.studies.landscape.study import LandscapeStudy
 from pgcore.studies.value.study import ValueStudy
 
 
-def _study(runs, out):
-    pgcore.studies.gradient_quality(runs, out, num_threads=1, **SMALL)
-
-
 @pytest.mark.timeout(120)
 def test_a_killed_study_resumes_with_the_same_bits(runs, gradients, tmp_path):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pgcore.studies.gradient.study"])
     for delay in (0.0, 0.05, 0.2):
-        process = context.Process(target=_study, args=(runs, tmp_path / "cut"))
-        process.start()
+        process = warm.start(measure, "gradient", SMALL, runs, tmp_path / "cut")
         chunks = tmp_path / "cut" / "true.zarr" / "gradient" / "c"
         while process.is_alive() and not chunks.exists():
             time.sleep(0.002)

@@ -1,17 +1,16 @@
 """Training runs: reproducible, resumable after any interruption, and checked before they start."""
 
 import dataclasses
-import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
 import pgcore
+from campaigns import warm
+from campaigns.targets import SMALL_RUN, go_on
 from conftest import small_config
 from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
 from pgcore.training.config import TrainConfig
@@ -90,39 +89,16 @@ def test_resume_gives_the_bits_of_an_uninterrupted_run(tmp_path, algorithm):
     assert kept == ["000000.safetensors", "000002.safetensors", "000004.safetensors"]
 
 
-def train_command(path, *extra):
-    return [
-        sys.executable, "-m", "pgcore", "train", "--preset", "default", "--trials", "2",
-        "--pairs", "128", "--minibatches", "4", "--hidden", "8", "--value-hidden", "8",
-        "--save-every", "1", "--keep", "3", "--normalize-rewards", "--out", str(path), *extra,
-    ]  # fmt: skip
-
-
-# what a run imports at its start, for the event files
-_OF_RECORDS = (
-    "tensorboard.summary.writer.record_writer",
-    "tensorboard.compat.proto.event_pb2",
-    "torch.utils.tensorboard.summary",
-)
-
-
-def _train(path, config):
-    run_to_end(path, config, resume=True, threads=2)
-
-
 @pytest.mark.timeout(300)
 def test_sigkill_at_20_random_moments_then_resume(tmp_path):
     """Killed again and again, a run ends with the bits of one that was left alone."""
     config = small_config(iterations=120, keep=(60,))
     run_to_end(tmp_path / "whole", config)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pgcore.training.run", *_OF_RECORDS])
     rng = random.Random(0)
     table = tmp_path / "cut" / "metrics.csv"
     kills = 0
     while kills < 20:
-        process = context.Process(target=_train, args=(tmp_path / "cut", config))
-        process.start()
+        process = warm.start(go_on, tmp_path / "cut", config)
         before = table.stat().st_size if table.exists() else 0
         while process.is_alive() and (not table.exists() or table.stat().st_size == before):
             time.sleep(0.001)
@@ -138,19 +114,22 @@ def test_sigkill_at_20_random_moments_then_resume(tmp_path):
 
 
 @pytest.mark.timeout(120)
-def test_ctrl_c_leaves_a_checkpoint_that_loads(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_leaves_a_checkpoint_that_loads(tmp_path, number):
     out = tmp_path / "run"
-    process = subprocess.Popen(
-        train_command(out, "--iterations", "100000"), stderr=subprocess.PIPE, text=True
-    )
+    training = warm.Pgcore(
+        "train", *SMALL_RUN, "--iterations", 100000, "--keep", 3, "--out", out,
+        log=tmp_path / "log",
+    )  # fmt: skip
     table = out / "metrics.csv"
-    while process.poll() is None and (not table.exists() or table.stat().st_size < 1000):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "stopped after iteration" in error and "--resume" in error
-    assert "Traceback" not in error
+    training.wait_for(lambda: table.exists() and table.stat().st_size > 1000)
+    training.signal(number)
+    status, said = training.end()
+    assert status == 130
+    name = "Ctrl-C" if number == signal.SIGINT else "SIGHUP"
+    assert f"stopping after this iteration; {name} again stops at once" in said
+    assert "stopped after iteration" in said and "--resume" in said
+    assert "Traceback" not in said
     checkpoint = load_checkpoint(out / "checkpoints" / "latest.safetensors", "Hopper-v2")
     assert checkpoint.iteration == len(read_metrics(out)["kl"])
     assert pgcore.evaluate(checkpoint.task(), checkpoint.agent().policy, 10).lengths.sum() >= 20

@@ -97,7 +97,7 @@ def test_every_change_is_the_closed_form(tmp_path, name):
 
 
 def test_intervals_cover_the_closed_form(tmp_path):
-    """20 studies of 8 updates each; the truth is the mean of 150 others, in closed form."""
+    """12 studies of 8 updates each; the truth is the mean of 150 others, in closed form."""
     agent = linear("ppo")
     options = {"updates": 8, "pairs": (200,), "reward_pairs": 1000, "points": 4}
     found, _ = paths(agent, tmp_path, **{**options, "updates": 150}, seed=999)
@@ -106,14 +106,14 @@ def test_intervals_cover_the_closed_form(tmp_path):
     change = np.mean(moves, axis=0)
     rest = np.concatenate([change[-1:], change[-1] - change[:-1]])
     inside = np.zeros(2)
-    for seed in range(20):
+    for seed in range(12):
         data = update_paths(agent, tmp_path / str(seed), **options, seed=seed)
         along = Along.of(data.isel(agent=0, iteration=0, n=0))
         each = [over_units(along.values["change"][..., p]) for p in range(4)]
         inside[0] += np.mean([x.low <= t <= x.high for x, t in zip(each, change, strict=True)])
         together = zip(along.rest_intervals()[:-1], rest, strict=True)
         inside[1] += all(x.low <= t <= x.high for x, t in together)
-    assert (inside >= 16).all(), inside  # binomial, p = 0.95: below 16 with 1 in 390
+    assert (inside >= 9).all(), inside  # binomial, p = 0.95: below 9 with 1 in 447
 
 
 @pytest.mark.parametrize("name", list(SETTINGS))

@@ -31,7 +31,7 @@ SMALL = {
     "variance_iterations": (2,),
     "held_out_pairs": 300,
     "returns": "cut",  # on 300 pairs no return is known
-    "true_value_pairs": 2000,
+    "true_value_pairs": 500,
     "states": 6,
     "continuations": 3,
     "pairs": (64, 128),

@@ -25,7 +25,7 @@ SMALL = {
     "trajectories": 10,
     "first_actions": 3,
     "rests": 2,
-    "fit_pairs": 3000,
+    "fit_pairs": 500,
 }
 GAMMA = 0.9
 

@@ -15,12 +15,12 @@ from test_cluster import CASES
 # so many pairs, and so wide networks, that libraries share a product or a sum among threads
 NETS = {"hidden": (64, 64), "value_hidden": (64, 64), "normalize_advantages": "batch"}
 LARGE = {
-    "gradient": {"pairs": (256,), "true_pairs": 4000, "true_step_pairs": 2000},
-    "value": {"held_out_pairs": 4000, "true_value_pairs": 4000, "states": 4, "pairs": (256,)},
-    "landscape": {"sources": (4000,), "pairs": (100,), "points": (2, 2)},
+    "gradient": {"pairs": (256,), "true_pairs": 2000, "true_step_pairs": 2000},
+    "value": {"held_out_pairs": 2000, "true_value_pairs": 2000, "states": 4, "pairs": (256,)},
+    "landscape": {"sources": (2000,), "pairs": (100,), "points": (2, 2)},
     "step": {"pairs": (2000,), "steps": 2},
     "update": {"pairs": (2000,)},
-    "variance": {"trajectories": 10, "fit_pairs": 4000},
+    "variance": {"trajectories": 10, "fit_pairs": 2000},
     "curvature": {"pairs": (1000,), "vectors": 2, "updates": 1},
 }
 

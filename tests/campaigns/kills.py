@@ -9,7 +9,6 @@ have been written again, no process and no torn file may be left.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import random
 import signal
@@ -22,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from campaigns import warm
 from campaigns.folders import differences, finished_work, litter, repeated
 from campaigns.targets import leave_out_figures, make_runs, targets
 from pgcore.cli import main
@@ -29,18 +29,9 @@ from pgcore.cli import main
 LIMIT = 300.0  # seconds until something is called a hang
 STOPPED = 130  # exit status of a command that was asked to stop
 
-os.environ["OMP_NUM_THREADS"] = "1"  # of all processes here, which share few cores
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["campaigns.targets", "distributed"])
 
-
-def _child(arguments: list[str], log: str, ready: Any) -> None:
-    os.setsid()
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+def _child(arguments: list[str]) -> None:
     leave_out_figures()
-    ready.send(None)
     main(arguments)
 
 
@@ -83,12 +74,7 @@ class Target:
 
     def start(self, out: Path) -> Any:
         """A process that has just called `pgcore`."""
-        mine, theirs = _CONTEXT.Pipe()
-        arguments = self.arguments(out, self.runs)
-        process = _CONTEXT.Process(target=_child, args=(arguments, str(self.log), theirs))
-        process.start()
-        mine.recv()
-        return process
+        return warm.start(_child, self.arguments(out, self.runs), log=self.log)
 
     def took(self, seconds: float) -> None:
         """What a finished run took: from it the moments are drawn."""
