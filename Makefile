@@ -19,7 +19,7 @@ demo: $(VENV)/installed  ## a small run from training to figures; everything lan
 	$(BIN)/python experiments/reproduce.py --scale demo --out demo
 
 test: $(VENV)/tools  ## the whole test suite
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 lint: lint-python lint-cpp  ## formatting, linters, types, and a build without a warning
 

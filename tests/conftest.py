@@ -38,6 +38,13 @@ BALL_XML = """
 </mujoco>
 """
 
+# Files that take a minute and more begin first: at the end no core waits for another.
+LONG = (
+    "test_examples", "test_cluster", "test_slurm", "test_report", "test_study_engine", "test_docs",
+    "test_step", "test_library_threads", "test_notebooks", "test_campaigns", "test_update_study",
+    "test_overlap", "test_landscape_spending", "test_curvature_study", "test_variance", "test_fork",
+)  # fmt: skip
+
 # Every kind of head: what makes the standard deviation, and what makes the mean.
 HEADS = {
     "free": {},
@@ -53,6 +60,12 @@ def pytest_configure():
     """A shell's background jobs ignore SIGINT, and hand that on; tests of Ctrl-C need it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """The order of :data:`LONG`, and then that in which they were found."""
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONG)))
 
 
 @pytest.fixture(autouse=True)
