@@ -102,8 +102,8 @@ def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
         ),
         "regime": studies.sample_regime(
             "LinearQuadratic-v0", tmp_path / "r", algorithms=("ppo",),
-            configs={"ppo": small_config(task="LinearQuadratic-v0")}, pairs=(256, 512),
-            rates=(1.0,), total_pairs=1024, trials=2, shares=(0.5,),
+            configs={"ppo": small_config(task="LinearQuadratic-v0")}, pairs=(512, 2048),
+            rates=(1.0,), total_pairs=4096, trials=2, shares=(0.5,),
             estimates=3, true_pairs=512, steps=2, reward_pairs=100,
         ),
         "variance": studies.variance_budget(

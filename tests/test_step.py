@@ -155,7 +155,7 @@ def test_equal_bits_for_threads_extension_and_a_lost_cell(runs, tmp_path):
 
 
 def test_table_claims_and_figure(runs, tmp_path, prints):
-    data = update_steps(runs, tmp_path, **{**SMALL, "steps": 2, "pairs": (64, 600)})
+    data = update_steps(runs, tmp_path, **{**SMALL, "steps": 2, "pairs": (64, 2048)})
     table = figures.step_table(data)
     assert (
         table.count("\nppo  ") == table.count("\ntrpo  ") == 2 * 2 * 2 * 3
@@ -163,7 +163,7 @@ def test_table_claims_and_figure(runs, tmp_path, prints):
     assert "\ntrpo - ppo     0    2 paired" in table  # two runs of the same seed
     assert "fewer than 6: what is said about agents is a description" in table
     text = figures.claims(data)
-    assert "ppo, iteration 2, n 600:" in text and "needs ppo and trpo" in text
+    assert "ppo, iteration 2, n 2048:" in text and "needs ppo and trpo" in text
     figure = figures.step_figure(data)
     titles = [ax.get_title().partition(":") for ax in figure.axes]
     assert [agent for agent, _, _ in titles] == ["PPO", "TRPO"]
