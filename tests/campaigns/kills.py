@@ -24,10 +24,10 @@ import psutil
 from campaigns import warm
 from campaigns.folders import differences, finished_work, litter, repeated
 from campaigns.targets import leave_out_figures, make_runs, targets
+from pgcore.base.signals import STOPPED
 from pgcore.cli import main
 
 LIMIT = 300.0  # seconds until something is called a hang
-STOPPED = 130  # exit status of a command that was asked to stop
 
 
 def _child(arguments: list[str]) -> None:

@@ -8,10 +8,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from pgcore.cli import command
 
@@ -39,16 +40,10 @@ def _kill_all() -> None:
 
 
 def _server() -> None:
-    """Start the process that all others are forked from; it has to find the tests' modules."""
-    if forkserver._forkserver._forkserver_pid is None:  # type: ignore[attr-defined]
-        _CONTEXT.set_forkserver_preload([*_LOADED])
-        before = {name: os.environ.get(name) for name in ("PYTHONPATH", "OMP_NUM_THREADS")}
-        os.environ.update(PYTHONPATH=str(TESTS), OMP_NUM_THREADS="1")
-        try:
-            forkserver.ensure_running()
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+    """Have the process that all others are forked from; it has to find the tests' modules."""
+    _CONTEXT.set_forkserver_preload([*_LOADED])
+    with mock.patch.dict(os.environ, PYTHONPATH=str(TESTS), OMP_NUM_THREADS="1"):
+        forkserver.ensure_running()
 
 
 def _child(function: Callable[..., Any], arguments: tuple[Any, ...], log: str, ready: Any) -> None:
@@ -82,9 +77,8 @@ def start(function: Callable[..., Any], *arguments: Any, log: Path | str = os.de
     return process
 
 
-def _pgcore(arguments: list[str], folder: str, environment: Mapping[str, str]) -> None:
+def _pgcore(arguments: list[str], folder: str) -> None:
     os.chdir(folder)
-    os.environ.update(environment)
     sys.argv[:] = ["pgcore", *arguments]
     command()
 
@@ -95,13 +89,12 @@ class Pgcore:
     Args:
         arguments: of the command.
         log: file of what it prints, to both of its outputs.
-        environment: variables that are set; those of libraries' threads come too late.
     """
 
-    def __init__(self, *arguments: Any, log: Path, **environment: str) -> None:
+    def __init__(self, *arguments: Any, log: Path) -> None:
         words = [str(a) for a in arguments]
         self.log = log
-        self.process = start(_pgcore, words, os.getcwd(), environment, log=log)
+        self.process = start(_pgcore, words, os.getcwd(), log=log)
         self.pid: int = self.process.pid
 
     def running(self) -> bool:

@@ -16,6 +16,12 @@ STOPPED = 130  # exit status where it was asked to stop
 INTERRUPTED = "interrupted; what was finished is on disk"
 
 
+def _say(line: str) -> None:
+    """Write a line to stderr past Python's buffers, which a signal may have come into."""
+    with suppress(OSError):  # of a terminal that is gone
+        os.write(2, f"\n{line}\n".encode())
+
+
 def _importing(frame: FrameType | None) -> bool:
     """Whether a module is being loaded there.
 
@@ -53,11 +59,9 @@ def stopped_like_ctrl_c() -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         left_by_terminal(number)
-        with suppress(OSError):  # of a terminal that is gone
-            os.write(2, b"\nstopping\n")  # at once: what is in work may take a while to end
-            if _importing(frame):
-                os.write(2, f"\n{INTERRUPTED}\n".encode())
+        _say("stopping")  # at once: what is in work may take a while to end
         if _importing(frame):
+            _say(INTERRUPTED)
             os._exit(STOPPED)
         raise KeyboardInterrupt
 
