@@ -1,6 +1,7 @@
 """What is kept of results is drawn again from its datasets."""
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -22,7 +23,7 @@ def test_what_is_kept_is_drawn_again_by_one_command(runs, tmp_path, capsys):
     for path in KEPT.glob("hopper-value-cut-*.zarr.zip"):
         (tmp_path / "kept" / path.name).write_bytes(path.read_bytes())
     out = tmp_path / "kept" / "hopper-learning"
-    learning_curves.main(learning_curves.Command(tuple(runs), out))
+    learning_curves.main(learning_curves.Command(tuple(map(str, runs)), out))
     table = out.with_suffix(".txt").read_text()
     for path in (tmp_path / "kept").iterdir():
         if path.suffix != ".zip":
@@ -39,6 +40,26 @@ def test_what_is_kept_is_drawn_again_by_one_command(runs, tmp_path, capsys):
     assert said.endswith("no dataset is kept, so that these stay as they are:\n  other.png\n")
     with Image.open(out.with_suffix(".png")) as image:
         assert image.mode == "P" and image.width > 600
+
+
+def test_curves_of_labelled_variants_say_what_they_have_more(runs, tmp_path, capsys):
+    """Their tasks may differ; what is not told apart, and an empty label, is one line."""
+    ppo, trpo = runs
+    other = tmp_path / "other"
+    shutil.copytree(trpo, other)
+    config = other / "config.json"
+    config.write_text(config.read_text().replace('"Hopper-v2"', '"Hopper-v4"'))
+    out, labelled = tmp_path / "curves", (f"trpo={trpo}", f"trpo, v4={other}")
+    learning_curves.main(learning_curves.Command(labelled, out))
+    assert "Hopper-v2 and Hopper-v4 trpo, v4: +0 [" in capsys.readouterr().out
+    for bad, words in {
+        (str(trpo), str(other)): "runs of several need labels",
+        (str(trpo), str(trpo)): "several runs of trpo; give labels",
+        (f"={ppo}",): "expected a label",
+        (str(tmp_path),): "is no training run",
+    }.items():
+        with pytest.raises(SystemExit, match=words):
+            learning_curves.main(learning_curves.Command(bad, out))
 
 
 def test_every_kept_picture_but_the_oldest_has_its_dataset():
