@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import json
+import os
 import re
 
 import numpy as np
@@ -13,6 +14,7 @@ import xarray as xr
 import pgcore
 from latex import compiled, needs_pdflatex
 from pgcore import cli
+from pgcore.studies.export.formats import FORMATS
 from pgcore.studies.export.frame import VALUES, quantities_of, tidy_frame, with_interval
 
 SPEC = json.dumps({"study": "gradient quality", "task": "Hopper-v2"})
@@ -172,3 +174,31 @@ def test_what_cannot_be_exported_is_said_in_a_line(studied, tmp_path, capsys):
         pgcore.export(data, quantities="scale")
     with pytest.raises(ValueError, match="is no study's"):
         pgcore.export(data.drop_attrs())
+
+
+def test_an_export_replaces_exports_alone(tmp_path):
+    """Of every format; another program's file, a device and what a link names stay."""
+    data = small_dataset()
+    formats = [to for to in FORMATS if to != "parquet" or importlib.util.find_spec("pyarrow")]
+    for to in formats:
+        for _ in range(2):
+            pgcore.export(data, to, tmp_path / f"own.{to}")
+    first = (tmp_path / "own.csv").read_bytes()
+    pgcore.export(data, "csv", tmp_path / "own.json")
+    assert (tmp_path / "own.json").read_bytes() == first
+    for name, text in {"metrics.csv": "iteration,loss\n0,1\n", "config.json": "{}"}.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=f"out: .*{name} is there and is no export"):
+            pgcore.export(data, "csv", tmp_path / name)
+        assert (tmp_path / name).read_text() == text
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="out: expected a file, got the device or pipe"):
+        pgcore.export(data, "csv", tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    with pytest.raises(ValueError, match="out: expected a file, got the folder"):
+        pgcore.export(data, "csv", tmp_path)
+    (tmp_path / "link.csv").symlink_to("aim.csv")
+    for _ in range(2):
+        pgcore.export(data, "csv", tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "aim.csv").read_bytes() == first

@@ -48,9 +48,24 @@ def file_named(path: Path, instead: Path | None = None) -> Iterator[None]:
         raise
 
 
+def check_replaceable(path: Path, name: str = "path") -> None:
+    """ValueError on an argument ``name`` where something is that a file may not replace."""
+    if path.exists() and not path.is_file():
+        what = "folder" if path.is_dir() else "device or pipe"
+        raise ValueError(f"{name}: expected a file, got the {what} {path}")
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A place beside ``path`` to write to, which takes its name at the end; nothing on an error."""
+    """A place beside ``path`` to write to, which takes its name at the end; nothing on an error.
+
+    A link stays one: what it names is replaced.
+
+    Raises:
+        ValueError: a device, pipe or folder is there, which would be replaced by a file.
+    """
+    path = path.resolve() if path.is_symlink() else path
+    check_replaceable(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with file_named(path, temporary):

@@ -22,7 +22,8 @@ class Command:
     """Format. csv, parquet and json have every digit and every quantity, latex and markdown four
     digits of the quantities that have an interval."""
     out: Path | None = None
-    """File. Default: export.csv, .parquet, .tex, .md or .json in the study's folder."""
+    """File; an earlier export is replaced, and nothing else. Default: export.csv, .parquet, .tex,
+    .md or .json in the study's folder."""
     quantities: tuple[str, ...] = ()
     """Only these, by the names that pgcore.open gives."""
 

@@ -10,11 +10,11 @@ import pandas as pd
 import xarray as xr
 
 from pgcore.base.errors import check_choice, check_path, check_type
-from pgcore.base.files import write_atomically
+from pgcore.base.files import check_replaceable, write_atomically
 from pgcore.studies.catalog import open as open_folder
 from pgcore.studies.catalog import study_of_data
-from pgcore.studies.export.formats import FORMATS, READ_BY_PEOPLE, check_parquet
-from pgcore.studies.export.frame import tidy_frame, with_interval
+from pgcore.studies.export.formats import FORMATS, MARK, READ_BY_PEOPLE, check_parquet
+from pgcore.studies.export.frame import VALUES, tidy_frame, with_interval
 from pgcore.studies.style import spec_of
 
 
@@ -33,7 +33,8 @@ def export(
     Args:
         study: the folder of a study, or what :func:`pgcore.open` gave, or a part of it.
         to: csv, parquet (needs pyarrow), latex, markdown or json; None: no file.
-        out: the file, replaced where it is there. Default: ``export.*`` in the study's folder.
+        out: the file; an earlier export, or an empty file, is replaced. Default: ``export.*`` in
+            the study's folder.
         quantities: names of variables. Default: all; for latex and markdown, which people read,
             those that have an interval.
 
@@ -41,7 +42,8 @@ def export(
         The table, as it is written.
 
     Raises:
-        ValueError: no study, no such format or variable, or no file for a dataset.
+        ValueError: no study, no such format or variable, no file for a dataset, or another file
+            is there.
     """
     wanted = "the folder of a study, or a dataset of pgcore.open"
     check_type("study", study, str | os.PathLike | xr.Dataset, wanted)
@@ -70,11 +72,30 @@ def _file(study: str | Path | xr.Dataset, to: str | None, out: str | Path | None
     if out is None:
         if isinstance(study, xr.Dataset):
             raise ValueError("out: expected a file, since a dataset has no folder; got None")
-        return default_file(study, to)
-    path = check_path("out", out)
-    if path.is_dir():
-        raise ValueError(f"out: expected a file, got the folder {path}")
+        path = default_file(study, to)
+    else:
+        path = check_path("out", out)
+    check_replaceable(path, "out")
+    if path.exists() and not _is_export(path):
+        raise ValueError(
+            f"out: {path} is there and is no export, which alone would be replaced; choose "
+            "another name, or remove it"
+        )
     return path
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file is empty, or was written here in whichever format."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    head = start.split(b"\n", 1)[0]
+    return (
+        not start
+        or start.startswith(b"PAR1")
+        or MARK.encode() in head
+        or head.endswith(",".join(VALUES).encode())
+        or (start.startswith(b"[\n") and (b'"quantity": ' in start or start == b"[\n\n]\n"))
+    )
 
 
 def default_file(study: str | Path, to: str) -> Path:
