@@ -23,7 +23,7 @@ from PIL import Image
 
 import pgcore
 from pgcore.studies.catalog import STUDIES
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.engine.study import Study
 from pgcore.studies.gradient.opening import gradient_quantities
 from pgcore.studies.landscape.opening import landscape_quantities

@@ -13,7 +13,7 @@ from pgcore.learning.trpo import TrpoSettings
 from pgcore.studies import curvature_subspaces, figures
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.curvature.study import CurvatureStudy
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.pairs import sampling as pair_sampling
 from pgcore.studies.pairs.sampling import Sampling
 from report_reading import reported

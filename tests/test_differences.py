@@ -12,8 +12,8 @@ from conftest import GRADIENTS as SMALL
 from conftest import small_config
 from pgcore.studies import figures
 from pgcore.studies.engine.derived import derive
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_study
 from pgcore.studies.measures.differences import (
     agent_difference,
     differences_of,

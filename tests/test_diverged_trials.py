@@ -1,5 +1,6 @@
 """A trial whose numbers are no longer finite stands still; the others do not notice."""
 
+import re
 from itertools import islice
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import xarray as xr
 
 import pgcore
-from conftest import make_policy, small_config
+from conftest import assert_same_dataset, make_policy, small_config
 from pgcore import cli
+from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.landscape.surfaces import reward_sums
 from pgcore.studies.measures.divergence import divergence_note
@@ -126,6 +128,36 @@ def test_when_all_diverge_the_run_ends_with_one_line(tmp_path, capfd):
     assert np.isfinite(state(tmp_path / "run")["policy.flat"]).all()
 
 
+def test_a_run_that_no_trial_begins_is_begun_anew_by_the_corrected_command(tmp_path, capfd):
+    with pytest.raises(SystemExit, match="2"):
+        train(tmp_path / "run", "--policy-lr", "1e9")
+    rows = (tmp_path / "run" / "diverged.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[1] for row in rows] == ["0"] * 3, "in their first iteration"
+    train(tmp_path / "run")
+    train(tmp_path / "other")
+    assert "diverged" not in capfd.readouterr().out
+    assert not (tmp_path / "run" / "diverged.csv").exists()
+    for name in (tmp_path / "run").rglob("*.safetensors"):
+        other = tmp_path / "other" / name.relative_to(tmp_path / "run")
+        assert name.read_bytes() == other.read_bytes()
+
+
+def test_training_says_once_that_a_simulation_blows_up(tmp_path, capfd):
+    hinges(tmp_path)
+    task = tmp_path / "hinges.toml"
+    task.write_text(
+        'xml = "hinges.xml"\nframe_skip = 1\ntime_limit = 100\n'
+        'reset = [{ term = "set", target = "qpos", value = 0.1 }]\n'
+        'observation = [{ term = "qpos" }, { term = "qvel" }]\n'
+        'reward = [{ term = "coordinate_velocity" }]\n'
+    )
+    train(tmp_path / "run", "--task", str(task))
+    out, error = capfd.readouterr()
+    assert len(re.findall(r"\niteration 0: \d+ trajectories ended because", error)) == 1
+    total = int(read_metrics(tmp_path / "run")["diverged"].sum())
+    assert f"{total} trajectories ended because the simulation blew up" in out and total > 3
+
+
 def test_the_command_line_names_the_lost_trial_once(tmp_path, capfd, monkeypatch):
     original = Run.iterations
 
@@ -198,6 +230,49 @@ def test_an_adaptive_landscape_goes_around_a_lost_trial(tmp_path):
         [True, False, True],
     ]
     assert data["reward"].notnull().sum() == 5 * 4
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory):
+    """A run whose trial 1 is sound, but its next update is one to NaN."""
+    path = tmp_path_factory.mktemp("spoiled")
+    with Run(path, small_config(iterations=2, keep=(0, 1))) as opened:
+        next(iter(opened.iterations()))
+        spoil(opened.trainer)
+        opened.save()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    {
+        "step": {"steps": 2, "reward_pairs": 100, "pairs": (64,), "true_pairs": 128},
+        "update": {"updates": 2, "reward_pairs": 100, "pairs": (64,)},
+        "landscape": {"sources": (64,), "pairs": (64,), "points": (2, 2)},
+    }.items(),
+)
+def test_a_trial_whose_own_update_diverges_is_left_out(
+    spoiled, tmp_path, capsys, monkeypatch, name, settings
+):
+    """The others are measured, the reason is said, and nothing is tried again."""
+    settings = settings | {"trials": 2, "iterations": (1,)}
+    data = STUDIES[name].measure(spoiled, tmp_path / "a", **settings)
+    capsys.readouterr()
+    STUDIES[name].report(data, tmp_path / "a")
+    said = capsys.readouterr().out
+    lines = [line for line in said.splitlines() if line.startswith("left out: ")]
+    where = "left out: agent ppo, iteration 1, trial 1, "
+    assert lines and all(line.startswith(where) for line in lines)
+    assert all(line.endswith(": its own update diverges: parameters that are not finite")
+               for line in lines)  # fmt: skip
+    known = data["reward" if name == "landscape" else "surrogate"].notnull()
+    known = known.any([d for d in known.dims if d not in ("iteration", "trial")])
+    assert known.values.tolist() == [[True, False]]
+    monkeypatch.setattr(pgcore.Agent, "updated", None)  # nothing calls it again
+    again = STUDIES[name].measure(spoiled, tmp_path / "a", **settings)
+    assert_same_dataset(data, again)
+    pgcore.report(tmp_path / "a", tmp_path / "page")
+    assert "its own update diverges" in (tmp_path / "page" / "report.html").read_text()
 
 
 def test_tables_and_titles_tell_what_blew_up():

@@ -15,8 +15,8 @@ from campaigns import warm
 from campaigns.targets import measure
 from conftest import assert_same_dataset, small_config
 from pgcore.agent import Agent
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_study
 from pgcore.studies.landscape.directions import random_direction
 from pgcore.studies.landscape.maps import centre_of
 from pgcore.studies.landscape.study import LandscapeStudy

@@ -15,8 +15,8 @@ from pgcore.learning.trpo import TrpoSettings
 from pgcore.policies.normalize import Normalizer
 from pgcore.studies import figures
 from pgcore.studies.catalog import STUDIES
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_study
 from pgcore.studies.landscape.directions import Target, filter_direction
 from pgcore.studies.landscape.scout import fall_distances, rounded_up
 from pgcore.studies.landscape.study import LandscapeStudy

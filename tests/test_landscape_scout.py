@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 import pgcore
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.landscape.maps import SCOUTED
 from pgcore.studies.landscape.scout import fall_distances, rounded_up, what_was_scouted
 from test_landscape import SMALL

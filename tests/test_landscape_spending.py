@@ -12,7 +12,7 @@ from campaigns import warm
 from campaigns.targets import measure
 from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.landscape.opening import open_landscape
 from pgcore.studies.landscape.spending import Spending, error_bound
 from test_landscape import SMALL

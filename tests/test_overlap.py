@@ -15,7 +15,8 @@ from conftest import assert_same_dataset, make_policy
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import Plan, StudyError, run_plan
 from pgcore.studies.engine.overlap import MOST_CELLS, overlapping_cells, run_overlapping
-from pgcore.studies.engine.store import Schema, open_study
+from pgcore.studies.engine.reading import open_study
+from pgcore.studies.engine.store import Schema
 from test_study_engine import Flaky
 
 MANY = 32  # threads, on which as many cells overlap as ever do

@@ -193,6 +193,17 @@ def test_the_dataset_says_what_made_it(gradients):
         assert name in data.attrs, name
 
 
+def test_numbers_of_numpy_are_settings(gradients, runs, tmp_path):
+    """And arrays: the same study, to the bit; it goes on in the same folder."""
+    numpy = {n: np.array(v) if isinstance(v, tuple) else np.int64(v) for n, v in SMALL.items()}
+    out = tmp_path / "study"
+    shutil.copytree(gradients, out)
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("c/**/*") if p.is_file()}
+    again = pgcore.studies.gradient_quality(runs, out, seed=np.uint8(0), **numpy)
+    assert_same_dataset(pgcore.open(gradients), again)
+    assert before == {p: p.stat().st_mtime_ns for p in out.rglob("c/**/*") if p.is_file()}
+
+
 def test_what_is_no_label_is_refused(runs, tmp_path):
     for source, text in (
         ("=" + str(runs[0]), "expected a label of printable letters, got ''"),
@@ -217,9 +228,9 @@ def _removed(folder):
     (folder / "dataset.zarr" / "zarr.json").unlink()
 
 
-def _cut(folder):
-    chunk = next(p for p in (folder / "dataset.zarr" / "gram" / "c").rglob("*") if p.is_file())
-    chunk.write_bytes(chunk.read_bytes()[:20])
+def _cut(folder, name="dataset.zarr/gram"):
+    chunk = next(p for p in (folder / name / "c").rglob("*") if p.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:9])
 
 
 @pytest.mark.parametrize("damage", [_without, _emptied, _removed, _cut])
@@ -230,6 +241,23 @@ def test_a_damaged_store_is_named(gradients, tmp_path, damage):
     for use in (pgcore.open, lambda study: pgcore.report(study, tmp_path / "report")):
         with pytest.raises(ValueError, match=r"study: .*study.* is damaged \(.*\); restore it, or"):
             use(folder)
+
+
+def _cut_marks(folder):
+    _cut(folder, "true.zarr/finished")
+
+
+def _cut_head(folder):
+    (folder / "true.zarr" / "zarr.json").write_text("{")
+
+
+@pytest.mark.parametrize("damage", [_emptied, _cut_head, _cut_marks])
+def test_a_study_that_goes_on_with_a_damaged_store_names_it(gradients, runs, tmp_path, damage):
+    folder = tmp_path / "study"
+    shutil.copytree(gradients, folder)
+    damage(folder)
+    with pytest.raises(ValueError, match=r"study: .*zarr is damaged \(.*\); restore it, or remove"):
+        pgcore.studies.gradient_quality(runs, folder, **SMALL)
 
 
 def test_what_is_no_run_is_named_as_such(tmp_path):

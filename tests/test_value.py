@@ -15,8 +15,9 @@ from pgcore.learning.advantages import batch_values
 from pgcore.rollout.returns import successor_values
 from pgcore.studies import figures
 from pgcore.studies.catalog import STUDIES
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import missing_cells, open_study
+from pgcore.studies.engine.store import missing_cells
 from pgcore.studies.measures.differences import few_trials
 from pgcore.studies.measures.over_trials import geometric_over_trials
 from pgcore.studies.measures.value import MEASURES, error_measures

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from pgcore.studies.engine.store import FINISHED, open_study
+from pgcore.studies.engine.reading import FINISHED, open_study
 from pgcore.training.checkpoint import load_checkpoint
 
 Marks = dict[str, tuple[int, int]]  # of files: inode and time of writing

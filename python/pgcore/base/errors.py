@@ -48,6 +48,10 @@ class SimulationError(RuntimeError):
         return SimulationError, (self.streams, self.messages, self.result, self.simulator)
 
 
+class LeftOutError(ValueError):
+    """A cell of a study that has no numbers, whenever it is tried: the reason."""
+
+
 class CheckpointError(ValueError):
     """A checkpoint cannot be used: missing, truncated, corrupt, or for something else."""
 

@@ -14,7 +14,7 @@ from pgcore.studies.curvature.opening import open_curvature
 from pgcore.studies.curvature.report import report_curvature
 from pgcore.studies.curvature.study import CurvatureStudy
 from pgcore.studies.curvature.study import note as curvature_note
-from pgcore.studies.engine.store import damaged
+from pgcore.studies.engine.reading import damaged
 from pgcore.studies.engine.study import Study
 from pgcore.studies.gradient.findings import gradient_findings
 from pgcore.studies.gradient.opening import open_gradient

@@ -16,8 +16,8 @@ from pgcore.studies.curvature.lanczos import leading, sums
 from pgcore.studies.curvature.products import fisher, gradient, hessian, trace_of_fisher
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.parts import padded_parameters
+from pgcore.studies.engine.reading import open_cell
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_cell
 from pgcore.studies.measures.subspaces import shares_along, true_cosine, true_shares_along
 from pgcore.studies.pairs.sampling import MOST_STREAMS, Sampling
 from pgcore.studies.pairs.steps import step_data

@@ -10,7 +10,7 @@ import xarray as xr
 
 from pgcore.base.arrays import F64, I64
 from pgcore.studies.engine.derived import annotate, derive, describe, with_bounds
-from pgcore.studies.engine.store import FINISHED, open_study
+from pgcore.studies.engine.reading import FINISHED, open_study
 from pgcore.studies.measures.over_trials import bounded_over_trials
 from pgcore.studies.measures.statistics import mean_over_trials
 from pgcore.studies.measures.subspaces import LEAST_COSINE, overlaps

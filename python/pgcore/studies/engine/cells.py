@@ -1,7 +1,8 @@
 """The engine of every study: a plan of cells, computed here or on a cluster, resumed by itself.
 
 A cell is a pure function of its coordinates. It may run anywhere, in any order and beside others,
-and is stored when it is finished; the same call computes what is missing.
+and is stored when it is finished; the same call computes what is missing. One that raises
+:class:`pgcore.base.errors.LeftOutError` is finished without numbers, and the study says why.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pgcore.agent import Agent
+from pgcore.base.errors import LeftOutError
 from pgcore.base.files import remove_torn
 from pgcore.base.folders import LOCK_NAME, FolderLock, check_new_folder
 from pgcore.base.progress import Progress
@@ -138,7 +140,9 @@ def run_plan(
                 yield [(c, coordinates[c]) for c in missing if plan.stage(coordinates[c]) == stage]
 
     def keep(cell: Cell, values: Values | BaseException) -> None:
-        if isinstance(values, BaseException):
+        if isinstance(values, LeftOutError):
+            store.leave_out(cell, str(values))
+        elif isinstance(values, BaseException):
             failures[cell_name(coordinates[cell])] = values
         else:
             store.write(cell, values)

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import xarray as xr
 
-_SAID = {"imported": "imported agents", "hidden_state": "hidden state"}
+from pgcore.studies.engine.reading import LEFT_OUT
+
+_SAID = {
+    "imported": "imported agents",
+    "hidden_state": "hidden state",
+    "trials_left_out": "trials left out",
+}
 
 
 def finish_report(out: Path, table: str, data: xr.Dataset) -> None:
@@ -18,5 +24,17 @@ def finish_report(out: Path, table: str, data: xr.Dataset) -> None:
 
 
 def agent_remarks(data: xr.Dataset) -> list[str]:
-    """What limits every number of a study: how its agents were imported, what they do not see."""
-    return [f"{text}: {data.attrs[name]}" for name, text in _SAID.items() if name in data.attrs]
+    """What limits every number of a study: how its agents were imported, what they do not see.
+
+    And which of them have no numbers, and why.
+    """
+    said = [f"{text}: {data.attrs[name]}" for name, text in _SAID.items() if data.attrs.get(name)]
+    return said + [f"left out: {line}" for line in cells_left_out(data)]
+
+
+def cells_left_out(data: xr.Dataset) -> list[str]:
+    """A line for each cell that has no numbers: where, and the reason."""
+    return [
+        ", ".join(f"{name} {value}" for name, value in left["cell"].items()) + f": {left['reason']}"
+        for left in data.attrs.get(LEFT_OUT, [])
+    ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
-from zarr.errors import BaseZarrError
 
 from pgcore.base.files import file_named
 from pgcore.studies.engine.layout import (
@@ -23,10 +21,9 @@ from pgcore.studies.engine.layout import (
     read_coordinates,
     recover_store,
 )
+from pgcore.studies.engine.reading import FINISHED, LEFT_OUT, damaged, open_study
 
-Coordinates = Mapping[str, Any]
 TORN_CHUNKS = "**/*.partial"  # what zarr writes to before it renames
-FINISHED = "finished"  # per cell, written last: 1 where every variable is there, 0: in part
 
 
 @dataclass(frozen=True)
@@ -87,14 +84,16 @@ def check_same(path: Path, schema: Schema) -> bool:
     recover_store(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return False
-    try:
-        group = zarr.open_group(path, mode="r")
-        stored = str(group.attrs["spec"])
-        moments: Any = group.attrs["moments"]
-    except (KeyError, OSError, zarr.errors.GroupNotFoundError) as error:
-        raise ValueError(f"out: {path} exists and is no study; choose another") from error
-    marks: Any = group.get(FINISHED)
-    if marks is not None and not np.isfinite(np.asarray(marks[...])).any():
+    with damaged(path):
+        try:
+            group = zarr.open_group(path, mode="r")
+            stored = str(group.attrs["spec"])
+            moments: Any = group.attrs["moments"]
+        except (KeyError, OSError, zarr.errors.GroupNotFoundError) as error:
+            raise ValueError(f"out: {path} exists and is no study; choose another") from error
+        marks: Any = group.get(FINISHED)
+        begun = marks is None or bool(np.isfinite(np.asarray(marks[...])).any())
+    if not begun:
         return False  # a start with settings that may have been corrected since
     advice = f"choose another folder, or remove {path.name}, and it is computed anew"
     if stored != schema.spec_text():
@@ -148,11 +147,19 @@ class Store:
             known: Any = self.group.attrs.get("seeds", {})
             if not set(attributes.get("seeds", {})) <= set(known):  # of agents that came later
                 self.group.attrs["seeds"] = {**known, **attributes["seeds"]}
+            self._tell_left_out(str(attributes.get("trials_left_out", "")))
         # opened once: each time reads a file; a store that an older pgcore began has fewer
         there = {n: self.group.get(n) for n in variables}
         self._arrays: dict[str, Any] = {n: a for n, a in there.items() if a is not None}
         held = read_coordinates(self.group, list(schema.cell_dims))
         self._places = {d: {v: i for i, v in enumerate(values)} for d, values in held.items()}
+
+    def _tell_left_out(self, trials: str) -> None:
+        """Add trials that have diverged at iterations, or of agents, that came later."""
+        known = str(self.group.attrs.get("trials_left_out", ""))
+        every = [line for text in (known, trials) for line in text.split("; ") if line]
+        if (both := "; ".join(dict.fromkeys(every))) != known:
+            self.group.attrs["trials_left_out"] = both
 
     def _place(self, cell: tuple[int, ...]) -> tuple[int, ...]:
         """Where a cell of the schema is in the store, which may hold more and in another order."""
@@ -161,7 +168,8 @@ class Store:
     def is_finished(self, cell: tuple[int, ...]) -> bool:
         """Whether a cell needs no more work."""
         at = self.schema.coordinates(cell)
-        return self.schema.is_finished(self.group, self._place(cell), at)
+        with damaged(self.path):
+            return self.schema.is_finished(self.group, self._place(cell), at)
 
     def write(self, cell: tuple[int, ...], values: Mapping[str, NDArray[Any] | float]) -> None:
         """Write a finished cell; one that is there is unfinished until it is whole again."""
@@ -178,6 +186,15 @@ class Store:
                 if name in self._arrays:
                     self._arrays[name][place] = values[name]
             marks[place] = 1.0
+
+    def leave_out(self, cell: tuple[int, ...], reason: str) -> None:
+        """Write a finished cell that has no numbers, and why."""
+        self.write(cell, dict.fromkeys(self.schema.variables, np.nan))
+        own: Any = {"cell": self.schema.coordinates(cell), "reason": reason}
+        known: Any = self.group.attrs.get(LEFT_OUT, [])
+        if own not in known:
+            with file_named(self.path):
+                self.group.attrs[LEFT_OUT] = [*known, own]
 
     def close(self, seconds: float) -> None:
         """Add to the wall time that the study took, and consolidate the metadata.
@@ -209,65 +226,7 @@ def missing_cells(path: Path, schema: Schema) -> list[tuple[int, ...]]:
         at = schema.coordinates(cell)
         known = all(at[d] in held[d] for d in at)
         place = tuple(held[d].index(at[d]) for d in at) if known else ()
-        if not known or not schema.is_finished(group, place, at):
-            missing.append(cell)
+        with damaged(path):
+            if not known or not schema.is_finished(group, place, at):
+                missing.append(cell)
     return missing
-
-
-def known_values(path: str | Path, where: Coordinates) -> dict[str, NDArray[np.float64]]:
-    """What a store has of a cell, whole or not, by variable; NaN for what is missing.
-
-    Nothing where there is no store.
-    """
-    if not Path(path).exists():
-        return {}
-    cell = open_study(path, load=False, whole=True).sel(where)
-    return {str(n): v.values for n, v in cell.data_vars.items() if n != FINISHED}
-
-
-def open_cell(path: str | Path, where: Coordinates) -> xr.Dataset:
-    """What an earlier store of the study has at some coordinates; ValueError if it is missing."""
-    cell = open_study(path, load=False, whole=True).sel(where)
-    if not bool((cell[FINISHED] == 1).all()):
-        raise ValueError(f"needs the cell of {Path(path).name} at {dict(where)}, which is missing")
-    return cell
-
-
-@contextmanager
-def damaged(path: str | Path) -> Iterator[None]:
-    """What a store that cannot be read raises, whatever it is, as a ValueError of one line."""
-    try:
-        yield
-    except (LookupError, ValueError, TypeError, RuntimeError, BaseZarrError) as error:
-        said = " ".join(str(error).split())
-        if said.startswith("study: "):
-            raise
-        raise ValueError(
-            f"study: {path} is damaged ({said}); restore it, or remove it and run the study again"
-        ) from error
-
-
-def open_study(path: str | Path, *, load: bool = True, whole: bool = False) -> xr.Dataset:
-    """A study's dataset, sorted along numeric dimensions; ValueError if there is none.
-
-    Args:
-        path: of the store.
-        load: into memory; else it is read as it is used.
-        whole: as it is stored, with the marks of finished cells; else what is not finished is NaN.
-    """
-    path = Path(path)
-    if not (path / "zarr.json").is_file():
-        raise ValueError(f"study: {path} is no study's dataset (no zarr.json)")
-    with damaged(path):
-        data: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
-        for name in data.dims:
-            number = np.issubdtype(data[name].dtype, np.number)
-            if number and not data.indexes[name].is_monotonic_increasing:
-                data = data.sortby(name)
-        if load:
-            data = data.load()
-    if not whole:
-        finished = data[FINISHED] == 1
-        own = {n: v.where(finished) for n, v in data.data_vars.items() if n != FINISHED}
-        data = data.drop_vars(FINISHED).assign(own)
-    return data

@@ -13,8 +13,8 @@ from pgcore.base.arrays import F64
 from pgcore.learning.data import TrainingData
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.parts import padded_parameters
+from pgcore.studies.engine.reading import open_cell
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_cell
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import MOST_STREAMS, Sampling
 from pgcore.studies.pairs.steps import StepPairs, step_data

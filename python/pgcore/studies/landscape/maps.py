@@ -11,12 +11,12 @@ from pgcore.base.arrays import F64, I64
 from pgcore.base.seeds import derive_seed
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.parts import padded_parameters
+from pgcore.studies.engine.reading import known_values, open_cell
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import known_values, open_cell
 from pgcore.studies.landscape.settings import LandscapeSettings
 from pgcore.studies.landscape.spending import Spending
 from pgcore.studies.landscape.surfaces import plane, reward_sums, surrogate_surface
-from pgcore.studies.pairs.steps import step_data
+from pgcore.studies.pairs.steps import finite_update, step_data
 
 SCOUTED = (0.0, *(3.0 * 2.0 ** (-e / 2) for e in range(16, -1, -1)))  # of the scout line
 _KEYS = 2**26  # 64 streams of each are 2^32 stream ids
@@ -60,7 +60,7 @@ class SurrogateMap:
         seed = self.agents.seed(at, settings.seed, "step", n)
         count, _ = settings.sampling.streams(n)
         data = step_data(agent, n, list(range(count)), seed, settings.sampling, num_threads)
-        update = agent.updated(data, seed)
+        update = finite_update(agent, data, seed)
         step, random = settings.made.vectors(self.agents, at, update, num_threads)
         steps, randoms = settings.axes()
         policies = plane(agent, step, random, np.array(steps), np.array(randoms))

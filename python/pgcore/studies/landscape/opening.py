@@ -12,7 +12,7 @@ import xarray as xr
 
 from pgcore.base.arrays import F64
 from pgcore.studies.engine.derived import annotate, derive, describe, with_bounds
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.landscape.maps import SUMS
 from pgcore.studies.landscape.surfaces import standard_error
 from pgcore.studies.measures.maps import (

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 
 FARTHEST = 3.0  # of the axis, as in the paper
 _CLEAR = 3.0  # standard errors: the lowest of 17 flat points is so low in 2 of 100 lines

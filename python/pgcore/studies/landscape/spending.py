@@ -10,7 +10,7 @@ import xarray as xr
 
 from pgcore.base.arrays import F64, Bool
 from pgcore.base.quantiles import chi2_quantile
-from pgcore.studies.engine.store import FINISHED, open_study
+from pgcore.studies.engine.reading import FINISHED, open_study
 from pgcore.studies.landscape.surfaces import standard_error
 
 

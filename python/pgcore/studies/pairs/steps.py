@@ -14,9 +14,12 @@ import numpy as np
 import torch
 
 from pgcore.agent import Agent
+from pgcore.base.arrays import F64
+from pgcore.base.errors import LeftOutError
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning.advantages import batch_values
 from pgcore.learning.data import TrainingData
+from pgcore.learning.watch import Watch
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.studies.pairs.sampling import Sampling, block_streams, sample_blocks
 
@@ -38,6 +41,20 @@ def step_data(
     for _, batch in sample_blocks(agent, steps, ids, seed, num_threads):
         pairs.add(batch)
     return pairs.data
+
+
+def finite_update(
+    agent: Agent, data: TrainingData, seed: int, label: int = 0, watch: Watch | None = None
+) -> F64:
+    """:meth:`pgcore.Agent.updated` for what cannot go on without a step [P].
+
+    Raises:
+        LeftOutError: the update diverges.
+    """
+    step = agent.updated(data, seed, label, watch)
+    if not np.isfinite(step).all():
+        raise LeftOutError("its own update diverges: parameters that are not finite")
+    return step
 
 
 class StepPairs:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from pgcore.base.arrays import F64
 from pgcore.studies.engine.derived import derive, describe, with_bounds
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.gradient.opening import open_gradient
 from pgcore.studies.measures.regime import (
     PAPER,

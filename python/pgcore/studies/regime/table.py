@@ -135,8 +135,6 @@ def _remarks(data: xr.Dataset) -> list[str]:
         lines.append(
             "no differences: the paper's setting, n = 2048 and factor 1, is not in the grid"
         )
-    if lost := data.attrs["trials_left_out"]:
-        lines += ["left out from there on:", *(f"  {text}" for text in lost.split("; "))]
     alive = data["final_reward"].notnull().sum("trial")
     begun = data["rate_value"].notnull().any("trial")
     return lines + few_trials(int(alive.where(begun).min()))

@@ -8,13 +8,14 @@ from typing import Any
 
 import xarray as xr
 
+from pgcore.studies.engine.report import cells_left_out
 from pgcore.studies.engine.sentences import spec_of
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
 from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.report.sets import Given
 
 Row = tuple[str, str]
-_SHOWN_APART = ("spec", "moments", "seeds", "wall_seconds")
+_SHOWN_APART = ("spec", "moments", "seeds", "wall_seconds", "cells_left_out")
 
 
 def general_limits(given: Given) -> list[str]:
@@ -36,6 +37,7 @@ def general_limits(given: Given) -> list[str]:
         )
     if left_out := str(data.attrs.get("trials_left_out", "")):
         limits.append(f"Trials that were left out: {left_out}.")
+    limits += [f"Left out: {line}." for line in cells_left_out(data)]
     if warm := str(data.attrs.get("warm_up", "")):
         limits.append(f"Warm-up: {warm}.")
     if imported := str(data.attrs.get("imported", "")):

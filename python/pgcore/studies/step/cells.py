@@ -13,12 +13,12 @@ from pgcore.base.arrays import F64
 from pgcore.learning.data import TrainingData
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.parts import padded_parameters
+from pgcore.studies.engine.reading import open_cell
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_cell
 from pgcore.studies.landscape.surfaces import plane, surrogate_surface
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.studies.pairs.steps import step_data
+from pgcore.studies.pairs.steps import finite_update, step_data
 from pgcore.studies.step.controls import along, kl_of, random_step
 from pgcore.studies.step.rewards import pool_returns
 
@@ -96,7 +96,7 @@ class Steps:
         for k in range(K):
             own = self._data(agent, at, k, "step", num_threads)
             seed = self.agents.seed(at, self.seed, "step", at["n"])
-            moves[0, k] = agent.updated(own, seed, k)
+            moves[0, k] = finite_update(agent, own, seed, k)
             self._controls(agent, at, k, own, moves)
             fresh = self._data(agent, at, k, "fresh", num_threads)
             for kind in self._kinds():

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.engine.derived import annotate, derive, describe, with_bounds
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.measures.statistics import mean_over_trials
 from pgcore.studies.measures.step_summary import (
     OF_CENTRE,

@@ -7,7 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from pgcore.studies.engine.derived import annotate, describe
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.step.opening import mean_error
 
 _DERIVED = {

@@ -16,6 +16,7 @@ from pgcore.learning.data import TrainingData
 from pgcore.learning.watch import Point
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.studies.landscape.surfaces import surrogate_surface
+from pgcore.studies.pairs.steps import finite_update
 
 EVERY = ("pass", "minibatch")
 _CLIP = 0.2  # ε of the clip fraction of algorithms that clip nothing
@@ -31,9 +32,12 @@ def points_of(
         data, seed, label: see :meth:`pgcore.Agent.updated`.
         every: "pass" over the pairs, or "minibatch".
         slots: how many there are at most.
+
+    Raises:
+        LeftOutError: the update diverges.
     """
     seen: list[Point] = []
-    agent.updated(data, seed, label, seen.append)
+    finite_update(agent, data, seed, label, seen.append)
     return chosen_points(seen, every, slots)
 
 

@@ -13,8 +13,8 @@ from pgcore.base.arrays import F64
 from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.studies.engine.cells import Values
+from pgcore.studies.engine.reading import open_cell
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import open_cell
 from pgcore.studies.pairs.estimates import Judge, compare_judges
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.value.fit import fit_value

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from pgcore.studies.engine.derived import Measure, annotate, derive, with_bounds
-from pgcore.studies.engine.store import open_study
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.measures.misfit import misfit_interval, misfit_parts, noise_share
 from pgcore.studies.measures.over_trials import geometric_over_trials
 from pgcore.studies.measures.statistics import (
