@@ -1,5 +1,6 @@
 """The table of docs/errors.md: each input gives the line that stands beside it."""
 
+import os
 import re
 import shlex
 import shutil
@@ -34,6 +35,7 @@ def folder(runs, tmp_path_factory):
     ball_spec(folder)
     task = pgcore.make_task("Hopper-v2")
     pgcore.Agent(task, pgcore.GaussianPolicy(11, 3, (8,))).save(folder / "agent.safetensors")
+    os.mkfifo(folder / "pipe")
     with FolderLock(folder / "busy"):
         yield folder
 

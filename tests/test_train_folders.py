@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import small_config
+from pgcore.base.errors import CheckpointError
 from pgcore.cli import main
 from pgcore.training.run import Run
 from test_train import assert_same_run, run_to_end
@@ -55,3 +56,24 @@ def test_a_preset_that_is_named_on_resume_is_compared(tmp_path, monkeypatch, cap
     with pytest.raises(SystemExit):
         main([*same, "--preset", "companion"])
     assert "holds a run with other settings (" in capsys.readouterr().err
+
+
+def test_a_run_without_its_latest_checkpoint_goes_on_from_the_last_kept(tmp_path):
+    """To the same end; without any it is refused, instead of being trained again in silence."""
+    config = small_config(iterations=4, keep=(0, 2), save_every=1)
+    run_to_end(tmp_path / "whole", config)
+    run_to_end(tmp_path / "cut", config)
+    kept = tmp_path / "cut" / "checkpoints"
+    (kept / "latest.safetensors").unlink()
+    with Run(tmp_path / "cut", config, resume=True) as run:
+        assert run.trainer.iteration == int(sorted(kept.glob("0*"))[-1].stem) >= 2
+        list(run.iterations())
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    for path in kept.iterdir():
+        path.unlink()
+    before = (tmp_path / "cut" / "metrics.csv").read_bytes()
+    with pytest.raises(CheckpointError, match=r"none is left in .*metrics\.csv has iterations"):
+        Run(tmp_path / "cut", config, resume=True)
+    with pytest.raises(ValueError, match="already holds a run"):
+        Run(tmp_path / "cut", config)
+    assert (tmp_path / "cut" / "metrics.csv").read_bytes() == before

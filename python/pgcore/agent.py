@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pgcore.agent_parts import check_parts
 from pgcore.base.arrays import F64
-from pgcore.base.errors import check_count, check_number, check_path, check_type
+from pgcore.base.errors import check_count, check_path, check_type
 from pgcore.base.files import digest_of, write_arrays
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning.advantages import Judgement
@@ -29,10 +30,9 @@ from pgcore.policies.normalize import Normalizer
 from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch, Scores
 from pgcore.rollout.collect import collect, evaluate
-from pgcore.tasks.actions import chosen_actions
-from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
+from pgcore.tasks.gymnasium import AnyTask
 from pgcore.tasks.make import identity_of, make_task, plain_task
-from pgcore.tasks.task import Task, TaskSpec
+from pgcore.tasks.task import TaskSpec
 
 FORMAT = 1
 
@@ -86,52 +86,7 @@ class Agent:
         check_type("algorithm", self.algorithm, kinds, "a name such as 'ppo', or an Algorithm")
         if self.algorithm is not None and self.settings is None:
             object.__setattr__(self, "settings", self.algorithm.settings())  # type: ignore[union-attr]
-        self._check_types()
-        self._check_shapes()
-
-    def _check_types(self) -> None:
-        kinds: dict[str, tuple[Any, str]] = {
-            "task": (
-                Task | GymnasiumTask,
-                "an id, a TaskSpec or what pgcore.make_task gives",
-            ),
-            "policy": (GaussianPolicy, "a GaussianPolicy"),
-            "value": (ValueNet | None, "a ValueNet or None"),
-            "normalizer": (Normalizer | None, "a Normalizer or None"),
-            "reward_std": (np.ndarray | None, "an array [M] or None"),
-            "judgement": (Judgement, "a Judgement"),
-            "optimizer": (Mapping, "a mapping of arrays"),
-            "origin": (Mapping, "a mapping of plain values"),
-        }
-        for name, (kind, text) in kinds.items():
-            check_type(name, getattr(self, name), kind, text)
-        for name, array in self.optimizer.items():
-            check_type(f"optimizer.{name}", array, np.ndarray, "an array with M rows")
-        if self.reward_clip is not None:
-            check_number("reward_clip", self.reward_clip, 0, above=True)
-        check_number("rate", self.rate, 0, 1)
-        check_count("iteration", self.iteration, 0)
-        if self.actions is not None:
-            chosen_actions(self.task, self.actions)
-
-    def _check_shapes(self) -> None:
-        task, M = self.task, self.policy.members
-        wanted: list[tuple[str, Any, Any]] = [
-            ("policy.obs_dim", self.policy.obs_dim, task.obs_dim),
-            ("policy.act_dim", self.policy.act_dim, task.act_dim),
-        ]
-        if self.value is not None:
-            wanted += [
-                ("value.obs_dim", self.value.obs_dim, task.obs_dim),
-                ("value.members", self.value.members, M),
-            ]
-        if self.normalizer is not None:
-            wanted.append(("normalizer.mean", self.normalizer.mean.shape, (M, task.obs_dim)))
-        if self.reward_std is not None:
-            wanted.append(("reward_std", np.shape(self.reward_std), (M,)))
-        for name, got, expected in wanted:
-            if got != expected:
-                raise ValueError(f"{name}: expected {expected}, got {got}")
+        check_parts(self)
 
     @property
     def members(self) -> int:

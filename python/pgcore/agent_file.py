@@ -9,30 +9,42 @@ import torch
 from numpy.typing import NDArray
 
 from pgcore.agent import FORMAT, Agent
-from pgcore.base.errors import CheckpointError, check_path, corrupt_if_it_fails
+from pgcore.base.errors import CheckpointError, check_path, check_type, corrupt_if_it_fails
 from pgcore.base.files import read_arrays
 from pgcore.learning.advantages import Judgement
-from pgcore.learning.algorithms import ALGORITHMS, Algorithm
+from pgcore.learning.algorithms import ALGORITHMS, Algorithm, find_algorithm
 from pgcore.learning.optimizer import SLOTS
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
 from pgcore.policies.value import ValueNet
+from pgcore.tasks.gymnasium import GymnasiumTask
 from pgcore.tasks.make import make_task
-from pgcore.tasks.task import TaskSpec
+from pgcore.tasks.task import Task, TaskSpec
 
 
-def load_agent(path: str | Path, *, task: Any = None, algorithm: Algorithm | None = None) -> Agent:
+def load_agent(
+    path: str | Path, *, task: Any = None, algorithm: Algorithm | str | None = None
+) -> Agent:
     """An agent from the file that :meth:`Agent.save` wrote. Nothing in it is executed.
 
     Args:
         path: of the file.
-        task: a task that stands for the file's, whose model may be elsewhere here.
-        algorithm: an algorithm of one's own that the file names.
+        task: a task that stands for the file's, whose model may be elsewhere here: an id, a
+            TaskSpec or what :func:`pgcore.make_task` gives.
+        algorithm: an algorithm of one's own that the file names, or the name of one.
 
     Raises:
         CheckpointError: no agent's file, corrupt, newer than this pgcore, or for another model.
+        TypeError, ValueError: ``task`` or ``algorithm`` is none.
     """
     path = check_path("path", path)
+    if isinstance(task, str | TaskSpec):
+        task = make_task(task)
+    kinds = Task | GymnasiumTask | None
+    check_type("task", task, kinds, "an id, a TaskSpec, what pgcore.make_task gives, or None")
+    if isinstance(algorithm, str):
+        algorithm = find_algorithm(algorithm)
+    check_type("algorithm", algorithm, Algorithm | None, "a name such as 'ppo', or an Algorithm")
     header, arrays = read_arrays(path, "agent")
     if header.get("kind") != "agent":
         raise CheckpointError(f"agent: {path} holds no agent; a run's folder is given as such")
@@ -59,6 +71,13 @@ def _agent_of(
             )
     members = len(arrays["policy.flat"])
     policy = GaussianPolicy.of_kind(task.obs_dim, task.act_dim, members, header["policy"])
+    parameters = arrays["policy.flat"].shape[1]
+    if parameters != policy.flat.shape[1]:
+        raise CheckpointError(
+            f"its policy has {parameters} parameters; for {task.obs_dim} observations and "
+            f"{task.act_dim} actions, as {task.id} has them, it would have "
+            f"{policy.flat.shape[1]}: another task?"
+        )
     policy.load_flat(torch.from_numpy(arrays["policy.flat"]))
     value = None
     if header["value"] is not None:

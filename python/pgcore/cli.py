@@ -154,6 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with warnings.catch_warnings(), stopped_like_ctrl_c():
             warnings.showwarning = _show_warning
+            # NumPy's own, which name nothing: what is not finite is said in tables and figures
+            warnings.filterwarnings("ignore", "(invalid value|divide by zero|overflow) encountered")
             COMMANDS[argv[0]](argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads, such as head, has enough

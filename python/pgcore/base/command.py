@@ -24,6 +24,10 @@ def parse(kind: Any, prog: str, arguments: Sequence[str], **options: Any) -> Any
         ValueError: something is wrong with an option; the message is one line.
         SystemExit: help was asked for, and printed.
     """
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        if not argument or re.fullmatch("--[^=]+=", argument):
+            name = argument.rstrip("=") or before or "argument"
+            raise ValueError(f"{name}: expected a value, got an empty text")
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):

@@ -134,6 +134,8 @@ def refused(path: Path | str, reason: Any) -> CheckpointError:
     text = " ".join(str(reason).split())[:200]
     if isinstance(reason, IndexError | EOFError):  # the unpickler's own words are of its stack
         text = "it is no pickle file, or its end is missing"
+    if not text or text == "Weights only load failed":
+        text = "it is empty, or no agent's file"
     if text.startswith("it asks for"):  # a whole object, or an older format
         text += "; `pgcore import --exporter LIBRARY` prints a script for where the agent lives"
     return CheckpointError(f"{path} is not read, and nothing in it was executed: {text}")

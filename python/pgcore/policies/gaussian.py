@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pgcore.base.arrays import F32, F64
-from pgcore.base.errors import check_count, check_number
+from pgcore.base.errors import check_count, check_number, check_type
 from pgcore.policies.distribution import HALF_LOG_2PI, Gaussian
 from pgcore.policies.head import Head
 from pgcore.policies.mlp import mlp_backward, mlp_forward, mlp_tangent
@@ -102,6 +102,7 @@ class GaussianPolicy(StackedMlp):
 
     def with_members(self, flat: Tensor) -> GaussianPolicy:
         """A stack of the same kind of policy with the rows of ``flat`` [M', P], copied."""
+        check_type("flat", flat, Tensor, "a tensor [M', P]")
         other = GaussianPolicy.of_kind(self.obs_dim, self.act_dim, len(flat), self.kind())
         other.load_flat(flat)
         return other

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pgcore.base.errors import check_choice
+from pgcore.base.errors import check_choice, check_number, check_type
 from pgcore.policies.mlp import ACTIVATIONS
 
 STDS = ("free", "state")
@@ -70,7 +70,8 @@ class Head:
         check_choice("std", self.std, STDS)
         check_choice("std_map", self.std_map, list(STD_MAPS))
         check_choice("mean_map", self.mean_map, list(ACTIVATIONS))
-        bounds = tuple(self.log_std_range)
+        check_type("log_std_range", self.log_std_range, tuple | list, "two numbers")
+        bounds = tuple(check_number("log_std_range", x) for x in self.log_std_range)
         if len(bounds) != 2 or not -math.inf < bounds[0] < bounds[1] < math.inf:
             raise ValueError(f"log_std_range: expected two numbers, low < high, got {bounds}")
         if not 0 < self.min_std < math.inf:

@@ -48,6 +48,16 @@ class Normalizer:
         if self.clip is not None:
             check_number("clip", self.clip, 0, above=True)
 
+    def check_finite(self) -> None:
+        """ValueError where what it has seen was not finite, so that no input is."""
+        for name, least in (("mean", -np.inf), ("m2", 0.0)):
+            values = getattr(self, name)
+            if not (np.isfinite(values) & (values >= least)).all():
+                wanted = "finite numbers" + (" >= 0" if name == "m2" else "")
+                raise ValueError(
+                    f"normalizer.{name}: expected {wanted}, got {shown(values.tolist())}"
+                )
+
     @staticmethod
     def create(obs_dim: int, members: int = 1, clip: float | None = 10.0) -> Normalizer:
         """Statistics of nothing: inputs pass unchanged (but for the clipping)."""

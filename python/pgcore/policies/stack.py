@@ -117,6 +117,7 @@ class StackedMlp(nn.Module):
 
     def load_flat(self, flat: Tensor) -> None:
         """Take parameters [M, P] from elsewhere, copied."""
+        check_type("flat", flat, Tensor, "a tensor [M, P]")
         if flat.shape != self.flat.shape:
             expected, got = list(self.flat.shape), list(flat.shape)
             raise ValueError(f"flat: expected [M, P] = {expected}, got {got}")

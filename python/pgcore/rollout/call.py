@@ -92,7 +92,7 @@ def _checked_streams(streams: Any, members: int) -> I64:
             raise TypeError(f"streams: expected a count or an array [S] of int64, got {got_text}")
         return np.ascontiguousarray(streams)
     count = check_count("streams", streams)
-    check_memory("streams", streams, 16.0 * count * members, "ask for fewer, in several calls")
+    check_memory("streams", streams, 128.0 * count * members, "ask for fewer, in several calls")
     return np.repeat(np.arange(members), count)
 
 

@@ -66,6 +66,16 @@ class TaskSpec:
     def __post_init__(self) -> None:
         """Check kinds; a path becomes a text and lists of terms tuples, so that it is hashable."""
         check_type("id", self.id, str, "a name")
+        if not self.id.strip() or not self.id.isprintable():
+            raise ValueError(f"id: expected a name of printable letters, got {shown(self.id)}")
+        check_type("note", self.note, str, "a text")
+        check_type("gymnasium_id", self.gymnasium_id, str | None, "an id of Gymnasium's, or None")
+        options = self.gymnasium_options
+        check_type("gymnasium_options", options, tuple | list, "pairs of a name and a value")
+        for pair in options:
+            if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
+                wanted = "pairs of a name and a value"
+                raise TypeError(f"gymnasium_options: expected {wanted}, got {shown(pair)}")
         check_type("xml", self.xml, str | os.PathLike, "the path of an MJCF file")
         object.__setattr__(self, "xml", os.fspath(self.xml))
         for room in ROOMS:

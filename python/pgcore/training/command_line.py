@@ -139,6 +139,17 @@ def _name_lost(bar: Progress, run: Run, record: Record) -> None:
             bar.write(f"{divergence}; the other trials go on without it")
 
 
+def _count_blown(bar: Progress, before: int, record: Record) -> int:
+    """How many trajectories a simulation that blew up has ended so far; a line for the first."""
+    count = int(np.nansum(record.metrics["diverged"]))
+    if count and not before:
+        bar.write(
+            f"iteration {record.iteration}: {count} trajectories ended because the simulation blew "
+            "up; metrics.csv counts them (diverged)"
+        )
+    return before + count
+
+
 def train(arguments: Sequence[str]) -> None:
     """`pgcore train`: parse, run, report."""
     config, options, preset = _parse(arguments)
@@ -162,11 +173,13 @@ def train(arguments: Sequence[str]) -> None:
         if options.resume and config.persist and run.trainer.starts_anew():
             note = f"resume is not exact: only {config.task_id} itself knew where its trajectories"
             bar.write(f"{note} stood; they begin anew")
+        blown = 0
         for record in run.iterations():
             mean = record.metrics["return_mean"]
             known_mean = mean[np.isfinite(mean)]
             bar.update(1, f"return {known_mean.mean():.1f}" if len(known_mean) else None)
             _name_lost(bar, run, record)
+            blown = _count_blown(bar, blown, record)
             if stop:
                 run.save()
                 bar.close()
@@ -177,6 +190,8 @@ def train(arguments: Sequence[str]) -> None:
                 )
                 raise SystemExit(130)
     ended = run.trainer.divergences()
+    if blown:
+        print(f"{blown} trajectories ended because the simulation blew up, see metrics.csv")
     lost = f"; {len(ended)} of {config.trials} trials diverged, see diverged.csv" if ended else ""
     print(f"{config.iterations} iterations in {out}: metrics.csv, checkpoints/, tensorboard/{lost}")
 

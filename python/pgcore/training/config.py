@@ -19,6 +19,7 @@ from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.tasks.task import TaskSpec
 from pgcore.training.fields import check_fields
 
+MOST_TRIALS = 1 << 32  # over all runs that share them
 VERSION = 2  # of the settings' form; files of an older one take defaults for what they lack
 
 
@@ -171,6 +172,12 @@ class TrainConfig:
             count = getattr(self, name)
             if count is not None and check_count(name, count) > self.pairs:
                 raise ValueError(f"{name}: expected at most pairs ({self.pairs}), got {count}")
+        if self.first_trial + self.trials > MOST_TRIALS:
+            most = MOST_TRIALS - self.trials
+            raise ValueError(
+                f"first_trial: expected at most {most} for {self.trials} trials, whose streams are "
+                f"counted in 32 bits, got {self.first_trial}"
+            )
         find_algorithm(self.algorithm)
         if self.algorithm != "ppo" and self.normalize_advantages == "minibatch":
             raise ValueError(

@@ -33,10 +33,12 @@ from pgcore.training.divergence import (
 from pgcore.training.pipeline import outcomes
 from pgcore.training.records import Records
 from pgcore.training.start import (
+    LATEST,
     changed_settings,
     check_size,
     check_start,
     clear_start,
+    next_checkpoint,
     stored_config,
 )
 
@@ -204,20 +206,20 @@ class Run:
             clear_start(path)
             self._write_config(config_file)
         (path / "checkpoints").mkdir(exist_ok=True)
-        latest = path / "checkpoints" / "latest.safetensors"
-        if latest.exists():
-            checkpoint = load_checkpoint(latest, config.task_id)
+        newest = next_checkpoint(path)
+        if newest is not None:
+            checkpoint = load_checkpoint(newest, config.task_id)
             if checkpoint.iteration > config.iterations:
                 raise ValueError(
                     f"iterations: the run has made {checkpoint.iteration} already, expected at "
                     f"least as many, got {config.iterations}"
                 )
-            with corrupt_if_it_fails(f"checkpoint: {latest}"):
+            with corrupt_if_it_fails(f"checkpoint: {newest}"):
                 self.trainer.load_state(checkpoint.state, checkpoint.iteration)
         self.records = Records(path, config, self.trainer.iteration)
         try:
             self.records.write_diverged(self.trainer.divergences())
-            if self.trainer.iteration == 0:
+            if self.trainer.iteration == 0 or newest != path / LATEST:
                 self.save()
         except BaseException:
             with contextlib.suppress(OSError):  # the first error is the one to be told
@@ -250,7 +252,7 @@ class Run:
             )
         if iteration in self.config.kept():
             self._write(folder / f"{iteration:06d}.safetensors", iteration, state)
-        self._write(folder / "latest.safetensors", iteration, state)
+        self._write(self.path / LATEST, iteration, state)
 
     def _write(self, path: Path, iteration: int, state: dict[str, NDArray[Any]]) -> None:
         model = self.trainer.task.model_hash()

@@ -14,6 +14,8 @@ from pgcore.tasks.gymnasium import AnyTask
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.config import TrainConfig
 
+TABLE = "metrics.csv"
+LATEST = "checkpoints/latest.safetensors"
 _ALWAYS = {"task", "algorithm", "trials", "iterations"}  # fields of every run's config.json
 
 
@@ -35,14 +37,17 @@ def check_start(run: Path, resume: bool) -> None:
 def check_size(config: TrainConfig, task: AnyTask) -> None:
     """ValueError where the trials of a run cannot fit into memory together."""
     pair = 16.0 * task.obs_dim + 12 * task.act_dim + 80  # sampled, judged and given to an update
-    layers = [
-        (task.obs_dim, *config.hidden, task.act_dim),
-        (task.obs_dim, *config.value_hidden, 1),
-    ]
-    count = sum((a + 1) * b for sizes in layers for a, b in itertools.pairwise(sizes))
-    weights = 24.0 * count  # with gradients, Adam's state and a copy of all
-    for name, needed in (("pairs", config.pairs * pair), ("hidden", weights)):
+    layers = {
+        "hidden": (task.obs_dim, *config.hidden, task.act_dim),
+        "value_hidden": (task.obs_dim, *config.value_hidden, 1),
+    }
+    each = {  # with gradients, Adam's state and a copy of all
+        name: 24.0 * sum((a + 1) * b for a, b in itertools.pairwise(sizes))
+        for name, sizes in layers.items()
+    }
+    for name, needed in {"pairs": config.pairs * pair, **each}.items():
         check_memory(name, getattr(config, name), needed, "choose less")
+    weights = sum(each.values())
     sampled = min(config.trials, 8 * config.block)  # the others' pairs are not held meanwhile
     needed = sampled * config.pairs * pair + config.trials * weights
     check_memory("trials", config.trials, needed, "choose fewer, or fewer pairs")
@@ -71,9 +76,11 @@ def changed_settings(
 
 
 def clear_start(run: Path) -> None:
-    """Remove what a start without an iteration, with settings of its own, has kept."""
+    """Remove what a start without an iteration to keep, with settings of its own, has left."""
     for checkpoint in (run / "checkpoints").glob("*.safetensors"):
         checkpoint.unlink()
+    for name in (TABLE, "diverged.csv"):
+        (run / name).unlink(missing_ok=True)
 
 
 def _is_config(file: Path) -> bool:
@@ -85,12 +92,41 @@ def _is_config(file: Path) -> bool:
     return isinstance(values, dict) and set(values) >= _ALWAYS
 
 
+def newest_checkpoint(run: Path) -> Path | None:
+    """What a run goes on from: its latest checkpoint, or the last that it has kept."""
+    latest = run / LATEST
+    kept = sorted((run / "checkpoints").glob("[0-9]*.safetensors"))
+    return latest if latest.exists() else next(reversed(kept), None)
+
+
+def next_checkpoint(run: Path) -> Path | None:
+    """:func:`newest_checkpoint`; CheckpointError if there is none, and iterations would be lost."""
+    newest = newest_checkpoint(run)
+    if newest is None and _has_rows(run):
+        raise CheckpointError(
+            f"checkpoint: none is left in {run / 'checkpoints'}, though {TABLE} has iterations; "
+            "put one back, or train in another folder"
+        )
+    return newest
+
+
+def _has_rows(run: Path) -> bool:
+    table = run / TABLE
+    return table.exists() and len(table.read_text().splitlines()) > 1
+
+
 def has_iterations(run: Path) -> bool:
-    """Whether a run has more than a start: a newest checkpoint, unless it is of iteration 0."""
-    latest = run / "checkpoints" / "latest.safetensors"
-    if not latest.exists():
-        return False
+    """Whether a run has more than a start: a newest checkpoint, unless it is of iteration 0.
+
+    Nor has one whose trials have all diverged in their first iteration: there is nothing to keep.
+    """
+    newest = newest_checkpoint(run)
+    if newest is None:
+        return _has_rows(run)
     try:
-        return load_checkpoint(latest).iteration > 0
+        checkpoint = load_checkpoint(newest)
+        ends = checkpoint.state.get("diverged")
+        lost = ends is not None and bool((ends[:, 0] == 0).all())
+        return checkpoint.iteration > 0 and not lost
     except CheckpointError:
         return True

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from pgcore.base.errors import check_count, check_path, check_seed, check_type
 from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
 from pgcore.studies.engine.findings import Findings
+from pgcore.studies.engine.kinds import of_kinds
 from pgcore.studies.engine.moments import AnySources
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.tidy import plain_findings
@@ -84,6 +85,7 @@ class Study:
                 raise TypeError(
                     f"{name}: the study {self.name} has no such setting; known: {', '.join(known)}"
                 )
+        values = of_kinds(self.settings, values)
         check_settings(values)
         return self.settings(**values)
 

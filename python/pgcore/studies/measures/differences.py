@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
+from pgcore.base.errors import check_number
 from pgcore.base.quantiles import t_factor
 from pgcore.studies.measures.statistics import mean_interval
 from pgcore.studies.measures.surfaces import Interval
@@ -127,8 +128,10 @@ def differences_of(data: xr.Dataset, variable: str, level: float = 0.95) -> xr.D
         agent and itself, and where one of the two has no value.
 
     Raises:
-        ValueError: no such variable, or one without agents or trials.
+        ValueError: no such variable, one without agents or trials, or a level that is none.
     """
+    if not 0 < check_number("level", level, 0, 1) < 1:
+        raise ValueError(f"level: expected a number between 0 and 1, got {level}")
     known = [
         str(name)
         for name, v in data.data_vars.items()

@@ -42,6 +42,7 @@ def report(studies: Source | Sequence[Source], out: str | Path) -> list[Path]:
     if not sources:
         raise ValueError("studies: expected at least one folder of a study, got none")
     _check_out(out)
+    out.mkdir(parents=True, exist_ok=True)  # drawing takes long
     sets = sets_of([_given(source) for source in sources])
     contents: dict[Path, str] = {}
     pages = _pages(sets)
