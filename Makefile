@@ -7,6 +7,8 @@ WERROR ?= OFF
 # Another MuJoCo: make MUJOCO=3.17.0 test; from one to another with `make clean` between.
 MUJOCO ?= $(shell sed -n 's/^mujoco==//p' constraints.txt)
 PYTHONS ?= 3.11 3.12 3.13
+# of the tests: one more than there are cores, since many wait for processes of their own
+WORKERS := $(shell echo $$(($$(nproc) < 8 ? $$(nproc) + 1 : 8)))
 VERSIONS := build/constraints-mujoco-$(MUJOCO).txt
 export PIP_CONSTRAINT := $(CURDIR)/$(VERSIONS)
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/$(VERSIONS)
@@ -22,7 +24,7 @@ demo: $(VENV)/installed  ## a small run from training to figures; everything lan
 	$(BIN)/python experiments/reproduce.py --scale demo --out demo
 
 test: $(VENV)/tools  ## the whole test suite
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: lint-python lint-cpp  ## formatting, linters, types, and a build without a warning
 

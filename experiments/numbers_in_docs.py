@@ -19,6 +19,7 @@ from pathlib import Path
 
 import tyro
 from quoted.beyond import beyond
+from quoted.forces import forces
 from quoted.landscapes import maps, overview
 from quoted.outside import outside
 from quoted.steps import steps
@@ -42,6 +43,7 @@ TOPICS: dict[str, Callable[[Path], dict[str, str]]] = {
     "variance": variance,
     "outside": outside,
     "beyond": beyond,
+    "forces": forces,
 }
 MARK = re.compile(r"<!--n:(\w+)\.([\w.]+)-->(.*?)<!--/n-->", re.DOTALL)
 

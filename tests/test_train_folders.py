@@ -77,3 +77,12 @@ def test_a_run_without_its_latest_checkpoint_goes_on_from_the_last_kept(tmp_path
     with pytest.raises(ValueError, match="already holds a run"):
         Run(tmp_path / "cut", config)
     assert (tmp_path / "cut" / "metrics.csv").read_bytes() == before
+
+
+def test_options_of_another_algorithm_are_named(tmp_path, capsys):
+    small = ["--iterations", "1", "--pairs", "64", "--hidden", "4", "--out"]
+    options = ["--clip", "0.3", "--target-kl=0.1", "--cg-steps", "3"]
+    main(["train", "--algorithm", "trpo", *options, *small, str(tmp_path / "trpo")])
+    assert "--clip, --target-kl: without effect on trpo" in capsys.readouterr().err
+    main(["train", "--algorithm", "trpo", "--cg-steps", "3", *small, str(tmp_path / "other")])
+    assert "without effect" not in capsys.readouterr().err

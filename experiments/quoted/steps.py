@@ -29,19 +29,23 @@ def steps(results: Path) -> dict[str, str]:
     sure, may = (
         "; ".join(f"{interval(_ends(shares[a][k]))} ({a.upper()})" for a in AGENTS) for k in (0, 1)
     )
-    return _controls(results) | {
-        "gains": _largest_gains(data),
-        "table": table(head, _rows(data)),
-        "walker": table(head, _rows(walker)),
-        "clear": "; ".join(
-            f"{a.upper()} {interval(_ends(shares[a][0]))} ({interval(_ends(shares[a][1]))} may)"
-            for a in AGENTS
-        ),
-        "trials": f"{data.sizes['step']} steps of each of {trials} trials",
-        "c11": f"undecided: of {data.sizes['step']} steps of each of {trials} trials at "
-        f"{int(data['iteration'].max())}, all of which raise the surrogate, a share of {sure} "
-        f"clearly lower the reward, but {may} may",
-    }
+    return (
+        _controls(results)
+        | _many(results)
+        | {
+            "gains": _largest_gains(data),
+            "table": table(head, _rows(data)),
+            "walker": table(head, _rows(walker)),
+            "clear": "; ".join(
+                f"{a.upper()} {interval(_ends(shares[a][0]))} ({interval(_ends(shares[a][1]))} may)"
+                for a in AGENTS
+            ),
+            "trials": f"{data.sizes['step']} steps of each of {trials} trials",
+            "c11": f"undecided: of {data.sizes['step']} steps of each of {trials} trials at "
+            f"{int(data['iteration'].max())}, all of which raise the surrogate, a share of {sure} "
+            f"clearly lower the reward, but {may} may",
+        }
+    )
 
 
 def _controls(results: Path) -> dict[str, str]:
@@ -59,6 +63,28 @@ def _controls(results: Path) -> dict[str, str]:
     ]
     sizes = f"{data.sizes['step']} steps of each of {data.sizes['trial']} trials"
     return {"controls": table(head, rows), "controls.size": sizes}
+
+
+def _many(results: Path) -> dict[str, str]:
+    """C12: steps from 10^6 pairs, at the last iteration."""
+    data = study("hopper-step-1000000", results).isel(n=0, iteration=0)
+    data = data.sel(fraction=1.0, kind="step")
+    rows, found = [], {}
+    for agent in AGENTS:
+        own, steps = data.sel(agent=agent), Steps.of(data.sel(agent=agent))
+        sure, may = steps.lowering_shares()[:2]
+        found[f"many.{agent}"] = interval(_ends(steps.mean()), 0, "+")
+        found[f"many.{agent}.share"] = interval(_ends(steps.lowers()))
+        rows.append(
+            [agent.upper(), found[f"many.{agent}"], found[f"many.{agent}.share"]]
+            + [f"{interval(_ends(sure))}, {interval(_ends(may))}"]
+            + [interval(_over_trials(own, "median_gain"), 4, "+")]
+            + [interval(_over_trials(own, "mean_fresh_gain"), 4, "+")]
+        )
+    head = ["", "mean change", "share that lowers", "clearly, may"]
+    head += ["median gain of the surrogate", "mean on fresh pairs"]
+    sizes = f"{data.sizes['step']} steps of each of {data.sizes['trial']} trials"
+    return {"many": table(head, rows), "many.size": sizes, **found}
 
 
 def _largest_gains(data: xr.Dataset) -> str:

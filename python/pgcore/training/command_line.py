@@ -19,6 +19,7 @@ from pgcore.base.command import parse
 from pgcore.base.errors import check_count, check_path
 from pgcore.base.progress import Progress
 from pgcore.base.signals import STOP_SIGNALS, left_by_terminal
+from pgcore.learning.algorithms import ALGORITHMS
 from pgcore.training.config import TrainConfig
 from pgcore.training.presets import (
     FAMILIES,
@@ -139,6 +140,17 @@ def _name_lost(bar: Progress, run: Run, record: Record) -> None:
             bar.write(f"{divergence}; the other trials go on without it")
 
 
+def _without_effect(config: TrainConfig, arguments: Sequence[str]) -> list[str]:
+    """The options given that only other algorithms have."""
+    fields = {
+        name: {f.name for f in dataclasses.fields(algorithm.settings)}
+        for name, algorithm in ALGORITHMS.items()
+    }
+    others = set().union(*fields.values()) - fields.get(config.algorithm, set())
+    given = (a.partition("=")[0] for a in arguments)
+    return [a for a in given if a.removeprefix("--").replace("-", "_") in others]
+
+
 def _count_blown(bar: Progress, before: int, record: Record) -> int:
     """How many trajectories a simulation that blew up has ended so far; a line for the first."""
     count = int(np.nansum(record.metrics["diverged"]))
@@ -170,6 +182,8 @@ def train(arguments: Sequence[str]) -> None:
     ):
         source = "of the run" if preset == "of the run" else f"preset {preset}"
         bar.write(f"settings: {source}")
+        if unused := _without_effect(config, arguments):
+            bar.write(f"{', '.join(unused)}: without effect on {config.algorithm}")
         if options.resume and config.persist and run.trainer.starts_anew():
             note = f"resume is not exact: only {config.task_id} itself knew where its trajectories"
             bar.write(f"{note} stood; they begin anew")
