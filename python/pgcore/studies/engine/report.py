@@ -8,6 +8,7 @@ import xarray as xr
 
 from pgcore.studies.engine.reading import LEFT_OUT
 
+_PARTS = ("pairs", "part")  # of a landscape's reward
 _SAID = {
     "imported": "imported agents",
     "hidden_state": "hidden state",
@@ -33,8 +34,9 @@ def agent_remarks(data: xr.Dataset) -> list[str]:
 
 
 def cells_left_out(data: xr.Dataset) -> list[str]:
-    """A line for each cell that has no numbers: where, and the reason."""
-    return [
-        ", ".join(f"{name} {value}" for name, value in left["cell"].items()) + f": {left['reason']}"
-        for left in data.attrs.get(LEFT_OUT, [])
-    ]
+    """A line for what has no numbers: where, and the reason; one for all parts of a map."""
+    lines = []
+    for left in data.attrs.get(LEFT_OUT, []):
+        place = (f"{name} {value}" for name, value in left["cell"].items() if name not in _PARTS)
+        lines.append(f"{', '.join(place)}: {left['reason']}")
+    return list(dict.fromkeys(lines))
