@@ -56,6 +56,8 @@ def _check_values(agent: Any) -> None:
         raise ValueError(f"optimizer: expected {', '.join(SLOTS)}, or nothing, got {names}")
     if agent.reward_std is not None:
         std = agent.reward_std
+        if std.dtype.kind not in "fiu":
+            raise TypeError(f"reward_std: expected an array [M] of numbers, got {std.dtype}")
         if not (np.isfinite(std) & (std > 0)).all():
             raise ValueError(f"reward_std: expected finite numbers > 0, got {shown(std.tolist())}")
     if agent.normalizer is not None:
