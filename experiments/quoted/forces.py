@@ -11,7 +11,7 @@ from pack import opened
 from pgcore.studies.measures.differences import unpaired_difference
 from pgcore.studies.measures.statistics import iqm_interval
 from quoted.training import scores
-from quoted.writing import interval, table
+from quoted.writing import interval
 
 AGENT = "trpo, no forces"
 EARLY = slice(60, 79)
@@ -22,19 +22,13 @@ def forces(results: Path) -> dict[str, str]:
     curves = opened(results / "humanoid-forces.zarr.zip")["return_mean"].sel(agent=AGENT)
     early = curves.sel(iteration=EARLY).mean("iteration").values
     own = curves.isel(iteration=slice(-LAST, None)).mean("iteration").values
-    seeing = scores(results, "humanoid-learning")["trpo"]
-    others = np.array(seeing["trials"].split(), dtype=float)
+    seeing = scores(results, "humanoid-learning")["trpo"]["trials"]
+    others = np.array(seeing.split(), dtype=float)
     more = unpaired_difference(own, others)
-    found = {
+    return {
         "early": interval(iqm_interval(early), 0),
         "late": interval(iqm_interval(own), 0),
         "more": interval((more.estimate, more.low, more.high), 0, "+"),
         "best": f"{own.max():.0f}",
         "trials": str(len(own)),
     }
-    rows = [
-        ["with contact forces", str(len(others)), "-", seeing["iqm"]],
-        ["without", found["trials"], found["early"], found["late"]],
-    ]
-    head = ["Humanoid's TRPO", "trials", "iterations 60 to 79", f"the last {LAST}"]
-    return found | {"table": table(head, rows)}

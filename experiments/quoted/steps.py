@@ -73,10 +73,11 @@ def _many(results: Path) -> dict[str, str]:
     for agent in AGENTS:
         own, steps = data.sel(agent=agent), Steps.of(data.sel(agent=agent))
         sure, may = steps.lowering_shares()[:2]
-        found[f"many.{agent}"] = interval(_ends(steps.mean()), 0, "+")
-        found[f"many.{agent}.share"] = interval(_ends(steps.lowers()))
+        each = sorted(steps.change.mean(axis=1))
+        found[f"many.{agent}"] = ", ".join(number(x, 0, "+") for x in each)
         rows.append(
-            [agent.upper(), found[f"many.{agent}"], found[f"many.{agent}.share"]]
+            [agent.upper(), interval(_ends(steps.mean()), 0, "+")]
+            + [interval(_ends(steps.lowers()))]
             + [f"{interval(_ends(sure))}, {interval(_ends(may))}"]
             + [interval(_over_trials(own, "median_gain"), 4, "+")]
             + [interval(_over_trials(own, "mean_fresh_gain"), 4, "+")]
