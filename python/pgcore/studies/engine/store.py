@@ -188,13 +188,13 @@ class Store:
             marks[place] = 1.0
 
     def leave_out(self, cell: tuple[int, ...], reason: str) -> None:
-        """Write a finished cell that has no numbers, and why."""
-        self.write(cell, dict.fromkeys(self.schema.variables, np.nan))
+        """Write a finished cell that has no numbers; the reason goes first, so that it is there."""
         own: Any = {"cell": self.schema.coordinates(cell), "reason": reason}
         known: Any = self.group.attrs.get(LEFT_OUT, [])
         if own not in known:
             with file_named(self.path):
                 self.group.attrs[LEFT_OUT] = [*known, own]
+        self.write(cell, dict.fromkeys(self.schema.variables, np.nan))
 
     def close(self, seconds: float) -> None:
         """Add to the wall time that the study took, and consolidate the metadata.
