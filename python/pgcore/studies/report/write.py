@@ -42,8 +42,8 @@ def report(studies: Source | Sequence[Source], out: str | Path) -> list[Path]:
     if not sources:
         raise ValueError("studies: expected at least one folder of a study, got none")
     _check_out(out)
-    out.mkdir(parents=True, exist_ok=True)  # drawing takes long
     sets = sets_of([_given(source) for source in sources])
+    out.mkdir(parents=True, exist_ok=True)  # ahead of drawing, which takes long
     contents: dict[Path, str] = {}
     pages = _pages(sets)
     for page, path in zip(pages, _paths(out, len(pages)), strict=True):
