@@ -5,6 +5,7 @@ import pytest
 
 import pgcore
 from pgcore.studies import sample_regime
+from pgcore.studies.engine.report import agent_remarks
 from pgcore.studies.regime.figures import regime_figure
 from pgcore.studies.regime.table import regime_table
 from pgcore.training.run import Run
@@ -46,7 +47,8 @@ def test_diverged_trials_are_left_out_and_counted(tmp_path, monkeypatch):
     assert named[0] == "ppo 2048 x0.5: trial 1 diverged at iteration 0 (parameter)"
     assert len(named) == 3
     table = regime_table(whole)
-    assert "   1 of 2" in table and "   0 of 2" in table and named[0] in table
+    assert "   1 of 2" in table and "   0 of 2" in table
+    assert agent_remarks(whole) == [f"trials left out: {'; '.join(named)}"]
     assert "3 trials diverged" in regime_figure(whole, 0.5)._suptitle.get_text()
     call = checked(tmp_path, pairs=(2048,), rates=(0.5, 1.0, 2.0))
     assert [run.left() for run in call.runs] == [0, 0, 0], "it does not begin anew"

@@ -30,7 +30,7 @@ def check_start(run: Path, resume: bool) -> None:
         return
     if not _is_config(config_file):
         check_new_folder(run, "run")
-    elif has_iterations(run):
+    elif has_iterations(run) and not _none_began(run):
         raise ValueError(f"out: {run} already holds a run; add --resume, or choose another folder")
 
 
@@ -116,17 +116,21 @@ def _has_rows(run: Path) -> bool:
 
 
 def has_iterations(run: Path) -> bool:
-    """Whether a run has more than a start: a newest checkpoint, unless it is of iteration 0.
-
-    Nor has one whose trials have all diverged in their first iteration: there is nothing to keep.
-    """
+    """Whether a run has more than a start: a newest checkpoint, unless it is of iteration 0."""
     newest = newest_checkpoint(run)
     if newest is None:
         return _has_rows(run)
     try:
-        checkpoint = load_checkpoint(newest)
-        ends = checkpoint.state.get("diverged")
-        lost = ends is not None and bool((ends[:, 0] == 0).all())
-        return checkpoint.iteration > 0 and not lost
+        return load_checkpoint(newest).iteration > 0
     except CheckpointError:
         return True
+
+
+def _none_began(run: Path) -> bool:
+    """Whether all trials have diverged in their first iteration, so that nothing would be lost."""
+    newest = newest_checkpoint(run)
+    try:
+        ends = None if newest is None else load_checkpoint(newest).state.get("diverged")
+    except CheckpointError:
+        return False
+    return ends is not None and bool((ends[:, 0] == 0).all())
