@@ -133,12 +133,6 @@ def run_plan(
     total, left = sum(costs.values()), sum(costs[c] for c in missing)
     failures: dict[str, BaseException] = {}
 
-    def stages() -> Iterator[Work]:
-        """Stage after stage, until one has failures."""
-        for stage in sorted({plan.stage(coordinates[c]) for c in missing}):
-            if not failures:
-                yield [(c, coordinates[c]) for c in missing if plan.stage(coordinates[c]) == stage]
-
     def keep(cell: Cell, values: Values | BaseException) -> None:
         if isinstance(values, LeftOutError):
             store.leave_out(cell, str(values))
@@ -152,13 +146,23 @@ def run_plan(
     bar = Progress(plan.title, total, total - left, unit="pairs", scaled=True)
     inside = _Inside(bar, costs)
     try:
-        compute(plan.function, stages(), threads, cluster if missing else None, keep, inside.count)
+        work = _stages(plan, {c: coordinates[c] for c in missing}, failures)
+        compute(plan.function, work, threads, cluster if missing else None, keep, inside.count)
     finally:
         bar.close()
         store.close(time.perf_counter() - start)
     if failures:
         raise StudyError(failures, len(coordinates))
     return store.dataset()
+
+
+def _stages(
+    plan: Plan, missing: Mapping[Cell, dict[str, Any]], failures: Mapping[str, BaseException]
+) -> Iterator[Work]:
+    """Stage after stage of missing cells, until one has failures."""
+    for stage in sorted({plan.stage(at) for at in missing.values()}):
+        if not failures:
+            yield [(c, at) for c, at in missing.items() if plan.stage(at) == stage]
 
 
 def check_folder(out: str | Path) -> None:
