@@ -173,7 +173,21 @@ def test_bad_addresses(runs, tmp_path, monkeypatch, address, text):
     monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1)
     with pytest.raises(ValueError, match=text):
         pgcore.studies.gradient_quality(runs, tmp_path / "out", cluster=address, **SMALL)
-    assert address.startswith("tcp") or not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_regime_looks_for_its_scheduler_before_it_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1)
+    with pytest.raises(ValueError, match="no Dask scheduler answers"):
+        pgcore.studies.sample_regime("Hopper-v2", tmp_path / "out", cluster="tcp://127.0.0.1:1")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_finished_needs_no_scheduler(runs, tmp_path):
+    data = pgcore.studies.gradient_quality(runs, tmp_path / "out", **SMALL)
+    nobody = "tcp://127.0.0.1:1"
+    again = pgcore.studies.gradient_quality(runs, tmp_path / "out", cluster=nobody, **SMALL)
+    assert_same_dataset(data, again)
 
 
 def test_a_cluster_without_dask_is_refused_before_any_work(runs, tmp_path, monkeypatch):

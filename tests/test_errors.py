@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import pgcore
 from conftest import ROOT, ball_spec
-from pgcore.base.folders import FolderLock
+from pgcore.base.folders import LOCK_NAME, FolderLock
 from pgcore.cli import main
 from pgcore.training.config import TrainConfig
 
@@ -26,6 +27,9 @@ def folder(runs, tmp_path_factory):
     """The files that the table speaks of."""
     folder = tmp_path_factory.mktemp("errors")
     shutil.copytree(runs[0], folder / "run")
+    shutil.copytree(runs[0], folder / "edited")
+    config = folder / "edited" / "config.json"
+    config.write_text(config.read_text().replace('"trials": 2', '"trials": 1'))
     (folder / "other").mkdir()
     (folder / "other" / "metrics.csv").write_text("epoch,loss\n")
     (folder / "notes.txt").write_text("notes")
@@ -46,6 +50,7 @@ def names(folder):
     return {
         "pgcore": pgcore,
         "np": np,
+        "torch": torch,
         "Path": Path,
         "Term": pgcore.Term,
         "TrainConfig": TrainConfig,
@@ -70,8 +75,9 @@ def said(entry, folder, capsys):
 
 
 def times(folder):
-    """When the files were written, but for the model, which every row writes anew."""
-    return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.name != "ball.xml"}
+    """When the files were written, but for the model, which every row writes anew, and locks."""
+    free = ("ball.xml", LOCK_NAME)
+    return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.name not in free}
 
 
 def test_the_table_is_read_whole():

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -52,7 +53,19 @@ def test_curves_of_labelled_variants_say_what_they_have_more(runs, tmp_path, cap
     out, labelled = tmp_path / "curves", (f"trpo={trpo}", f"trpo, v4={other}")
     learning_curves.main(learning_curves.Command(labelled, out))
     assert "Hopper-v2 and Hopper-v4 trpo, v4: +0 [" in capsys.readouterr().out
+    data = pack.opened(tmp_path / "curves.zarr.zip")
+    again = (str(tmp_path / "curves.zarr.zip"), f"trpo, v4, wide={other}")
+    learning_curves.main(learning_curves.Command(again, tmp_path / "more"))
+    assert "trpo, v4, wide: +0 [" in (said := capsys.readouterr().out)
+    assert said.strip().endswith("in the mean, against trpo, v4")
+    joined = pack.opened(tmp_path / "more.zarr.zip")
+    np.testing.assert_array_equal(
+        joined["return_mean"].sel(agent=data["agent"]), data["return_mean"]
+    )
     for bad, words in {
+        again[:1] * 2: "several runs of trpo",
+        (str(KEPT / "hopper-step.zarr.zip"),): "holds no curves",
+        ("none.zarr.zip",): "no file none.zarr.zip",
         (str(trpo), str(other)): "runs of several need labels",
         (str(trpo), str(trpo)): "several runs of trpo; give labels",
         (f"={ppo}",): "expected a label",

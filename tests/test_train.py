@@ -193,7 +193,7 @@ def test_a_run_is_not_mixed_with_another(tmp_path):
         ({"minibatches": 4096}, "minibatches: expected at most pairs"),
         ({"algorithm": "trpo"}, "normalize_advantages: trpo has no minibatches"),
         ({"fisher_fraction": 0.0}, "fisher_fraction"),
-        ({"value_epochs": 0}, "value_epochs: expected an integer >= 1, got 0"),
+        ({"value_epochs": 0}, "value_epochs: expected an integer from 1 to 10000, got 0"),
     ],
 )
 def test_bad_settings_are_named(change, text):

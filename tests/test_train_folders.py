@@ -1,6 +1,7 @@
 """A run's folder: moved, with another's table in it, resumed with a preset named."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -86,3 +87,24 @@ def test_options_of_another_algorithm_are_named(tmp_path, capsys):
     assert "--clip, --target-kl: without effect on trpo" in capsys.readouterr().err
     main(["train", "--algorithm", "trpo", "--cg-steps", "3", *small, str(tmp_path / "other")])
     assert "without effect" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("trials", 1), ("pairs", 64), ("lam", 0.5), ("iterations", 8), ("seed", 1)]
+)
+def test_a_run_does_not_go_on_with_settings_that_were_changed_by_hand(tmp_path, name, value):
+    with Run(tmp_path, small_config(anneal=True)) as run:
+        next(run.iterations())
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {name: value}))
+    with pytest.raises(CheckpointError, match=f"made with other settings .*{name}: "):
+        Run(tmp_path, small_config(anneal=True, **{name: value}), resume=True)
+
+
+def test_a_run_that_does_not_anneal_may_be_made_longer_by_hand(tmp_path):
+    with Run(tmp_path, small_config(anneal=False)) as run:
+        list(run.iterations())
+    longer = small_config(anneal=False, iterations=6)
+    (tmp_path / "config.json").write_text(json.dumps(longer.to_dict()))
+    with Run(tmp_path, longer, resume=True) as run:
+        assert len(list(run.iterations())) == 2

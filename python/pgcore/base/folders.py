@@ -118,10 +118,15 @@ def check_new_folder(folder: Path, what: str) -> None:
         what: that which will be there, for the message: "run", "study".
 
     Raises:
-        ValueError: it is a file, or holds files of something else.
+        ValueError: it is a file or cannot be made, or holds files of something else.
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out: expected a folder, got the file {folder}; choose another name")
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"out: {folder} cannot be made, because {nearest} is a file")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"out: nothing can be written into {nearest}; choose another folder")
     found = sorted(p.name for p in folder.glob("[!.]*")) if folder.is_dir() else []
     if found:
         shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")

@@ -46,7 +46,15 @@ def _flat(layers: list[nn.Linear]) -> Tensor:
     for layer in layers:
         bias = layer.bias if layer.bias is not None else torch.zeros(layer.out_features)
         rows += [layer.weight.detach().T.reshape(-1), bias.detach()]
-    return torch.cat(rows).float()
+    flat = torch.cat(rows).float()
+    _check_finite("module", "weights", flat)
+    return flat
+
+
+def _check_finite(name: str, what: str, values: Tensor) -> None:
+    odd = values[~torch.isfinite(values)]
+    if len(odd):
+        raise ValueError(f"{name}: expected finite {what}, got {float(odd[0])}")
 
 
 def policy_from_module(module: nn.Module, log_std: Tensor) -> GaussianPolicy:
@@ -57,13 +65,14 @@ def policy_from_module(module: nn.Module, log_std: Tensor) -> GaussianPolicy:
         log_std: [A], the logarithm of the actions' standard deviations.
 
     Raises:
-        ValueError: other layers, or a log_std of another length.
+        ValueError: other layers, a log_std of another length, or numbers that are not finite.
     """
     layers, activation = _read("module", module)
     act_dim = layers[-1].out_features
     check_type("log_std", log_std, Tensor, "a tensor [A]")
     if tuple(log_std.shape) != (act_dim,):
         raise ValueError(f"log_std: expected [A] = [{act_dim}], got {list(log_std.shape)}")
+    _check_finite("log_std", "numbers", log_std)
     hidden = [layer.out_features for layer in layers[:-1]]
     policy = GaussianPolicy(layers[0].in_features, act_dim, hidden, activation=activation)
     policy.load_flat(torch.cat([_flat(layers), log_std.detach().float()])[None])

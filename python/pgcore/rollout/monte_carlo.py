@@ -47,6 +47,11 @@ def default_tail(gamma: float) -> int:
     return math.ceil(math.log(0.001) / math.log(gamma))
 
 
+def monte_carlo_bytes(states: int, continuations: int) -> float:
+    """About the memory that :func:`monte_carlo_values` needs."""
+    return 40.0 * continuations * max(states, 1)
+
+
 def monte_carlo_values(
     task: AnyTask,
     policy: GaussianPolicy,
@@ -87,7 +92,7 @@ def monte_carlo_values(
     branches = Branches.of(
         "monte_carlo_values", task, policy, at, stream_ids, seed, num_threads, normalizer, actions
     )
-    check_memory("continuations", K, 40.0 * K * max(len(at), 1), "ask for fewer")
+    check_memory("continuations", K, monte_carlo_bytes(len(at), K), "ask for fewer")
     if branch_seeds is None:
         branch_seeds = np.array([derive_seed(seed, "branch", k) >> 1 for k in range(K)])
     seeds = check_numbers("branch_seeds", branch_seeds, "K", K).astype(np.uint64)

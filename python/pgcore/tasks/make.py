@@ -10,6 +10,7 @@ from pgcore.base.errors import check_flag
 from pgcore.tasks.definitions import TASKS
 from pgcore.tasks.files import read_task_file
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
+from pgcore.tasks.gymnasium_suite.families import ENVIRONMENTS
 from pgcore.tasks.gymnasium_suite.options import parse_id, why_not_here
 from pgcore.tasks.task import Task, TaskSpec, cached_task
 
@@ -75,6 +76,7 @@ def make_task(
     if task.startswith(PREFIX):
         return GymnasiumTask(GymnasiumSpec.parse(task))
     if "(" in task:
+        _check_takes_options(task.partition("(")[0])
         return cached_task(parse_id(task), lowered)
     if task.lower().endswith((".xml", ".mjcf", ".urdf")):
         raise ValueError(
@@ -93,3 +95,14 @@ def make_task(
             "ids, a task file ends in .toml, and Gymnasium's own are gym:ID"
         )
     return cached_task(TASKS[task], lowered)
+
+
+def _check_takes_options(task_id: str) -> None:
+    if task_id in TASKS and task_id not in ENVIRONMENTS:
+        family = task_id.partition("-")[0]
+        able = " and ".join(name for name in ENVIRONMENTS if name.partition("-")[0] == family)
+        raise ValueError(
+            f"task: {task_id} takes no options"
+            + (f", {able} do" if able else "")
+            + "; a task file or a TaskSpec can change everything"
+        )

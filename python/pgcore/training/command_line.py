@@ -28,8 +28,8 @@ from pgcore.training.presets import (
     preset_config,
     preset_differences,
 )
-from pgcore.training.run import MAY_CHANGE, Record, Run
-from pgcore.training.start import stored_config
+from pgcore.training.run import Record, Run
+from pgcore.training.start import MAY_CHANGE, stored_config
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,13 @@ from pgcore.tasks.task import TaskSpec
 # least values of what is counted
 _COUNTS = {
     **dict.fromkeys(("trials", "iterations", "pairs", "streams", "minibatches"), 1),
-    **dict.fromkeys(("save_every", "block", "policy_epochs", "value_epochs", "cg_steps"), 1),
-    **dict.fromkeys(("backtracks", "first_trial"), 0),
+    **dict.fromkeys(("save_every", "block"), 1),
+    "first_trial": 0,
 }
+# what one iteration repeats, least values; many times the usual is a slip of the keyboard
+_REPEATED = {"policy_epochs": 1, "value_epochs": 1, "cg_steps": 1, "backtracks": 0}
+_MOST_REPEATED = 10_000
+_LARGEST_LOG = 80.0  # of a number whose square root and square are floats, too
 _POSITIVE = ("policy_lr", "value_lr", "adam_eps", "kl", "clip", "fisher_fraction")
 # > 0, or None
 _BOUNDS = (
@@ -70,6 +74,8 @@ def check_fields(config: Any) -> None:
     check_type("task", config.task, str | TaskSpec, "an id, a task file or a TaskSpec")
     for name, least in _COUNTS.items():
         check_count(name, getattr(config, name), least)
+    for name, least in _REPEATED.items():
+        check_count(name, getattr(config, name), least, _MOST_REPEATED)
     check_seed("seed", config.seed)
     for name in _POSITIVE:
         most = 1.0 if name == "fisher_fraction" else float("inf")
@@ -79,8 +85,8 @@ def check_fields(config: Any) -> None:
             check_number(name, getattr(config, name), 0, above=True)
     for name in _UNIT:
         check_number(name, getattr(config, name), 0, 1)
-    for name in ("entropy", "log_std"):
-        check_number(name, getattr(config, name))
+    check_number("entropy", config.entropy)
+    check_number("log_std", config.log_std, -_LARGEST_LOG, _LARGEST_LOG)
     check_number("cg_damping", config.cg_damping, 0)
     for name in _FLAGS:
         check_flag(name, getattr(config, name))

@@ -35,14 +35,13 @@ from pgcore.training.records import Records
 from pgcore.training.start import (
     LATEST,
     changed_settings,
+    check_made_with,
     check_size,
     check_start,
     clear_start,
     next_checkpoint,
     stored_config,
 )
-
-MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 
 
 @dataclass(frozen=True)
@@ -209,6 +208,7 @@ class Run:
         newest = next_checkpoint(path)
         if newest is not None:
             checkpoint = load_checkpoint(newest, config.task_id)
+            check_made_with(checkpoint, config)
             if checkpoint.iteration > config.iterations:
                 raise ValueError(
                     f"iterations: the run has made {checkpoint.iteration} already, expected at "
@@ -228,7 +228,7 @@ class Run:
 
     def _check_same_config(self, file: Path) -> None:
         stored = stored_config(self.path)
-        names = changed_settings(self.path, self.config, stored, MAY_CHANGE)
+        names = changed_settings(self.path, self.config, stored)
         if "iterations" in names and self.config.anneal:
             raise ValueError(
                 "iterations: the learning rate falls to 0 over the run's own "

@@ -11,11 +11,12 @@ from pgcore.base.errors import CheckpointError
 from pgcore.base.folders import check_new_folder
 from pgcore.base.memory import check_memory
 from pgcore.tasks.gymnasium import AnyTask
-from pgcore.training.checkpoint import load_checkpoint
+from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.config import TrainConfig
 
 TABLE = "metrics.csv"
 LATEST = "checkpoints/latest.safetensors"
+MAY_CHANGE = ("iterations", "keep", "save_every")  # when a run is resumed
 _ALWAYS = {"task", "algorithm", "trials", "iterations"}  # fields of every run's config.json
 
 
@@ -45,7 +46,9 @@ def check_size(config: TrainConfig, task: AnyTask) -> None:
         name: 24.0 * sum((a + 1) * b for a, b in itertools.pairwise(sizes))
         for name, sizes in layers.items()
     }
-    for name, needed in {"pairs": config.pairs * pair, **each}.items():
+    orders = 16.0 * config.pairs * min(config.trials, config.block)  # of one pass, in two copies
+    epochs = {n: orders * getattr(config, n) for n in ("policy_epochs", "value_epochs")}
+    for name, needed in {"pairs": config.pairs * pair, **each, **epochs}.items():
         check_memory(name, getattr(config, name), needed, "choose less")
     weights = sum(each.values())
     sampled = min(config.trials, 8 * config.block)  # the others' pairs are not held meanwhile
@@ -63,16 +66,34 @@ def stored_config(run: Path) -> TrainConfig:
 
 
 def changed_settings(
-    run: Path, config: TrainConfig, stored: TrainConfig, may_change: Sequence[str]
+    run: Path, config: TrainConfig, stored: TrainConfig, may_change: Sequence[str] = MAY_CHANGE
 ) -> list[str]:
     """The settings that differ from those of a run; ValueError where one of them may not change."""
-    mine, theirs = config.to_dict(), stored.to_dict()
-    names = [k for k in mine if mine[k] != theirs[k]]
-    fixed = [k for k in names if k not in may_change]
-    if fixed:
-        shown = ", ".join(f"{k}: {theirs[k]} there, {mine[k]} here" for k in fixed)
+    names, shown = _differences(config, stored, may_change)
+    if shown:
         raise ValueError(f"out: {run} holds a run with other settings ({shown})")
     return names
+
+
+def check_made_with(checkpoint: Checkpoint, config: TrainConfig) -> None:
+    """CheckpointError where a run would go on from what other settings made."""
+    may_change = [n for n in MAY_CHANGE if n != "iterations" or not config.anneal]
+    _, shown = _differences(config, checkpoint.config, may_change)
+    if shown:
+        raise CheckpointError(
+            f"checkpoint: {checkpoint.path} was made with other settings than config.json beside "
+            f"it has ({shown}); put these back"
+        )
+
+
+def _differences(
+    config: TrainConfig, other: TrainConfig, may_change: Sequence[str]
+) -> tuple[list[str], str]:
+    """The settings that differ, and, of those that may not, both values."""
+    mine, theirs = config.to_dict(), other.to_dict()
+    names = [k for k in mine if mine[k] != theirs[k]]
+    fixed = [k for k in names if k not in may_change]
+    return names, ", ".join(f"{k}: {theirs[k]} there, {mine[k]} here" for k in fixed)
 
 
 def clear_start(run: Path) -> None:

@@ -124,7 +124,7 @@ def run_plan(
         StudyError: some cells failed; everything else is stored.
     """
     if cluster is not None:
-        check_cluster(cluster)  # before anything is written
+        check_cluster(cluster, lambda: bool(missing_of(plan, Path(out))))
     threads = chosen_threads(num_threads)
     store = Store(Path(out), plan.schema, {**attributes(), **plan.attributes})
     coordinates = plan.cells()
@@ -192,10 +192,11 @@ def run_plans(
         FolderInUseError: another process writes into the folder.
         StudyError: some cells failed; everything else is stored.
     """
-    if cluster is not None:
-        check_cluster(cluster)  # before anything is written
     chosen_threads(num_threads)
     check_folder(out)
+    if cluster is not None:
+        lacking = (missing_of(plan, Path(out) / name) for name, plan in plans.items())
+        check_cluster(cluster, lambda: any(lacking))
     with FolderLock(Path(out)) as lock:
         if lock.held:
             remove_torn(Path(out))

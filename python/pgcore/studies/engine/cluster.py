@@ -49,14 +49,25 @@ def cluster_outcomes(
                 client.cancel(list(futures))
 
 
-def check_cluster(address: str) -> None:
-    """ValueError for a bad address, or where Dask is not installed."""
-    local_workers(address)
+def check_cluster(address: str, cells: Callable[[], bool]) -> None:
+    """Whether cells can be computed there, before anything is written.
+
+    Args:
+        address: of the call.
+        cells: whether there are any; what is finished needs no scheduler.
+
+    Raises:
+        ValueError: a bad address, Dask is not installed, or nobody answers.
+    """
+    count = local_workers(address)
     if importlib.util.find_spec("distributed") is None:
         raise ValueError(
             "cluster: needs Dask, pgcore's extra of that name; in pgcore's folder: "
             "PIP_CONSTRAINT=constraints.txt pip install '.[cluster]'"
         )
+    if count is None and cells():
+        with _client(address):
+            pass
 
 
 def local_workers(address: str) -> int | None:

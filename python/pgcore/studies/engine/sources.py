@@ -80,6 +80,7 @@ class Agents:
         found = label_moments(found, [name for name, _ in named])
         if not found:
             raise ValueError("iterations: the runs have kept none that can be studied")
+        _check_iterations(found, iterations)
         check_one_task(found)
         out, found = left_out(found), [m for m in found if m.trials]
         found = [warm(m) for m in found] if warm_up else found
@@ -229,3 +230,16 @@ class Agents:
             "iteration": list(self.iterations),
             "trial": list(self.trials),
         }
+
+
+def _check_iterations(found: Sequence[Moment], asked: Sequence[int] | None) -> None:
+    """ValueError where iterations are asked for of agents that all have one of their own."""
+    if not asked or any(m.run for m in found):
+        return
+    own = {m.label: m.iteration for m in found}
+    if not set(own.values()) <= set(asked):
+        names = ", ".join(f"{label}: {own[label]}" for label in own)
+        raise ValueError(
+            f"iterations: expected none, because each agent has its own ({names}) and no run's "
+            f"folder is among them, got {list(asked)}"
+        )

@@ -80,6 +80,8 @@ class GradientStudy:
 
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
+        if self.sweep_trials is not None:
+            check_count("sweep_trials", self.sweep_trials, 1, len(agents.trials))
         shared = shared_of(agents)
         return {
             "true.zarr": self._true_plan(agents, shared),

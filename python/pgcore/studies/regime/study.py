@@ -61,7 +61,7 @@ class SampleRegime(Study):
         call = check_call(task, out, self.chosen(settings), configs, lowered, warm_up)
         chosen_threads(num_threads)
         if cluster is not None:
-            check_cluster(cluster)
+            check_cluster(cluster, lambda: any(run.left() for run in call.runs))
         with FolderLock(out), shared_cluster(cluster) as there:
             call.compute(num_threads, there)
         return self.open(out)

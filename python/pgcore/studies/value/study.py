@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pgcore.base.errors import check_choice, check_count, check_counts
-from pgcore.rollout.monte_carlo import default_tail
+from pgcore.base.memory import check_memory
+from pgcore.rollout.monte_carlo import default_tail, monte_carlo_bytes
 from pgcore.studies.engine.cells import Plan
 from pgcore.studies.engine.parts import shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
@@ -80,6 +81,8 @@ class ValueStudy:
         check_count("true_value_pairs", self.true_value_pairs)
         check_count("states", self.states, 3, _MOST_STATES)
         check_count("continuations", self.continuations, 2, _MOST_STATES)
+        needed = monte_carlo_bytes(self.states, self.continuations)
+        check_memory("continuations", self.continuations, needed, "ask for fewer, or fewer states")
         check_counts("pairs", self.pairs)
         self.sampling.check_pairs(
             pairs=self.pairs,
