@@ -10,6 +10,8 @@ All that is kept is drawn again by `redraw.py`. Files NAME*.zarr.zip open with
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 import tempfile
@@ -129,22 +131,28 @@ def keep(data: xr.Dataset, path: Path) -> None:
 
 
 def keep_pictures(folder: Path, out: Path, name: str = "") -> None:
-    """Copy the tables and pictures of a folder; pictures with few colours, which is a third."""
-    for file in sorted(folder.iterdir()):
+    """Copy the tables and pictures of a folder; pictures with few colours, which is a third.
+
+    Says which ones.
+    """
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in (".txt", ".png")]
+    for file in files:
         target = out / f"{name}{file.name}"
         if file.suffix == ".txt":
             shutil.copy(file, target)
-        elif file.suffix == ".png":
-            with Image.open(file) as image:
-                few = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-                few.save(target, optimize=True, dpi=image.info["dpi"])
+            continue
+        with Image.open(file) as image:
+            few = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+            few.save(target, optimize=True, dpi=image.info["dpi"])
+    print(f"{out}: {', '.join(name + file.name for file in files)}")
 
 
 def draw(name: str, out: Path) -> None:
     """The tables and pictures of a kept study."""
     data = study(name, out)
     with tempfile.TemporaryDirectory() as folder:
-        kind(data).report(data, Path(folder))
+        with contextlib.redirect_stdout(io.StringIO()):  # the table, which is kept
+            kind(data).report(data, Path(folder))
         keep_pictures(Path(folder), out, f"{name}-")
 
 

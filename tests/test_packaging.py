@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ import pytest
 
 import pgcore
 from conftest import ROOT
+from pgcore._build_info import MUJOCO_VERSION
 from pgcore.base.version import check_mujoco
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -75,6 +77,27 @@ def test_another_mujoco_is_refused_by_name(monkeypatch):
         check_mujoco()
     assert f"pip install mujoco=={own}" in str(caught.value)
     assert "one line mujoco==9.9.9" in str(caught.value)
+
+
+def test_a_mujoco_that_is_missing_is_named(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    with pytest.raises(ImportError, match=rf"not installed: `pip install mujoco=={MUJOCO_VERSION}"):
+        check_mujoco()
+
+
+def test_source_code_that_was_not_built_says_so(tmp_path):
+    """In one line, and without advice to install the other package of that name."""
+    shutil.copytree(ROOT / "python" / "pgcore", tmp_path / "pgcore")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import pgcore"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: pgcore is here as source code") and "install ." in last
+    assert "During handling" not in done.stderr
 
 
 def test_every_extra_is_pinned():

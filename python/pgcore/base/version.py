@@ -3,17 +3,28 @@
 import importlib.metadata
 from typing import Final
 
-from pgcore._build_info import MUJOCO_VERSION
+try:
+    from pgcore._build_info import MUJOCO_VERSION
+except ModuleNotFoundError:
+    raise ImportError(
+        "pgcore is here as source code, whose compiled part is missing; in pgcore's folder: "
+        "`PIP_CONSTRAINT=constraints.txt pip install .`"
+    ) from None
 
 __version__: Final[str] = "0.1.0"  # that of pyproject.toml; a test compares them
 
 
 def check_mujoco() -> None:
-    """Raise ImportError if the installed mujoco is not the one of the build.
+    """Raise ImportError if the installed mujoco is not the one of the build, or none is.
 
     The extension links to that version's library by name, so another one cannot be loaded.
     """
-    found = importlib.metadata.version("mujoco")
+    try:
+        found = importlib.metadata.version("mujoco")
+    except importlib.metadata.PackageNotFoundError:
+        raise ImportError(
+            f"pgcore needs mujoco, which is not installed: `pip install mujoco=={MUJOCO_VERSION}`"
+        ) from None
     if found != MUJOCO_VERSION:
         raise ImportError(
             f"pgcore was built against mujoco {MUJOCO_VERSION}, but mujoco {found} is "
