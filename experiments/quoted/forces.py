@@ -1,11 +1,13 @@
-"""Quotations of Humanoid's TRPO without contact forces in the observation."""
+"""Quotations of Humanoid's TRPO without contact forces in the observation, and changed further."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from learning_curves import LAST
+from numpy.typing import NDArray
 from pack import opened
 
 from pgcore.studies.measures.differences import unpaired_difference
@@ -14,21 +16,46 @@ from quoted.training import scores
 from quoted.writing import interval
 
 AGENT = "trpo, no forces"
+CHANGED = f"{AGENT}, three changes"
 EARLY = slice(60, 79)
 
 
 def forces(results: Path) -> dict[str, str]:
-    """Returns at two times of the training, and the difference to agents that see forces."""
-    curves = opened(results / "humanoid-forces.zarr.zip")["return_mean"].sel(agent=AGENT)
-    early = curves.sel(iteration=EARLY).mean("iteration").values
-    own = curves.isel(iteration=slice(-LAST, None)).mean("iteration").values
+    """Returns at two times of the training, and differences between the agents."""
+    curves = opened(results / "humanoid-forces.zarr.zip")["return_mean"]
+    own, changed = final(curves, AGENT), final(curves, CHANGED)
     seeing = scores(results, "humanoid-learning")["trpo"]["trials"]
     others = np.array(seeing.split(), dtype=float)
-    more = unpaired_difference(own, others)
+    return {
+        **of_agent(curves, AGENT),
+        "more": difference(own, others),
+        **{f"changed.{k}": v for k, v in of_agent(curves, CHANGED).items()},
+        "changed.more": difference(changed, own),
+        "changed.worst": f"{changed.min():.0f}",
+    }
+
+
+def final(curves: xr.DataArray, agent: str) -> NDArray[np.float64]:
+    """Mean returns [trial] over the last iterations."""
+    last: NDArray[np.float64] = (
+        curves.sel(agent=agent).isel(iteration=slice(-LAST, None)).mean("iteration").values
+    )
+    return last
+
+
+def of_agent(curves: xr.DataArray, agent: str) -> dict[str, str]:
+    """An agent's returns, early and at the end."""
+    early = curves.sel(agent=agent, iteration=EARLY).mean("iteration").values
+    late = final(curves, agent)
     return {
         "early": interval(iqm_interval(early), 0),
-        "late": interval(iqm_interval(own), 0),
-        "more": interval((more.estimate, more.low, more.high), 0, "+"),
-        "best": f"{own.max():.0f}",
-        "trials": str(len(own)),
+        "late": interval(iqm_interval(late), 0),
+        "best": f"{late.max():.0f}",
+        "trials": str(len(late)),
     }
+
+
+def difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> str:
+    """Of the means of two sets of trials, by Welch."""
+    more = unpaired_difference(a, b)
+    return interval((more.estimate, more.low, more.high), 0, "+")
