@@ -17,6 +17,7 @@ from pgcore.studies.engine.sources import Agents
 from pgcore.training import Run, TrainConfig
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.command_line import train
+from pgcore.training.start import LATEST
 
 SMALL = {"pairs": (64,), "estimates": 3, "true_pairs": 256, "true_step_pairs": 128}
 ARM = """
@@ -217,6 +218,41 @@ def test_an_update_of_one_s_own_is_studied(tmp_path):
         agent, tmp_path, sources=(128,), pairs=(80,), points=(2, 2), iterations=()
     )
     assert float(maps["step_norm"].squeeze()) > 0 and list(maps["agent"].values) == ["plain"]
+
+
+def test_a_file_of_an_agent_replaces_agents_alone(tmp_path):
+    """Not a text, a run's checkpoint or another library's file; its folder is made."""
+    task = pgcore.make_task("Hopper-v2")
+    first, second = (pgcore.Agent(task, make_policy(task, 1, (n,))) for n in (3, 4))
+    path = tmp_path / "new" / "agent"
+    first.save(path)
+    second.save(path)
+    assert pgcore.load_agent(path).digest() == second.digest()
+    path.write_bytes(b"")
+    first.save(path)
+    with Run(tmp_path / "run", small_config(iterations=1)) as run:
+        list(run.iterations())
+    (tmp_path / "text").write_text("text")
+    files = ["text", *(f"run/{name}" for name in ("config.json", LATEST))]
+    before = [(tmp_path / name).read_bytes() for name in files]
+    for name in files:
+        with pytest.raises(ValueError, match="is no agent of pgcore, which alone"):
+            first.save(tmp_path / name)
+    assert [(tmp_path / name).read_bytes() for name in files] == before
+
+
+def test_a_state_of_adam_that_fits_no_policy_is_refused():
+    """Its shapes were broadcast to the policy's."""
+    task = pgcore.make_task("Hopper-v2")
+    policy = make_policy(task, 2, (3,))
+    P = policy.flat.shape[1]
+    sound = {"exp_avg": np.full((2, P), -1.0), "exp_avg_sq": np.ones((2, P)), "step": np.ones(2)}
+    pgcore.Agent(task, policy, algorithm="ppo", optimizer=sound)
+    for name in sound:
+        odd = [] if name == "exp_avg" else [-sound[name]]
+        for value in (*odd, sound[name][:1], np.ones((1, 1)), sound[name].astype(str)):
+            with pytest.raises(ValueError, match=rf"optimizer\.{name}: expected "):
+                pgcore.Agent(task, policy, algorithm="ppo", optimizer=sound | {name: value})
 
 
 def test_configs_of_today_stay_readable():

@@ -15,6 +15,7 @@ from pgcore.studies.engine.derived import derive
 from pgcore.studies.engine.reading import open_study
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.measures.differences import (
+    SEEDS,
     agent_difference,
     differences_of,
     paired_difference,
@@ -212,3 +213,39 @@ def test_differences_of_a_part_of_a_dataset(studied):
     part = differences_of(data.sel(iteration=2, n=64), "cosine_to_true")
     for name in ("difference", "low", "paired"):
         np.testing.assert_array_equal(whole[name], part[name])
+
+
+def test_parts_of_a_dataset_are_taken_or_named(studied, tmp_path):
+    """Without seeds a paired difference would become another one in silence."""
+    data = pgcore.open(studied)
+    own = data[["pairwise_cosine", *SEEDS]]
+    xr.testing.assert_equal(
+        pgcore.differences(own, "pairwise_cosine"), pgcore.differences(data, "pairwise_cosine")
+    )
+    for gone, part in {
+        "run_seed, run_trial": data[["pairwise_cosine"]],
+        "trial": data.isel(trial=0),
+        "agent": data.isel(agent=0),
+    }.items():
+        with pytest.raises(ValueError, match=f"study: expected a dataset with .* without {gone}"):
+            pgcore.differences(part, "pairwise_cosine")
+    for bad in (0, 1, 95):
+        with pytest.raises(ValueError, match="level: expected a number between 0 and 1"):
+            pgcore.differences(data, "pairwise_cosine", level=bad)
+    with pytest.raises(ValueError, match="study: expected a dataset with all its dimensions"):
+        pgcore.report(data.isel(n=0), tmp_path / "report")
+    with pytest.raises(ValueError, match="one without agent"):
+        pgcore.report(data.isel(agent=0), tmp_path / "report")
+
+
+def test_nothing_is_known_of_two_that_are_infinite():
+    """And no warning of NumPy's is shown."""
+    seeds = np.array([[0.0, 0], [0, 1]])
+    names = {"run_seed": 0, "run_trial": 1}
+    data = xr.Dataset(
+        {"x": (("agent", "trial"), np.full((2, 2), np.inf))}
+        | {n: (("agent", "trial"), np.tile(seeds[:, i], (2, 1))) for n, i in names.items()},
+        {"agent": ["a", "b"]},
+    )
+    found = differences_of(data, "x")
+    assert np.isnan(found["difference"]).all()

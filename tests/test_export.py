@@ -184,8 +184,9 @@ def test_an_export_replaces_exports_alone(tmp_path):
         for _ in range(2):
             pgcore.export(data, to, tmp_path / f"own.{to}")
     first = (tmp_path / "own.csv").read_bytes()
-    pgcore.export(data, "csv", tmp_path / "own.json")
-    assert (tmp_path / "own.json").read_bytes() == first
+    for to in ("json", "csv"):
+        pgcore.export(data, to, tmp_path / "own")
+    assert (tmp_path / "own").read_bytes() == first
     for name, text in {"metrics.csv": "iteration,loss\n0,1\n", "config.json": "{}"}.items():
         (tmp_path / name).write_text(text)
         with pytest.raises(ValueError, match=f"out: .*{name} is there and is no export"):
@@ -202,3 +203,9 @@ def test_an_export_replaces_exports_alone(tmp_path):
         pgcore.export(data, "csv", tmp_path / "link.csv")
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "aim.csv").read_bytes() == first
+    for to, name in (("csv", "table.json"), ("json", "table.csv"), ("latex", "table.parquet")):
+        with pytest.raises(ValueError, match=f"expected a name that goes with {to}, got {name}"):
+            pgcore.export(data, to, tmp_path / name)
+    pgcore.export(data, "csv", tmp_path / "table.txt")
+    with pytest.raises(ValueError, match="quantities: expected names of variables, or None"):
+        pgcore.export(data, quantities=[])

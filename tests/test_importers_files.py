@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import pickle
+import re
 import zipfile
 from types import SimpleNamespace
 
@@ -241,3 +242,13 @@ def test_frozen_statistics(tmp_path):
         pgcore.Normalizer.frozen(mean, scale)
     with pytest.raises(ValueError, match=r"scale: expected \[1, 11\]"):
         pgcore.Normalizer.frozen(mean, scale[:3])
+
+
+@pytest.mark.parametrize("name", ["agent.zip", "agent.pt", "agent.pkl"])
+@pytest.mark.parametrize("content", [b"junk\n", b"hello, world\n", b"{}", b"\x00" * 4])
+def test_a_file_of_something_else_is_said_in_words(tmp_path, name, content):
+    """The unpickler's own error was a number."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises((CheckpointError, ValueError)) as caught:
+        import_agent(tmp_path / name, "Hopper-v4")
+    assert not re.search(r": '?\d*'?$", str(caught.value)), caught.value

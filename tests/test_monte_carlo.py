@@ -97,7 +97,7 @@ def test_the_default_tail_leaves_out_a_thousandth(gamma):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"at": np.array([-1])}, "at: expected an int64 array"),
+        ({"at": np.array([-1])}, "at: expected steps >= 0, got -1"),
         ({"at": [3]}, "at: expected an int64 array"),
         ({"continuations": 0}, "continuations: expected an integer >= 1"),
         ({"gamma": 1.0}, "tail: expected a count"),
@@ -116,3 +116,17 @@ def test_bad_arguments(change, text):
     arguments = {"at": np.array([3])} | change
     with pytest.raises(ValueError, match=text):
         pgcore.monte_carlo_values(task, make_policy(task, 1), **arguments)
+
+
+def test_without_weight_on_the_future_a_value_is_the_next_reward():
+    task = pgcore.make_task("Hopper-v2")
+    policy, at = make_policy(task, 1), np.array([0, 3])
+    for gamma, tail in ((0.0, None), (0.5, 1)):
+        found = pgcore.monte_carlo_values(task, policy, at, 3, gamma=gamma, tail=tail)
+        expected = pgcore.monte_carlo_values(task, policy, at, 3, gamma=1.0, tail=1)
+        np.testing.assert_array_equal(found.returns, expected.returns)
+    with pytest.raises(ValueError, match=r"tail: expected a count, because gamma is 1"):
+        pgcore.monte_carlo_values(task, policy, at, 3, gamma=1.0)
+    for odd, text in ((np.array([-3, 1]), "got -3"), (np.array([], dtype=np.int64), r"got \[0\]")):
+        with pytest.raises(ValueError, match=f"at: expected .*{text}"):
+            pgcore.monte_carlo_values(task, policy, odd, 3)

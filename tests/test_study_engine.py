@@ -18,7 +18,7 @@ from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import StudyError, describe_plan, run_plan, run_plans
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import missing_cells
+from pgcore.studies.engine.store import Schema, missing_cells
 from pgcore.studies.gradient.study import GradientStudy
 from pgcore.studies.landscape.study import LandscapeStudy
 from pgcore.studies.value.study import ValueStudy
@@ -217,3 +217,11 @@ def test_what_is_no_run_is_named_as_such(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ValueError, match=f"runs: expected a training run, got {path}, which"):
             Agents.of(path, [0], 1)
+
+
+def test_a_coordinate_twice_is_refused_before_any_work():
+    """The first of the two would never be written."""
+    with pytest.raises(ValueError, match=r"strength: expected every coordinate once, got 0\.0 sev"):
+        Schema({"strength": [0.0, 1.0, 0.0]}, {}, {})
+    with pytest.raises(ValueError, match="half: expected every coordinate once, got 1 several"):
+        Schema({}, {"half": [1, 1]}, {})

@@ -9,7 +9,8 @@ import pytest
 from conftest import small_config
 from pgcore.base.errors import CheckpointError
 from pgcore.cli import main
-from pgcore.training.run import Run
+from pgcore.training.command_line import without_effect
+from pgcore.training.run import Run, Trainer
 from test_train import assert_same_run, run_to_end
 
 
@@ -84,9 +85,45 @@ def test_options_of_another_algorithm_are_named(tmp_path, capsys):
     small = ["--iterations", "1", "--pairs", "64", "--hidden", "4", "--out"]
     options = ["--clip", "0.3", "--target-kl=0.1", "--cg-steps", "3"]
     main(["train", "--algorithm", "trpo", *options, *small, str(tmp_path / "trpo")])
-    assert "--clip, --target-kl: without effect on trpo" in capsys.readouterr().err
+    assert "--clip, --target-kl: without effect with these settings" in capsys.readouterr().err
     main(["train", "--algorithm", "trpo", "--cg-steps", "3", *small, str(tmp_path / "other")])
     assert "without effect" not in capsys.readouterr().err
+
+
+CHANGES = {
+    "policy_lr": 0.1, "adam_eps": 0.1, "policy_epochs": 1, "minibatches": 2, "clip": 0.01,
+    "entropy": 0.5, "max_grad_norm": 0.01, "target_kl": 1e-9, "kl": 1.0, "fisher_fraction": 0.5,
+    "cg_steps": 1, "cg_damping": 10.0, "backtracks": 0, "accept_ratio": 1.0, "std_map": "softplus",
+    "obs_clip": 0.1, "reward_clip": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "trpo", "a2c"])
+def test_what_is_said_to_have_no_effect_has_none_and_the_rest_has_some(algorithm):
+    """The value network takes some settings of the policy's, of which TRPO and A2C have none."""
+    off = {"normalize_obs": False, "normalize_rewards": False, "normalize_advantages": "batch"}
+    plain = small_config(algorithm=algorithm, trials=1, iterations=2, **off)
+    expected = state_at_end(plain)
+    idle = set()
+    for name, value in CHANGES.items():
+        config = dataclasses.replace(plain, **{name: value})
+        if without_effect(config, [f"--{name.replace('_', '-')}", str(value)]):
+            idle.add(name)
+        same = all((expected[k] == v).all() for k, v in state_at_end(config).items())
+        # the line search may accept at once, whatever it would do else
+        assert same == (name in idle) or name in ("backtracks", "accept_ratio"), name
+    assert {"std_map", "obs_clip", "reward_clip"} < idle
+    own = {"value_minibatches": 4, "value_max_grad_norm": 1.0}
+    named = without_effect(dataclasses.replace(plain, **own), ["--minibatches", "--max-grad-norm"])
+    assert named == {"ppo": [], "trpo": ["--minibatches", "--max-grad-norm"],
+                     "a2c": ["--minibatches"]}[algorithm]  # fmt: skip
+
+
+def state_at_end(config):
+    trainer = Trainer(config, 1)
+    for _ in trainer.run():
+        pass
+    return trainer.state()
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,9 @@ def test_gymnasiums_checks_of_environments(mode):
         check_returned_data_not_reused(env)
     env.close()
     env.close()
-    with pytest.raises(ValueError, match="closed"):
-        env.reset()
+    for call in (env.reset, env.states):
+        with pytest.raises(ValueError, match="closed"):
+            call()
 
 
 def test_it_goes_where_the_streams_of_collect_go():

@@ -85,7 +85,7 @@ _HOMES: Final[dict[str, str]] = {
 
 def __getattr__(name: str) -> Any:
     """A public name, loaded when it is first asked for."""
-    if name in ("studies", "_core"):
+    if name in ("studies", "training", "_core"):
         return importlib.import_module(f"pgcore.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'pgcore' has no attribute {name!r}")
@@ -96,4 +96,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Every public name, loaded or not."""
-    return sorted({*globals(), *_HOMES, "studies"})
+    return sorted({*globals(), *_HOMES, "studies", "training"})

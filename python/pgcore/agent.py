@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pgcore.agent_parts import check_parts
 from pgcore.base.arrays import F64
 from pgcore.base.errors import check_count, check_path, check_type
-from pgcore.base.files import digest_of, write_arrays
+from pgcore.base.files import check_replaces, digest_of, write_arrays
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import Algorithm, find_algorithm
@@ -131,6 +131,7 @@ class Agent:
 
     def collect(self, steps: int, streams: int = 1, seed: int = 0, **options: Any) -> RolloutBatch:
         """Transitions of its policy; see :func:`pgcore.collect`."""
+        _check_not_its_own(options)
         return collect(
             self.task,
             self.policy,
@@ -144,6 +145,7 @@ class Agent:
 
     def evaluate(self, pairs: int = 100_000, seed: int = 0, **options: Any) -> Scores:
         """Returns of whole trajectories; see :func:`pgcore.evaluate`."""
+        _check_not_its_own(options)
         return evaluate(
             self.task,
             self.policy,
@@ -195,8 +197,8 @@ class Agent:
         """The value network; ValueError if the agent has none."""
         if self.value is None:
             raise ValueError(
-                "agent: advantages need a value network, and this agent has none; give "
-                "Agent(..., value=), or choose --baseline zero"
+                "agent: advantages need a value network, and this agent has none; give it one in "
+                "Python (Agent(..., value=)), or choose a study that can do without (baseline zero)"
             )
         return self.value
 
@@ -226,8 +228,16 @@ class Agent:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write the agent as one safetensors file, which :func:`pgcore.load_agent` reads."""
+        """Write the agent as one safetensors file, which :func:`pgcore.load_agent` reads.
+
+        An earlier agent's file, or an empty one, is replaced; its folder is made if need be.
+
+        Raises:
+            ValueError: another file is there.
+        """
         path = check_path("path", path)
+        check_replaces(path, "agent")
+        path.parent.mkdir(parents=True, exist_ok=True)
         header = {
             "kind": "agent",
             "format": FORMAT,
@@ -238,6 +248,16 @@ class Agent:
             "origin": dict(self.origin),
         }
         write_arrays(path, header, self._arrays())
+
+
+def _check_not_its_own(options: Mapping[str, Any]) -> None:
+    """TypeError for what an agent itself brings to a call."""
+    for name in ("task", "policy", "normalizer", "actions"):
+        if name in options:
+            raise TypeError(
+                f"{name}: expected none, since the agent brings its own; dataclasses.replace("
+                f"agent, {name}=...) is another agent"
+            )
 
 
 def _changed(settings: Any) -> dict[str, Any]:

@@ -54,6 +54,8 @@ def _check_values(agent: Any) -> None:
     if agent.optimizer and set(agent.optimizer) != set(SLOTS):
         names = ", ".join(map(str, agent.optimizer))
         raise ValueError(f"optimizer: expected {', '.join(SLOTS)}, or nothing, got {names}")
+    if agent.optimizer:
+        _check_optimizer(agent)
     if agent.reward_std is not None:
         std = agent.reward_std
         if std.dtype.kind not in "fiu":
@@ -66,6 +68,20 @@ def _check_values(agent: Any) -> None:
         json.dumps(dict(agent.origin))
     except (TypeError, ValueError) as error:
         raise TypeError(f"origin: expected plain values ({error})") from None
+
+
+def _check_optimizer(agent: Any) -> None:
+    """Adam's state: a row for each member; a trial whose numbers diverged is found by its step."""
+    flat = agent.policy.flat
+    for name, array in agent.optimizer.items():
+        shape = tuple(flat.shape[:1] if name == "step" else flat.shape)
+        if array.shape != shape or array.dtype.kind not in "fiu":
+            raise ValueError(
+                f"optimizer.{name}: expected numbers {list(shape)}, got {list(array.shape)} of "
+                f"{array.dtype}"
+            )
+        if name != "exp_avg" and (array < 0).any():
+            raise ValueError(f"optimizer.{name}: expected numbers >= 0, got {array.min()}")
 
 
 def _check_shapes(agent: Any) -> None:

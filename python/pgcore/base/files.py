@@ -55,6 +55,29 @@ def check_replaceable(path: Path, name: str = "path") -> None:
         raise ValueError(f"{name}: expected a file, got the {what} {path}")
 
 
+def check_replaces(path: Path, kind: str, name: str = "path") -> None:
+    """ValueError where a file is that a new one of a kind may not replace: one of another kind.
+
+    Args:
+        path: to be written.
+        kind: of :func:`write_arrays`, as its header says: "agent".
+        name: of the argument.
+    """
+    check_replaceable(path, name)
+    if not path.exists() or not path.stat().st_size:
+        return
+    try:
+        with safe_open(path, framework="numpy") as f:
+            there = json.loads((f.metadata() or {})["pgcore"])["kind"]
+    except (SafetensorError, LookupError, ValueError, TypeError, OSError, RecursionError):
+        there = None
+    if there != kind:
+        raise ValueError(
+            f"{name}: {path} is there and is no {kind} of pgcore, which alone would be replaced; "
+            "choose another name, or remove it"
+        )
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A place beside ``path`` to write to, which takes its name at the end; nothing on an error.

@@ -126,7 +126,9 @@ def check_new_folder(folder: Path, what: str) -> None:
     if not nearest.is_dir():
         raise ValueError(f"out: {folder} cannot be made, because {nearest} is a file")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"out: nothing can be written into {nearest}; choose another folder")
+        read_only = os.statvfs(nearest).f_flag & os.ST_RDONLY
+        why = "Read-only file system" if read_only else "Permission denied"
+        raise ValueError(f"out: nothing can be written into {nearest} ({why})")
     found = sorted(p.name for p in folder.glob("[!.]*")) if folder.is_dir() else []
     if found:
         shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")

@@ -12,6 +12,8 @@ import tyro
 
 from pgcore.agent import Agent
 from pgcore.base.command import parse
+from pgcore.base.errors import check_path
+from pgcore.base.files import check_replaces
 from pgcore.importers.check import lines
 from pgcore.importers.export_snippet import exporter
 from pgcore.importers.table import READERS, import_agent
@@ -102,6 +104,7 @@ def main(arguments: Sequence[str]) -> None:
         return
     if command.source is None or command.task is None or command.out is None:
         raise ValueError("expected SOURCE --task TASK --out FILE, or --exporter LIBRARY")
+    check_replaces(check_path("out", command.out), "agent", "out")  # ahead of the checks' work
     agent = import_agent(
         command.source,
         command.task,

@@ -132,7 +132,7 @@ class _Unpickler(pickle.Unpickler):
 def refused(path: Path | str, reason: Any) -> CheckpointError:
     """The one line for a file that is not read."""
     text = " ".join(str(reason).split())[:200]
-    if isinstance(reason, IndexError | EOFError):  # the unpickler's own words are of its stack
+    if isinstance(reason, LookupError | EOFError):  # the unpickler's own words are of its stack
         text = "it is no pickle file, or its end is missing"
     if not text or text == "Weights only load failed":
         text = "it is empty, or no agent's file"
@@ -178,6 +178,8 @@ def read_tensors(path: Path, stand_ins: Iterable[str] = (), content: bytes | Non
             warnings.simplefilter("ignore")
             return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except Exception as error:  # as above
+        if isinstance(error, LookupError | EOFError):
+            raise refused(path, error) from error
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         reason = f"it asks for {asked.group(1)}" if asked else re.split(r"\n|\. ", str(error))[0]
         raise refused(path, reason) from error

@@ -57,8 +57,10 @@ class Branches:
             raise ValueError(
                 f"policy: expected a stack of one member, got {policy.members} members"
             )
-        if not _is_int64(at) or at.ndim != 1 or (at < 0).any():
-            raise ValueError(f"at: expected an int64 array [B] of steps >= 0, got {_shown(at)}")
+        if not _is_int64(at) or at.ndim != 1 or not len(at):
+            raise ValueError(f"at: expected an int64 array [B] of steps, got {_shown(at)}")
+        if (at < 0).any():
+            raise ValueError(f"at: expected steps >= 0, got {at.min()}")
         B = len(at)
         ids = (
             np.arange(B) if stream_ids is None else check_numbers("stream_ids", stream_ids, "B", B)

@@ -123,6 +123,8 @@ def monte_carlo_values(
 def _checked_tail(gamma: float, tail: int | None) -> int:
     """Most steps of a continuation."""
     check_number("gamma", gamma, 0, 1)
-    if tail is None and not 0 < gamma < 1:
+    if tail is None and gamma == 0:
+        return 1  # a reward at once, and no other
+    if tail is None and gamma == 1:
         raise ValueError(f"tail: expected a count, because gamma is {gamma}")
     return default_tail(gamma) if tail is None else check_count("tail", tail)

@@ -194,6 +194,7 @@ class NativeVectorEnv(VectorEnv[Any, Any, Any]):
 
     def states(self) -> F64:
         """Where every environment stands: [N, D], MuJoCo's ``mjSTATE_INTEGRATION``."""
+        self._check_open()
         return self._native.states()
 
     def close_extras(self, **_: Any) -> None:

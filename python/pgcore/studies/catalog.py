@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 import zarr
 
-from pgcore.base.errors import check_path
+from pgcore.base.errors import check_path, check_type
 from pgcore.studies.curvature.opening import open_curvature
 from pgcore.studies.curvature.report import report_curvature
 from pgcore.studies.curvature.study import CurvatureStudy
@@ -198,8 +199,10 @@ def differences(study: str | Path | xr.Dataset, variable: str, level: float = 0.
     Raises:
         ValueError: no study, or no such variable.
     """
+    wanted = "the folder of a study, or a dataset of pgcore.open"
+    check_type("study", study, str | os.PathLike | xr.Dataset, wanted)
     data = study if isinstance(study, xr.Dataset) else open(study)
-    if "agent" not in data.dims:
+    if "agent" not in data.dims and study_of_data(data).trains:
         raise ValueError(
             "study: expected one whose dataset has agents; a sample regime has its differences in "
             "variables that end in _difference"

@@ -140,15 +140,27 @@ def _name_lost(bar: Progress, run: Run, record: Record) -> None:
             bar.write(f"{divergence}; the other trials go on without it")
 
 
-def _without_effect(config: TrainConfig, arguments: Sequence[str]) -> list[str]:
-    """The options given that only other algorithms have."""
+def without_effect(config: TrainConfig, arguments: Sequence[str]) -> list[str]:
+    """The options given that only other algorithms have, or that go with what is switched off."""
     fields = {
         name: {f.name for f in dataclasses.fields(algorithm.settings)}
         for name, algorithm in ALGORITHMS.items()
     }
-    others = set().union(*fields.values()) - fields.get(config.algorithm, set())
+    idle = set().union(*fields.values()) - fields.get(config.algorithm, set())
+    of_value = {  # whose training takes the policy's where it has none of its own
+        "adam_eps": True,
+        "minibatches": config.value_minibatches is None,
+        "max_grad_norm": config.value_max_grad_norm is None,
+    }
+    idle -= {name for name, taken in of_value.items() if taken}
+    switched_off = {
+        "std_map": config.std != "state",
+        "obs_clip": not config.normalize_obs,
+        "reward_clip": not config.normalize_rewards,
+    }
+    idle |= {name for name, off in switched_off.items() if off}
     given = (a.partition("=")[0] for a in arguments)
-    return [a for a in given if a.removeprefix("--").replace("-", "_") in others]
+    return [a for a in given if a.removeprefix("--").replace("-", "_") in idle]
 
 
 def _count_blown(bar: Progress, before: int, record: Record) -> int:
@@ -182,8 +194,8 @@ def train(arguments: Sequence[str]) -> None:
     ):
         source = "of the run" if preset == "of the run" else f"preset {preset}"
         bar.write(f"settings: {source}")
-        if unused := _without_effect(config, arguments):
-            bar.write(f"{', '.join(unused)}: without effect on {config.algorithm}")
+        if unused := without_effect(config, arguments):
+            bar.write(f"{', '.join(unused)}: without effect with these settings")
         if options.resume and config.persist and run.trainer.starts_anew():
             note = f"resume is not exact: only {config.task_id} itself knew where its trajectories"
             bar.write(f"{note} stood; they begin anew")

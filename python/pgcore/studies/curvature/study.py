@@ -81,6 +81,7 @@ class CurvatureStudy:
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
+        self.sampling.check_agents(agents.every())
         for at, agent in agents.every():
             check_surrogate(agent, str(at["agent"]))
             check_count("vectors", self.vectors, 1, agent.policy.flat.shape[1] - 1)

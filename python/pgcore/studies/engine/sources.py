@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgcore.agent import Agent
-from pgcore.base.errors import check_count, check_flag
+from pgcore.base.errors import check_count, check_flag, check_type
 from pgcore.base.seeds import derive_seed
 from pgcore.studies.engine.moments import (
     AnySources,
@@ -73,6 +73,8 @@ class Agents:
             CheckpointError: a file cannot be used.
         """
         check_flag("warm_up", warm_up)
+        if iterations is not None:
+            check_type("iterations", iterations, Sequence, "a sequence of integers, or None")
         named = list(named_sources(sources))
         if not named:
             raise ValueError("agents: expected at least one run, file or agent, got none")

@@ -52,6 +52,14 @@ class Schema:
     growing: frozenset[str] = frozenset()
     needed: Callable[[dict[str, Any]], Sequence[str]] = lambda at: ()
 
+    def __post_init__(self) -> None:
+        for name, values in {**self.cell_dims, **self.inner_dims}.items():
+            if len(set(values)) < len(values):
+                twice = next(v for v in values if list(values).count(v) > 1)
+                raise ValueError(
+                    f"{name}: expected every coordinate once, got {twice} several times"
+                )
+
     def cells(self) -> list[tuple[int, ...]]:
         """Indices of all cells, in the order of the dimensions."""
         return list(np.ndindex(*(len(c) for c in self.cell_dims.values())))
@@ -95,7 +103,7 @@ def check_same(path: Path, schema: Schema) -> bool:
         begun = marks is None or bool(np.isfinite(np.asarray(marks[...])).any())
     if not begun:
         return False  # a start with settings that may have been corrected since
-    advice = f"choose another folder, or remove {path.name}, and it is computed anew"
+    advice = "choose another folder"
     if stored != schema.spec_text():
         mine, theirs = json.loads(schema.spec_text()), json.loads(stored)
         names = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))

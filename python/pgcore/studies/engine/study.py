@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from pgcore.base.errors import check_count, check_path, check_seed, check_type
+from pgcore.base.errors import check_count, check_counts, check_path, check_seed, check_type
 from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
 from pgcore.studies.engine.findings import Findings
 from pgcore.studies.engine.kinds import of_kinds
@@ -38,8 +38,8 @@ def check_settings(values: Mapping[str, Any]) -> None:
     iterations, trials = values.get("iterations"), values.get("trials")
     if iterations is not None:
         check_type("iterations", iterations, tuple | list, "a sequence of integers, or None")
-        for iteration in iterations:
-            check_count("iterations", iteration, 0)
+        if iterations:
+            check_counts("iterations", iterations, 0)
     if trials is not None:
         check_count("trials", trials)
     if "seed" in values:

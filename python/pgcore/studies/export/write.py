@@ -50,6 +50,8 @@ def export(
     path = _file(study, to, out)
     data = study if isinstance(study, xr.Dataset) else open_folder(study)
     kind = study_of_data(data).name
+    if quantities is not None and not len(quantities):
+        raise ValueError("quantities: expected names of variables, or None for all, got none")
     if quantities is None and to in READ_BY_PEOPLE:
         quantities = with_interval(data) or None
     frame = tidy_frame(data, quantities)
@@ -81,6 +83,8 @@ def _file(study: str | Path | xr.Dataset, to: str | None, out: str | Path | None
             f"out: {path} is there and is no export, which alone would be replaced; choose "
             "another name, or remove it"
         )
+    if path.suffix in {ending for ending, _ in FORMATS.values()} - {FORMATS[to][0]}:
+        raise ValueError(f"out: expected a name that goes with {to}, got {path.name}")
     return path
 
 

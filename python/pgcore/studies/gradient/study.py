@@ -82,6 +82,7 @@ class GradientStudy:
         """What is computed, by the name of its store, in order."""
         if self.sweep_trials is not None:
             check_count("sweep_trials", self.sweep_trials, 1, len(agents.trials))
+        self.sampling.check_agents(agents.every())
         shared = shared_of(agents)
         return {
             "true.zarr": self._true_plan(agents, shared),

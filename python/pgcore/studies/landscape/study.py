@@ -55,6 +55,7 @@ class LandscapeStudy(LandscapeSettings):
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
+        self.sampling.check_agents(agents.every())
         if self.towards:
             Target(self.towards).check(agents)
         self._check_budget(agents)

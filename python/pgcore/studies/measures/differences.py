@@ -130,8 +130,15 @@ def differences_of(data: xr.Dataset, variable: str, level: float = 0.95) -> xr.D
     Raises:
         ValueError: no such variable, one without agents or trials, or a level that is none.
     """
-    if not 0 < check_number("level", level, 0, 1) < 1:
+    if not 0 < check_number("level", level) < 1:
         raise ValueError(f"level: expected a number between 0 and 1, got {level}")
+    lacking = [d for d in ("agent", "trial") if d not in data.dims]
+    lacking += [name for name in SEEDS if name not in data]
+    if lacking:
+        raise ValueError(
+            f"study: expected a dataset with agent, trial, {' and '.join(SEEDS)}, got one without "
+            f"{', '.join(lacking)}"
+        )
     known = [
         str(name)
         for name, v in data.data_vars.items()
@@ -153,7 +160,8 @@ def differences_of(data: xr.Dataset, variable: str, level: float = 0.95) -> xr.D
         for cell in np.ndindex(shape):
             at = [cell[dims.index(d)] for d in moment]
             one, other = ((values[(x, *cell)], keys[(x, *at)]) for x in (a, b))
-            d = agent_difference(*one, *other, level)
+            with np.errstate(invalid="ignore"):  # of two that are infinite nothing is known
+                d = agent_difference(*one, *other, level)
             if not math.isnan(d.estimate):
                 found[(slice(None), a, b, *cell)] = *_ends(d), d.trials, d.paired
     return _dataset(data, own, dims, found, level)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,12 @@ class Sampling:
             for n in values if isinstance(values, Sequence) else (values,):
                 if n:  # 0: none, where a study allows it
                     check_count(name, n, 1, most)
+
+    def check_agents(self, agents: Iterable[tuple[Any, Agent]]) -> None:
+        """ValueError where advantages need a value network that an agent does not have."""
+        if self.baseline == "value":
+            for _, agent in agents:
+                agent.check_value()
 
     def streams(self, n: int) -> tuple[int, int]:
         """Number and length of the streams of n pairs."""

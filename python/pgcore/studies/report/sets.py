@@ -46,6 +46,11 @@ class Given:
         """
         if isinstance(source, xr.Dataset):
             study = study_of_data(source)
+            if gone := [str(c) for c, v in source.coords.items() if not v.ndim]:
+                raise ValueError(
+                    "study: expected a dataset with all its dimensions, got one without "
+                    f"{', '.join(gone)}; select with a list, which keeps them"
+                )
             found = Given(f"a {study.name} dataset", study, source, {"dataset": source.attrs})
         else:
             folder = check_path("study", source)

@@ -83,6 +83,7 @@ class StepStudy:
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
+        self.sampling.check_agents(agents.every())
         shared = shared_of(agents)
         plans = {"true.zarr": self._true_plan(agents, shared)} if self.true_pairs else {}
         return {**plans, "dataset.zarr": self._plan(agents, shared, out.resolve())}

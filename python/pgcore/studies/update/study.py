@@ -70,6 +70,7 @@ class UpdateStudy:
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
+        self.sampling.check_agents(agents.every())
         expected = {}
         for at, agent in agents.every():
             algorithm = agent.check_algorithm()

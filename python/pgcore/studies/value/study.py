@@ -97,6 +97,7 @@ class ValueStudy:
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         agents.check_learning(need_algorithm=False)
+        self.sampling.check_agents(agents.every())
         shared = shared_of(agents)
         plans = {"errors.zarr": self._errors_plan(agents, shared)}
         chosen = self._variance_moments(agents)
