@@ -53,7 +53,7 @@ def test_refusals(runs, hopper, grey, tmp_path, capsys):
         ((runs[0], "--out", new, "--fps", 0), "fps: expected a number from 1 to 240, got 0"),
         ((runs[0], "--out", new, "--seed", -1), "seed: expected an integer from 0"),
         ((runs[0], "--out", new, "--trial", 2), "trial: expected an integer from 0 to 1, got 2"),
-        ((runs[0], "--out", new, "--iteration", 1), "has no checkpoint 1; it has [0, 2, 4]"),
+        ((runs[0], "--out", new, "--iteration", 1), f"iteration: {runs[0]} has no checkpoint 1"),
         ((tmp_path / "agent.safetensors", "--iteration", 1), "of one moment already"),
         ((tmp_path / "nowhere",), "which is not there"),
         ((tmp_path,), "has no checkpoints"),

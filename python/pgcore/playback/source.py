@@ -64,7 +64,7 @@ def find_player(source: str | Path | Agent, iteration: int | None, trial: int) -
     if not kept:
         raise ValueError(f"source: {path} has kept no iteration yet")
     chosen = kept[-1] if iteration is None else check_count("iteration", iteration, 0)
-    checkpoint = load_checkpoint(checkpoint_path(path, chosen))
+    checkpoint = load_checkpoint(checkpoint_path(path, chosen, "iteration"))
     return _player(checkpoint.agent(), path.resolve().name, checkpoint, trial)
 
 

@@ -291,10 +291,10 @@ def kept_iterations(run: Path) -> list[int]:
     return sorted(int(p.stem) for p in folder.glob("[0-9]*.safetensors"))
 
 
-def checkpoint_path(run: Path, iteration: int) -> Path:
-    """The kept checkpoint of an iteration; ValueError names the ones that exist, or no run."""
+def checkpoint_path(run: Path, iteration: int, name: str = "iterations") -> Path:
+    """The kept checkpoint of an iteration; ValueError on an argument ``name``, or no run."""
     known = kept_iterations(run)
     path = run / "checkpoints" / f"{iteration:06d}.safetensors"
     if not path.is_file():
-        raise ValueError(f"iterations: {run} has no checkpoint {iteration}; it has {known}")
+        raise ValueError(f"{name}: {run} has no checkpoint {iteration}; it has {known}")
     return path
