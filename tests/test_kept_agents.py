@@ -8,17 +8,20 @@ from pgcore.studies.engine.sources import Agents
 from test_redraw import KEPT, pack
 
 RUNS = ROOT / "experiments" / "runs"
-MEASURED = ("hopper-budget", "hopper-controls", "hopper-step", "hopper-trials-gradient")
+MEASURED = (
+    *("hopper-budget", "hopper-controls", "hopper-step", "hopper-trials-gradient"),
+    *("walker-landscape", "walker-step", "walker-trials-gradient"),
+)
 
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_kept_agents_are_those_of_the_dataset(name):
     moments = pack.opened(KEPT / f"{name}.zarr.zip").attrs["moments"]
-    algorithms = {label.partition("/")[0] for label in moments}
+    task, algorithms = name.partition("-")[0], {label.partition("/")[0] for label in moments}
     assert algorithms == {"ppo", "trpo"}
     for label, digest in moments.items():
         algorithm, _, iteration = label.partition("/")
-        agents = Agents.of({algorithm: RUNS / f"hopper-{algorithm}"}, (int(iteration),), 8)
+        agents = Agents.of({algorithm: RUNS / f"{task}-{algorithm}"}, (int(iteration),), 8)
         assert agents.moments[0].digest == digest.removesuffix(" warmed up"), label
 
 
