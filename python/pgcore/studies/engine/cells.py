@@ -27,7 +27,7 @@ from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
 from pgcore.studies.engine.overlap import outcome, overlapping_cells, run_overlapping
-from pgcore.studies.engine.store import TORN_CHUNKS, Schema, Store, check_same, missing_cells
+from pgcore.studies.engine.store import TORN_CHUNKS, Schema, Store, check_stores, missing_cells
 
 Values = Mapping[str, NDArray[Any] | float]
 Cell = tuple[int, ...]
@@ -208,8 +208,8 @@ def run_plans(
 def _run_plans(
     plans: Mapping[str, Plan], out: Path, num_threads: int | None, cluster: str | None
 ) -> dict[str, xr.Dataset]:
-    for name, plan in plans.items():  # before the first cell of any
-        check_same(out / name, plan.schema)
+    # before the first cell of any
+    check_stores(out, {name: plan.schema for name, plan in plans.items()})
     data: dict[str, xr.Dataset] = {}
     failures: dict[str, BaseException] = {}
     total = 0

@@ -83,11 +83,16 @@ class Schema:
         return json.dumps(dict(self.spec), sort_keys=True)
 
 
+class OtherStudyError(ValueError):
+    """A store is of a study with other settings, agents or coordinates."""
+
+
 def check_same(path: Path, schema: Schema) -> bool:
     """Whether a study of this schema is at a path; False if nothing is, or none of its cells.
 
     Raises:
-        ValueError: the path holds a study with other settings or agents, or something else.
+        OtherStudyError: the path holds a study with other settings or agents.
+        ValueError: it holds something else.
     """
     recover_store(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
@@ -107,12 +112,14 @@ def check_same(path: Path, schema: Schema) -> bool:
     if stored != schema.spec_text():
         mine, theirs = json.loads(schema.spec_text()), json.loads(stored)
         names = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
-        raise ValueError(
+        raise OtherStudyError(
             f"out: {path} holds a study with other settings of {', '.join(names)}; {advice}"
         )
     for name, digest in schema.moments.items():
         if moments.get(name, digest) != digest:
-            raise ValueError(f"out: {path} holds another agent as {name}; {advice}")
+            settings = name.startswith("settings of ")
+            other = f"other {name}" if settings else f"another agent as {name}"
+            raise OtherStudyError(f"out: {path} holds {other}; {advice}")
     for name, values in schema.inner_dims.items():
         there: Any = group.get(name)
         held, wanted = [] if there is None else list(there[...]), list(np.asarray(values))
@@ -125,8 +132,26 @@ def check_same(path: Path, schema: Schema) -> bool:
         else:
             gone = len(set(held) - set(wanted))
             reason = f"{gone} coordinates of {name} that a larger grid would have to keep"
-        raise ValueError(f"out: {path} holds a study with {reason}; {advice}")
+        raise OtherStudyError(f"out: {path} holds a study with {reason}; {advice}")
     return True
+
+
+def check_stores(out: Path, schemas: Mapping[str, Schema]) -> None:
+    """:func:`check_same` of all stores of a study, by their names in its folder.
+
+    Raises:
+        ValueError: some hold another study; all that would have to go are named.
+    """
+    other: dict[str, OtherStudyError] = {}
+    for name, schema in schemas.items():
+        try:
+            check_same(out / name, schema)
+        except OtherStudyError as error:
+            other[name] = error
+    if other:
+        first = next(iter(other.values()))
+        they = "it is" if len(other) == 1 else "they are"
+        raise ValueError(f"{first}, or remove {' and '.join(other)}, and {they} computed anew")
 
 
 class Store:
