@@ -21,6 +21,7 @@ from safetensors.numpy import save
 from pgcore.base.errors import CheckpointError
 
 Arrays = dict[str, NDArray[Any]]
+_UNREADABLE = (SafetensorError, LookupError, ValueError, TypeError, OSError, RecursionError)
 
 
 def digest_of(arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -55,6 +56,12 @@ def check_replaceable(path: Path, name: str = "path") -> None:
         raise ValueError(f"{name}: expected a file, got the {what} {path}")
 
 
+def _header(file: Any) -> dict[str, Any]:
+    """What :func:`write_arrays` put beside the arrays."""
+    header: dict[str, Any] = json.loads((file.metadata() or {})["pgcore"])
+    return header
+
+
 def check_replaces(path: Path, kind: str, name: str = "path") -> None:
     """ValueError where a file is that a new one of a kind may not replace: one of another kind.
 
@@ -68,8 +75,8 @@ def check_replaces(path: Path, kind: str, name: str = "path") -> None:
         return
     try:
         with safe_open(path, framework="numpy") as f:
-            there = json.loads((f.metadata() or {})["pgcore"])["kind"]
-    except (SafetensorError, LookupError, ValueError, TypeError, OSError, RecursionError):
+            there = _header(f)["kind"]
+    except _UNREADABLE:
         there = None
     if there != kind:
         raise ValueError(
@@ -141,10 +148,10 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Any], Arrays]:
         raise CheckpointError(f"{kind}: no file {str(path)!r}")
     try:
         with safe_open(path, framework="numpy") as f:
-            header = json.loads((f.metadata() or {})["pgcore"])
+            header = _header(f)
             arrays = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
         digest = str(header["digest"])
-    except (SafetensorError, LookupError, ValueError, TypeError, OSError, RecursionError) as error:
+    except _UNREADABLE as error:
         if path.suffix != ".safetensors":
             raise CheckpointError(
                 f"{kind}: {path} is no pgcore {kind}, which is a .safetensors file; "

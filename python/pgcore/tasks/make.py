@@ -98,6 +98,7 @@ def make_task(
 
 
 def _check_takes_options(task_id: str) -> None:
+    """ValueError for options of a built-in task that is none of Gymnasium's own."""
     if task_id in TASKS and task_id not in ENVIRONMENTS:
         family = task_id.partition("-")[0]
         able = " and ".join(name for name in ENVIRONMENTS if name.partition("-")[0] == family)

@@ -117,9 +117,7 @@ def check_same(path: Path, schema: Schema) -> bool:
         )
     for name, digest in schema.moments.items():
         if moments.get(name, digest) != digest:
-            settings = name.startswith("settings of ")
-            other = f"other {name}" if settings else f"another agent as {name}"
-            raise OtherStudyError(f"out: {path} holds {other}; {advice}")
+            raise OtherStudyError(f"out: {path} holds another agent as {name}; {advice}")
     for name, values in schema.inner_dims.items():
         there: Any = group.get(name)
         held, wanted = [] if there is None else list(there[...]), list(np.asarray(values))
