@@ -84,7 +84,7 @@ def together(studies: tuple[Path, ...]) -> xr.Dataset:
 def opened(path: Path) -> xr.Dataset:
     """A kept dataset."""
     with zarr.storage.ZipStore(path, mode="r") as store:
-        data: xr.Dataset = xr.open_zarr(store, consolidated=False).load()
+        data: xr.Dataset = xr.open_zarr(store, consolidated=False, chunks=None).load()
     return data
 
 

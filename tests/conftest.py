@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
+import os
 import signal
 from pathlib import Path
 
@@ -155,25 +157,40 @@ GRADIENTS = {
 }
 
 
+def made_once(factory, name, make):
+    """A folder that all processes of a suite read; the first one makes it, the others wait."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    root = factory.getbasetemp() if alone else factory.getbasetemp().parent
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / name).exists():
+            make(root / f"{name}.part")
+            (root / f"{name}.part").rename(root / name)
+    return root / name
+
+
 @pytest.fixture(scope="session")
 def gradients(runs, tmp_path_factory):
-    """The folder of this study, computed here on one thread; not to be written to."""
-    folder = tmp_path_factory.mktemp("gradients") / "whole"
-    pgcore.studies.gradient_quality(runs, folder, num_threads=1, **GRADIENTS)
-    return folder
+    """The folder of this study, computed on one thread; not to be written to."""
+
+    def make(out):
+        pgcore.studies.gradient_quality(runs, out, num_threads=1, **GRADIENTS)
+
+    return made_once(tmp_path_factory, "gradients", make)
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
-    """A PPO and a TRPO run of two trials, with checkpoints 0 and 2."""
-    folders = []
-    for algorithm in ("ppo", "trpo"):
-        folder = tmp_path_factory.mktemp(algorithm)
-        config = small_config(algorithm=algorithm, trials=2, normalize_advantages="batch")
-        with Run(folder, config) as run:
-            list(run.iterations())
-        folders.append(folder)
-    return folders
+    """A PPO and a TRPO run of two trials, with checkpoints 0 and 2; not to be written to."""
+
+    def make(out):
+        for algorithm in ("ppo", "trpo"):
+            config = small_config(algorithm=algorithm, trials=2, normalize_advantages="batch")
+            with Run(out / algorithm, config) as run:
+                list(run.iterations())
+
+    folder = made_once(tmp_path_factory, "runs", make)
+    return [folder / "ppo", folder / "trpo"]
 
 
 @pytest.fixture(scope="session")

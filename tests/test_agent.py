@@ -136,7 +136,7 @@ def test_a_task_file_is_trained_and_studied(tmp_path, monkeypatch, capsys):
     np.testing.assert_array_equal(one["gram"], two["gram"])
     values = {"held_out_pairs": 200, "returns": "cut", "variance_iterations": ()}
     pgcore.studies.value_prediction(out, tmp_path / "v", **values)
-    few = {"sources": (128,), "pairs": (80,), "points": (2, 2)}
+    few = {"sources": (128,), "pairs": (80,), "points": (2, 2), "scout_pairs": 100}
     maps = pgcore.studies.landscape(out, tmp_path / "l", iterations=(1,), **few)
     assert np.isfinite(maps["reward"]).all()
     (folder / "ball.xml").write_text(BALL_XML.format(memory="1M", gear="2"))
@@ -187,6 +187,7 @@ def test_a2c_trains_and_steps(tmp_path):
         sources=(128,),
         pairs=(80,),
         points=(2, 2),
+        scout_pairs=100,
     )
     assert np.isfinite(maps["surrogate"]).all() and list(maps["agent"].values) == ["a2c"]
 
@@ -215,7 +216,7 @@ def test_an_update_of_one_s_own_is_studied(tmp_path):
     own = Algorithm("plain", PlainSettings, plain_update, plain_objective)
     agent = pgcore.Agent(task, make_policy(task, 1, (5,)), pgcore.ValueNet(11, (4,)), algorithm=own)
     maps = pgcore.studies.landscape(
-        agent, tmp_path, sources=(128,), pairs=(80,), points=(2, 2), iterations=()
+        agent, tmp_path, sources=(128,), pairs=(80,), points=(2, 2), scout_pairs=100, iterations=()
     )
     assert float(maps["step_norm"].squeeze()) > 0 and list(maps["agent"].values) == ["plain"]
 

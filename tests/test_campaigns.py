@@ -42,7 +42,7 @@ def test_a_process_that_dies_is_a_finding_and_the_rest_goes_on(tmp_path, monkeyp
     from campaigns import watched
 
     monkeypatch.setattr(watched, "HANG", 30.0)
-    result = watched.watch("campaigns.inputs", ("no such kind", 0, 0, 1), tmp_path)
+    result = watched.watch(inputs.worker, ("no such kind", 0, 0, 1), tmp_path)
     assert [fault for _, fault, _ in result.findings] == ["the process ends with 1"]
 
 

@@ -224,7 +224,7 @@ def test_an_adaptive_landscape_goes_around_a_lost_trial(tmp_path):
     run(tmp_path / "run", small_config(iterations=3, keep=(0, 2)), 1)
     data = pgcore.studies.landscape(
         tmp_path / "run", tmp_path / "out", iterations=(0, 2), trials=3, sources=(100,),
-        points=(2, 2), pairs=(400,), part_pairs=100, budget=6000,
+        points=(2, 2), pairs=(400,), part_pairs=100, budget=6000, scout_pairs=100,
     )  # fmt: skip
     there = (data["pairs_used"] > 0).all(["step_scale", "random_scale"]).squeeze(drop=True)
     assert there.transpose("iteration", "trial").values.tolist() == [
@@ -250,7 +250,7 @@ def spoiled(tmp_path_factory):
     {
         "step": {"steps": 2, "reward_pairs": 100, "pairs": (64,), "true_pairs": 128},
         "update": {"updates": 2, "reward_pairs": 100, "pairs": (64,)},
-        "landscape": {"sources": (64,), "pairs": (64,), "points": (2, 2)},
+        "landscape": {"sources": (64,), "pairs": (64,), "points": (2, 2), "scout_pairs": 100},
     }.items(),
 )
 def test_a_trial_whose_own_update_diverges_is_left_out(

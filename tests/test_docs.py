@@ -84,21 +84,22 @@ def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
     few = {"iterations": (2,), "trials": 1}
     opened = {
         "gradient": studies.gradient_quality(
-            runs, tmp_path / "g", pairs=(64,), estimates=3, true_pairs=128, true_step_pairs=128,
+            runs[:1], tmp_path / "g", pairs=(64,), estimates=3, true_pairs=128, true_step_pairs=128,
             **few,
         ),
         "value": studies.value_prediction(
-            runs, tmp_path / "v", variance_iterations=(2,), held_out_pairs=300, returns="cut",
+            runs[:1], tmp_path / "v", variance_iterations=(2,), held_out_pairs=300, returns="cut",
             true_value_pairs=500, states=3, continuations=2, pairs=(64,), estimates=3, **few,
         ),
         "landscape": studies.landscape(
-            runs, tmp_path / "l", sources=(128,), pairs=(100,), points=(2, 2), **few
+            runs[:1], tmp_path / "l", sources=(128,), pairs=(100,), points=(2, 2), scout_pairs=100,
+            **few,
         ),
         "step": studies.update_steps(
-            runs, tmp_path / "s", steps=2, pairs=(64,), reward_pairs=100, **few
+            runs[:1], tmp_path / "s", steps=2, pairs=(64,), reward_pairs=100, **few
         ),
         "update": studies.update_paths(
-            runs, tmp_path / "u", updates=2, pairs=(64,), reward_pairs=100, **few
+            runs[:1], tmp_path / "u", updates=2, pairs=(64,), reward_pairs=100, **few
         ),
         "regime": studies.sample_regime(
             "LinearQuadratic-v0", tmp_path / "r", algorithms=("ppo",),
@@ -107,10 +108,10 @@ def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
             estimates=3, true_pairs=512, steps=2, reward_pairs=100,
         ),
         "variance": studies.variance_budget(
-            runs, tmp_path / "b", trajectories=10, first_actions=3, fit_pairs=500, **few
+            runs[:1], tmp_path / "b", trajectories=10, first_actions=3, fit_pairs=500, **few
         ),
         "curvature": studies.curvature_subspaces(
-            runs, tmp_path / "c", pairs=(64,), vectors=2, updates=2, update_pairs=64,
+            runs[:1], tmp_path / "c", pairs=(64,), vectors=2, updates=2, update_pairs=64,
             true_pairs=128, **few,
         ),
     }  # fmt: skip
@@ -147,7 +148,7 @@ def test_what_is_kept_of_a_study_can_be_drawn_again(runs, tmp_path, monkeypatch)
 
     landscape, value_prediction = pgcore.studies.landscape, pgcore.studies.value_prediction
 
-    few = {"sources": (128,), "points": (2, 2)}
+    few = {"sources": (128,), "points": (2, 2), "scout_pairs": 100}
     landscape(runs[:1], tmp_path / "map", iterations=(2,), pairs=(100,), **few)
     value_prediction(
         runs[:1], tmp_path / "value", iterations=(2,), variance_iterations=(), held_out_pairs=600

@@ -9,11 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
 import pgcore
+from campaigns import warm
+from campaigns.targets import measure_for_ever
 from conftest import ball_spec, small_config
 from pgcore.base.files import write_atomically
 from pgcore.base.folders import LOCK_NAME, FolderInUseError, FolderLock
@@ -48,15 +51,6 @@ def wait_for(path, seconds=60):
     while not path.exists():
         assert time.monotonic() < end, f"{path} does not come"
         time.sleep(0.02)
-
-
-def cli(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "pgcore", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def files_of(folder):
@@ -105,36 +99,19 @@ def test_a_second_process_is_refused_a_run_until_its_owner_is_killed(tmp_path):
     out = tmp_path / "run"
     few = ("--pairs", 128, "--minibatches", 4, "--policy-epochs", 1, "--value-epochs", 1)
     command = ("train", "--task", "Hopper-v4", *few, "--iterations", 100_000, "--save-every", 1)
-    first = cli(*command, "--out", out)
-    try:
-        wait_for(out / "checkpoints" / "latest.safetensors")
-        second = cli("train", "--resume", "--out", out)
-        _, errors = second.communicate(timeout=60)
-        assert second.returncode == 2
-        assert errors.count("\n") == 1 and f"in use by process {first.pid} on" in errors, errors
-    finally:
-        first.send_signal(signal.SIGKILL)
-        first.communicate()
+    first = warm.Pgcore(*command, "--out", out, log=tmp_path / "first")
+    first.wait_for((out / "checkpoints" / "latest.safetensors").exists)
+    second = warm.Pgcore("train", "--resume", "--out", out, log=tmp_path / "second")
+    status, said = second.end()
+    assert status == 2
+    assert said.count("\n") == 1 and f"in use by process {first.pid} on" in said, said
+    first.signal(signal.SIGKILL)
+    assert first.end()[0] == -signal.SIGKILL
     config = small_config(task="Hopper-v4")
     stored = json.loads((out / "config.json").read_text())
     config = dataclasses.replace(config.from_dict(stored), iterations=100_001)
     with Run(out, config, resume=True):
         pass
-
-
-SLOW_STUDY = """
-import sys, time
-from pathlib import Path
-import pgcore
-from pgcore.studies.gradient.study import GradientEstimates
-original = GradientEstimates.__call__
-def slow(self, at, num_threads):
-    time.sleep(120)
-    return original(self, at, num_threads)
-GradientEstimates.__call__ = slow
-few = dict(iterations=(2,), trials=1, pairs=(64,), estimates=2, true_pairs=64, true_step_pairs=128)
-pgcore.studies.gradient_quality(sys.argv[1], sys.argv[2], cluster=sys.argv[3] or None, **few)
-"""
 
 
 @pytest.mark.timeout(200)
@@ -143,14 +120,14 @@ def test_a_second_study_is_refused_until_its_owner_is_killed(runs, tmp_path, clu
     out = tmp_path / "study"
     few = {"iterations": (2,), "trials": 1, "pairs": (64,), "estimates": 2, "true_pairs": 64}
     few["true_step_pairs"] = 128
-    first = subprocess.Popen([sys.executable, "-c", SLOW_STUDY, str(runs[0]), str(out), cluster])
+    first = warm.start(partial(measure_for_ever, **few), runs[:1], out, cluster or None)
     try:
         wait_for(out / "dataset.zarr")  # of its second store; the first is finished
         with pytest.raises(FolderInUseError, match=f"in use by process {first.pid} on"):
             pgcore.studies.gradient_quality(runs[0], out, **few)
     finally:
         first.kill()
-        first.wait()
+        first.join()
     data = pgcore.studies.gradient_quality(runs[0], out, **few)
     assert np.isfinite(data["gram"].values).all()
 

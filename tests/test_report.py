@@ -46,7 +46,9 @@ ASKED = {
         "iterations": (0, 2), "variance_iterations": (2,), "held_out_pairs": 300, "pairs": (64,),
         "returns": "cut", "true_value_pairs": 500, "states": 3, "continuations": 2, "estimates": 3,
     },
-    "landscape": {"sources": (128,), "pairs": (100, 200), "points": (3, 2), **ONE},
+    "landscape": {
+        "sources": (128,), "pairs": (100, 200), "points": (3, 2), "scout_pairs": 100, **ONE,
+    },
     "step": {
         "iterations": (2,), "steps": 3, "pairs": (64,), "reward_pairs": 100, "random": False,
     },

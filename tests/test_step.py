@@ -155,12 +155,12 @@ def test_equal_bits_for_threads_extension_and_a_lost_cell(runs, tmp_path):
 
 
 def test_table_claims_and_figure(runs, tmp_path, prints):
-    data = update_steps(runs, tmp_path, **{**SMALL, "steps": 2, "pairs": (64, 2048)})
+    data = update_steps(
+        runs, tmp_path, **{**SMALL, "iterations": (2,), "steps": 2, "pairs": (64, 2048)}
+    )
     table = figures.step_table(data)
-    assert (
-        table.count("\nppo  ") == table.count("\ntrpo  ") == 2 * 2 * 2 * 3
-    )  # and a line over trials
-    assert "\ntrpo - ppo     0    2 paired" in table  # two runs of the same seed
+    assert table.count("\nppo  ") == table.count("\ntrpo  ") == 2 * 2 * 3  # and a line over trials
+    assert "\ntrpo - ppo     2    2 paired" in table  # two runs of the same seed
     assert "fewer than 6: what is said about agents is a description" in table
     text = figures.claims(data)
     assert "ppo, iteration 2, n 2048:" in text and "needs ppo and trpo" in text

@@ -131,7 +131,7 @@ def test_cells_find_their_files_from_any_folder(runs, tmp_path, monkeypatch):
     settings = {"iterations": (2,), "trials": 1}
     studies = [
         GradientStudy(**settings, pairs=(64,), estimates=2, true_pairs=256, true_step_pairs=256),
-        LandscapeStudy(**settings, sources=(128,), pairs=(100,), points=(2, 2)),
+        LandscapeStudy(**settings, sources=(128,), pairs=(100,), points=(2, 2), scout_pairs=100),
         ValueStudy(**settings, variance_iterations=(2,), pairs=(64,), estimates=3, states=3,
                    continuations=2, true_value_pairs=600, held_out_pairs=600),
     ]  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pgcore
-import regime_case
 from conftest import small_config
 from pgcore.studies.catalog import STUDIES
 from pgcore.training.run import Run
@@ -17,7 +15,7 @@ NETS = {"hidden": (64, 64), "value_hidden": (64, 64), "normalize_advantages": "b
 LARGE = {
     "gradient": {"pairs": (256,), "true_pairs": 2000, "true_step_pairs": 2000},
     "value": {"held_out_pairs": 2000, "true_value_pairs": 2000, "states": 4, "pairs": (256,)},
-    "landscape": {"sources": (2000,), "pairs": (100,), "points": (2, 2)},
+    "landscape": {"sources": (2000,), "pairs": (100,), "points": (2, 2), "scout_pairs": 200},
     "step": {"pairs": (2000,), "steps": 2},
     "update": {"pairs": (2000,)},
     "variance": {"trajectories": 10, "fit_pairs": 2000},
@@ -26,7 +24,7 @@ LARGE = {
 
 
 def main(out: Path) -> None:
-    """Everything, one after the other."""
+    """Everything but the sample regime, which is trainings, gradient and step studies."""
     for algorithm in ("ppo", "trpo"):
         config = small_config(algorithm=algorithm, trials=2, iterations=2, pairs=2048, **NETS)
         with Run(out / algorithm, config) as run:
@@ -34,7 +32,6 @@ def main(out: Path) -> None:
     for name, large in LARGE.items():
         few = {"iterations": (2,), "trials": 1}
         STUDIES[name].measure([out / "ppo"], out / name, **CASES[name][2] | large | few)
-    pgcore.studies.sample_regime(regime_case.TASK, out / "regime", **regime_case.ONE)
 
 
 if __name__ == "__main__":

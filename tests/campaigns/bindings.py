@@ -18,7 +18,7 @@ from pathlib import Path
 import mujoco  # its library has to be there before a build of the module that lies elsewhere
 
 from campaigns.binding_calls import Calls, Source
-from campaigns.watched import HEADER, Result, show, watch, work
+from campaigns.watched import HEADER, Result, Which, show, watch, work
 
 
 def fault_of(error: Exception) -> str:
@@ -54,22 +54,22 @@ def by_coverage(core: str | None, options: list[str]) -> None:
     atheris.Fuzz()
 
 
+def worker(which: Which, folder: Path) -> None:
+    """Make random calls, in a process that is watched."""
+    calls = Calls()
+    work(lambda rng: calls(Source(rng)), fault_of, which, folder)
+
+
 def campaign(count: int, seed: int, folder: Path) -> Result:
     """Random calls in a watched process."""
     print(HEADER, flush=True)
-    result = watch("campaigns.bindings", ("bindings", seed, 0, count), folder)
+    result = watch(worker, ("bindings", seed, 0, count), folder)
     show(result)
     return result
 
 
 def run() -> None:
     """The command line."""
-    if sys.argv[1:2] == ["--worker"]:
-        kind, seed, first, last, folder = sys.argv[2:]
-        calls = Calls()
-        which = kind, int(seed), int(first), int(last)
-        work(lambda rng: calls(Source(rng)), fault_of, which, Path(folder))
-        return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
-from campaigns.watched import HEADER, Result, show, watch, work
+from campaigns.watched import HEADER, Result, Which, show, watch, work
 
 SHARES = {  # of all inputs
     "arguments": 0.35,
@@ -36,6 +35,13 @@ def fault_of(error: Exception) -> str:
     return "" if ":" in text else f"{kind} names nothing: {text[:200]}"
 
 
+def worker(which: Which, folder: Path) -> None:
+    """Read inputs, in a process that is watched."""
+    from campaigns.input_kinds import Inputs
+
+    work(Inputs(folder).kinds[which[0]], fault_of, which, folder)
+
+
 def campaign(
     count: int, seed: int, folder: Path, only: str | None = None, first: int = 0
 ) -> list[Result]:
@@ -44,20 +50,13 @@ def campaign(
     results = []
     for kind in [only] if only else SHARES:
         last = first + count if only else max(1, round(SHARES[kind] * count))
-        results.append(watch("campaigns.inputs", (kind, seed, first, last), folder))
+        results.append(watch(worker, (kind, seed, first, last), folder))
         show(results[-1])
     return results
 
 
 def run() -> None:
     """The command line."""
-    if sys.argv[1:2] == ["--worker"]:
-        from campaigns.input_kinds import Inputs
-
-        kind, seed, start, last, place = sys.argv[2:]
-        make = Inputs(Path(place)).kinds[kind]
-        work(make, fault_of, (kind, int(seed), int(start), int(last)), Path(place))
-        return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)

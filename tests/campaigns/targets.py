@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pgcore.cli import main
 from pgcore.studies.catalog import STUDIES
+from pgcore.studies.gradient.study import GradientEstimates
 from pgcore.training.config import TrainConfig
 from pgcore.training.run import Run
 
@@ -73,6 +76,17 @@ def measure(
     """A study by its name, on one thread or on a cluster."""
     where = {"num_threads": 1} if cluster is None else {"cluster": cluster}
     STUDIES[name].measure(runs, out, **where, **settings)
+
+
+def measure_for_ever(runs: list[Path], out: Path, cluster: str | None, **few: Any) -> None:
+    """A gradient study whose second store is begun and gets no cell."""
+    GradientEstimates.__call__ = lambda self, at, num_threads: time.sleep(600)  # type: ignore[method-assign]
+    STUDIES["gradient"].measure(runs, out, cluster=cluster, **few)
+
+
+def dask(program: str, *arguments: str) -> None:
+    """The command `dask scheduler` or `dask worker`."""
+    importlib.import_module(f"distributed.cli.dask_{program}").main([*arguments])
 
 
 def _study(name: str, cluster: str | None) -> Callable[[Path, list[Path]], Arguments]:

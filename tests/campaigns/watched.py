@@ -10,8 +10,6 @@ import collections
 import json
 import random
 import resource
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -19,19 +17,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from campaigns import warm
+
 HANG = 120.0  # seconds
-TESTS = Path(__file__).parents[1]  # from which the modules are found
 MEMORY = 8 << 30  # bytes of address space
 
 Make = Callable[[random.Random], tuple[str, Callable[[], Any]]]  # what it is, and what reads it
-Judge = Callable[[Exception], str]  # what is wrong with an error; nothing where it is as it must be
+Judge = Callable[[Exception], str]  # what is wrong with an error; nothing if nothing is
+Which = tuple[str, int, int, int]  # kind, seed, the first number and the one behind the last
 
 
-def work(make: Make, judge: Judge, which: tuple[str, int, int, int], folder: Path) -> None:
+def work(make: Make, judge: Judge, which: Which, folder: Path) -> None:
     """Read inputs one after the other; where it stands is on disk before each of them.
 
     Args:
-        which: the kind, the seed, the first number and the one behind the last.
+        which: of the inputs.
         folder: for ``at``, where it stands, ``findings`` and ``refused``, a byte for each refusal.
     """
     kind, seed, first, last = which
@@ -101,23 +101,23 @@ def _standing(folder: Path, otherwise: int) -> tuple[int, str]:
         return otherwise, "its start"
 
 
-def _wait(process: subprocess.Popen[bytes], folder: Path, first: int) -> str:
+def _wait(process: Any, folder: Path, first: int) -> str:
     """Wait while it goes on from input to input; how it ended, nothing if by itself."""
     seen, since = "", time.monotonic()
-    while process.poll() is None:
+    while process.exitcode is None:
         time.sleep(0.1)
         now = str(_standing(folder, first))
         if now != seen:
             seen, since = now, time.monotonic()
         elif time.monotonic() - since > HANG:
             process.kill()
-            process.wait()
+            process.join()
             return "hangs"
-    return f"ends with {process.returncode}" if process.returncode else ""
+    return f"ends with {process.exitcode}" if process.exitcode else ""
 
 
-def watch(module: str, which: tuple[str, int, int, int], folder: Path) -> Result:
-    """Let ``python -m module --worker ...`` read inputs; see :func:`work` for the arguments."""
+def watch(worker: Callable[[Which, Path], None], which: Which, folder: Path) -> Result:
+    """Let processes read inputs; ``worker`` is a function of a module that calls :func:`work`."""
     kind, seed, first, last = which
     result = Result(kind, last - first)
     start = time.monotonic()
@@ -125,8 +125,7 @@ def watch(module: str, which: tuple[str, int, int, int], folder: Path) -> Result
         (folder / name).write_text("")
     while first < last:
         (folder / "at").unlink(missing_ok=True)
-        arguments = ["--worker", kind, str(seed), str(first), str(last), str(folder)]
-        process = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=TESTS)
+        process = warm.start(worker, (kind, seed, first, last), folder, log=folder / "said")
         ending = _wait(process, folder, first)
         if not ending:
             break

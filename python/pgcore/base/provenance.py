@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import math
 import platform
@@ -18,7 +19,12 @@ PACKAGES = ("mujoco", "gymnasium", "numpy", "torch", "xarray", "zarr", "safetens
 def versions() -> dict[str, str]:
     """Versions of pgcore and of the packages that a result depends on."""
     found = {"pgcore": __version__, "python": platform.python_version()}
-    return found | {name: importlib.metadata.version(name) for name in PACKAGES}
+    return found | {name: _installed(name) for name in PACKAGES}
+
+
+@functools.cache
+def _installed(package: str) -> str:
+    return importlib.metadata.version(package)  # reads and parses a file
 
 
 def cpu_name() -> str:

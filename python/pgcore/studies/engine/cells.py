@@ -27,6 +27,7 @@ from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
 from pgcore.studies.engine.overlap import outcome, overlapping_cells, run_overlapping
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.engine.store import TORN_CHUNKS, Schema, Store, check_stores, missing_cells
 
 Values = Mapping[str, NDArray[Any] | float]
@@ -123,10 +124,16 @@ def run_plan(
         ValueError: ``out`` holds something else.
         StudyError: some cells failed; everything else is stored.
     """
+    _complete(plan, Path(out), num_threads, cluster)
+    return open_study(out)
+
+
+def _complete(plan: Plan, out: Path, num_threads: int | None, cluster: str | None) -> None:
+    """Compute the missing cells of a plan."""
     if cluster is not None:
-        check_cluster(cluster, lambda: bool(missing_of(plan, Path(out))))
+        check_cluster(cluster, lambda: bool(missing_of(plan, out)))
     threads = chosen_threads(num_threads)
-    store = Store(Path(out), plan.schema, {**attributes(), **plan.attributes})
+    store = Store(out, plan.schema, {**attributes(), **plan.attributes})
     coordinates = plan.cells()
     missing = [c for c in coordinates if not store.is_finished(c)]
     costs = {c: plan.cost(at) for c, at in coordinates.items()}
@@ -153,7 +160,6 @@ def run_plan(
         store.close(time.perf_counter() - start)
     if failures:
         raise StudyError(failures, len(coordinates))
-    return store.dataset()
 
 
 def _stages(
@@ -182,8 +188,8 @@ def run_plans(
     *,
     num_threads: int | None = None,
     cluster: str | None = None,
-) -> dict[str, xr.Dataset]:
-    """:func:`run_plan` of several plans in order, by the names of their stores in ``out``.
+) -> None:
+    """Compute the missing cells of plans in order, by the names of their stores in ``out``.
 
     A failed cell stops neither its plan nor the next ones; cells that need it fail, too.
 
@@ -202,26 +208,24 @@ def run_plans(
             remove_torn(Path(out))
             for name in plans:
                 remove_torn(Path(out) / name, TORN_CHUNKS)
-        return _run_plans(plans, Path(out), num_threads, cluster)
+        _run_plans(plans, Path(out), num_threads, cluster)
 
 
 def _run_plans(
     plans: Mapping[str, Plan], out: Path, num_threads: int | None, cluster: str | None
-) -> dict[str, xr.Dataset]:
+) -> None:
     # before the first cell of any
     check_stores(out, {name: plan.schema for name, plan in plans.items()})
-    data: dict[str, xr.Dataset] = {}
     failures: dict[str, BaseException] = {}
     total = 0
     for name, plan in plans.items():
         total += len(plan.cells())
         try:
-            data[name] = run_plan(plan, out / name, num_threads=num_threads, cluster=cluster)
+            _complete(plan, out / name, num_threads, cluster)
         except StudyError as error:
             failures |= {f"{name} {cell}": e for cell, e in error.failures.items()}
     if failures:
         raise StudyError(failures, total)
-    return data
 
 
 def compute(

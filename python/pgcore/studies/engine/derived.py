@@ -120,9 +120,11 @@ def derive(
         for v in (a.variable for a in arguments)
     ]
     cells = _Cells(measure, ordered, sizes, len(variables))
+    columns = {}
     for number, (name, (unit, meaning)) in enumerate(variables.items()):
         column = indexing.LazilyIndexedArray(_Column(cells, number))
-        data[name] = xr.Variable(tuple(sizes), column, _attributes(unit, meaning))
+        columns[name] = xr.Variable(tuple(sizes), column, _attributes(unit, meaning))
+    data.update(columns)
 
 
 def with_bounds(name: str, unit: str, meaning: str, over: str = "") -> dict[str, tuple[str, str]]:

@@ -81,6 +81,7 @@ def open_study(path: str | Path, *, load: bool = True, whole: bool = False) -> x
             data = data.load()
     if not whole:
         finished = data[FINISHED] == 1
-        own = {n: v.where(finished) for n, v in data.data_vars.items() if n != FINISHED}
-        data = data.drop_vars(FINISHED).assign(own)
+        data = data.drop_vars(FINISHED)
+        if not bool(finished.all()):
+            data = data.assign({name: v.where(finished) for name, v in data.data_vars.items()})
     return data

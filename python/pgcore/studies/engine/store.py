@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
@@ -21,7 +20,7 @@ from pgcore.studies.engine.layout import (
     read_coordinates,
     recover_store,
 )
-from pgcore.studies.engine.reading import FINISHED, LEFT_OUT, damaged, open_study
+from pgcore.studies.engine.reading import FINISHED, LEFT_OUT, damaged
 
 TORN_CHUNKS = "**/*.partial"  # what zarr writes to before it renames
 
@@ -236,10 +235,6 @@ class Store:
             before = float(self.group.attrs.get("wall_seconds", 0.0))  # type: ignore[arg-type]
             self.group.attrs["wall_seconds"] = before + seconds
             consolidate(self.path)
-
-    def dataset(self) -> xr.Dataset:
-        """All of it in memory."""
-        return open_study(self.path)
 
 
 def missing_cells(path: Path, schema: Schema) -> list[tuple[int, ...]]:

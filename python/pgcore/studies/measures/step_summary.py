@@ -151,10 +151,10 @@ def agent_summary(*arrays: F64) -> tuple[float, ...]:
 
 def groups(data: xr.Dataset) -> Iterator[tuple[str, int, int, float, xr.Dataset]]:
     """(agent, iteration, n, fraction, their dataset) of everything that was measured."""
-    for agent in data["agent"].values:
-        for iteration in data["iteration"].values:
-            for n in data["n"].values:
-                for fraction in data["fraction"].values:
-                    own = data.sel(agent=agent, iteration=iteration, n=n, fraction=fraction)
-                    if bool(own["change"].sel(kind="step").notnull().all("step").any()):
-                        yield str(agent), int(iteration), int(n), float(fraction), own
+    dims = ("agent", "iteration", "n", "fraction")
+    whole = data["change"].sel(kind="step").notnull().all("step")
+    there = whole.any([d for d in whole.dims if d not in dims]).transpose(*dims).to_numpy()
+    for place in np.argwhere(there):
+        own = data.isel(dict(zip(dims, place, strict=True)))
+        agent, iteration, n, fraction = (own[d].item() for d in dims)
+        yield agent, iteration, n, fraction, own

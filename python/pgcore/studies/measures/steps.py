@@ -185,11 +185,20 @@ def lower_mean(returns: F64, errors: F64, share: float = 0.1) -> float:
 def correlation(one: F64, other: F64, level: float = 0.95) -> Interval:
     """Pearson's correlation with Fisher's interval; unknown below four pairs."""
     n = len(one)
-    if n < 4 or one.std() == 0 or other.std() == 0:
+    r = float(_correlations(one, other))
+    if n < 4 or math.isnan(r):
         return _UNKNOWN
-    r = float(np.clip(np.corrcoef(one, other)[0, 1], -1 + 1e-12, 1 - 1e-12))
     width = normal_factor(level) / math.sqrt(n - 3)
     return Interval(r, math.tanh(math.atanh(r) - width), math.tanh(math.atanh(r) + width))
+
+
+def _correlations(one: F64, other: F64) -> F64:
+    """Pearson's of [..., K], below 1 so that Fisher's z is finite; NaN where one is constant."""
+    a, b = (x - x.mean(axis=-1, keepdims=True) for x in (one, other))
+    squares = np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        r = (a * b).sum(axis=-1) / np.sqrt(squares)
+    return np.asarray(np.clip(r, -1 + 1e-12, 1 - 1e-12))
 
 
 def within_trials(one: F64, other: F64, level: float = 0.95) -> Interval:
@@ -203,11 +212,12 @@ def within_trials(one: F64, other: F64, level: float = 0.95) -> Interval:
         one, other: [T, K]; a trial without a correlation (a constant, K < 4) is left out.
         level: coverage.
     """
-    found = [correlation(a, b, level) for a, b in zip(one, other, strict=True)]
-    r = np.array([x.estimate for x in found])
+    if len(one) == 1:
+        return correlation(one[0], other[0], level)
+    r = _correlations(one, other)
     r = r[np.isfinite(r)]
-    if len(found) == 1 or not len(r):
-        return found[0] if found else _UNKNOWN
+    if one.shape[1] < 4 or not len(r):
+        return _UNKNOWN
     z = mean_interval(np.arctanh(r) - r / (2 * (one.shape[1] - 1)), level)
     return Interval(math.tanh(z[0]), math.tanh(z[1]), math.tanh(z[2]))
 

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
-from pgcore.studies.measures.step_summary import Steps, groups
+from pgcore.studies.measures.step_summary import OF_CENTRE, OF_STEPS, Steps, groups
 
 OFTEN = 0.25
 FEW_PAIRS, MANY_PAIRS = 2048, 500_000
@@ -30,7 +30,7 @@ def claims(data: xr.Dataset) -> str:
 def _whole_steps(data: xr.Dataset, iteration: int, n: int) -> dict[str, Steps]:
     """Of every agent that has them."""
     found = {}
-    for agent, i, pairs, fraction, own in groups(data):
+    for agent, i, pairs, fraction, own in groups(data[[*OF_STEPS, *OF_CENTRE]]):
         if (i, pairs, fraction) == (iteration, n, 1.0):
             found[agent] = Steps.of(own.sel(kind="step"))
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.measures.divergence import divergence_note
-from pgcore.studies.measures.step_summary import Steps, groups
+from pgcore.studies.measures.step_summary import OF_CENTRE, OF_STEPS, Steps, groups
 from pgcore.studies.measures.surfaces import Interval
 from pgcore.studies.style import STYLE, caption, headline, look_of, new_figure, shown
 
@@ -55,7 +55,7 @@ def _panel(ax: Axes, data: xr.Dataset, agent: str, fraction: float, measure: str
     iterations = [int(i) for i in data["iteration"].values]
     ns = [int(n) for n in data["n"].values]
     slot, named = 0.8 / len(ns), set[str]()
-    for name, iteration, n, part, own in groups(data.sel(agent=[agent])):
+    for name, iteration, n, part, own in groups(data[[*OF_STEPS, *OF_CENTRE]].sel(agent=[agent])):
         if part != fraction:
             continue
         place, shape = ns.index(n), _SHAPES[ns.index(n) % len(_SHAPES)]

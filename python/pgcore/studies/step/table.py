@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -11,6 +13,21 @@ from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.measures.step_summary import groups
 
 _MEANS = ("centre", "mean_trajectories", "mean_kl", "mean_norm")
+_OVER = ("", "_over_trials")
+_CHANGES = (
+    "mean_change",
+    "centre",
+    "mean_trajectories",
+    "change_spread",
+    "lowering_share",
+    "clearly_lowering_share",
+    "clearly_raising_share",
+)
+_OTHERS = (
+    "mean_change", "left_tail", "lowest_tenth", "mean_kl", "mean_norm", "mean_gain", "median_gain",
+    "mean_fresh_gain", "gain_correlation", "change_reliability", "gain_correlation_without_noise",
+    "gain_correlation_between_trials",
+)  # fmt: skip
 _LEGEND = """\
 change of the true reward by a step: mean and 95 % interval over steps (all: over trials), the
 centre's error in it; spread between steps, evaluation noise removed; lowers: share of the measured
@@ -38,9 +55,11 @@ def step_table(data: xr.Dataset) -> str:
         f"{'r':>21}{'rel':>6}{'r true':>8}{'between':>21}{'random':>24}{'true':>24}",
     ]
     lines = [f"{data.sizes['step']} steps each. {_LEGEND}"]
-    for top, line in zip(tops, (_change_line, _other_line), strict=True):
+    for top, line, names in zip(
+        tops, (_change_line, _other_line), (_CHANGES, _OTHERS), strict=True
+    ):
         lines.append(head + top)
-        for agent, iteration, n, fraction, own in groups(data):
+        for agent, iteration, n, fraction, own in groups(_only(data, ("change", *names))):
             known = own["mean_change"].sel(kind="step", measure="return").notnull()
             single = own.drop_vars([n for n in own if "_between_trials" in str(n)])
             parts = {str(t): single.sel(trial=t) for t in own["trial"].values[known.values]}
@@ -49,6 +68,12 @@ def step_table(data: xr.Dataset) -> str:
                 place = f"{agent:<12}{iteration:>5}{n:>8}{fraction:>8.3g}{name:>6}"
                 lines.append(place + line(part))
     return "\n".join([*lines, *_difference_lines(data), *_remarks(data)]) + "\n"
+
+
+def _only(data: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Some numbers, over trials, too, with their bounds: to select from all takes far longer."""
+    every = {f"{n}{over}{end}" for n in names for over in _OVER for end in ("", "_low", "_high")}
+    return data[[n for n in data.data_vars if n in every]]
 
 
 def _remarks(data: xr.Dataset) -> list[str]:
@@ -67,7 +92,8 @@ def _over_trials(own: xr.Dataset) -> xr.Dataset:
     """What a trial has, over the finished trials, by the same names."""
     whole = {str(n): str(n).replace("_over_trials", "") for n in own if "_over_trials" in str(n)}
     between = [str(n) for n in own if "_between_trials" in str(n)]
-    return xr.merge([own[[*_MEANS]].mean("trial"), own[[*whole]].rename(whole), own[between]])
+    means = own[[n for n in _MEANS if n in own]].mean("trial")
+    return xr.merge([means, own[[*whole]].rename(whole), own[between]])
 
 
 def _change_line(own: xr.Dataset) -> str:
