@@ -155,6 +155,7 @@ def test_what_cannot_be_exported_is_said_in_a_line(studied, tmp_path, capsys):
     for words, text in (
         ([str(tmp_path), "--to", "csv"], "study: .* holds no study's datasets"),
         ([str(studied), "--to", "csv", "--quantities", "x"], "quantities: the study has none .*x"),
+        ([str(studied), "--to", "csv", "--quantities"], "quantities: expected names of variables"),
         ([str(studied), "--to", "csv", "--out", str(tmp_path)], "out: expected a file, got the fo"),
         ([str(studied), "--to", "excel"], "excel"),
         ([str(studied)], "--to"),

@@ -261,7 +261,7 @@ def test_what_a_folder_holds_is_not_overwritten(studied, runs, tmp_path):
     with pytest.raises(ValueError, match="holds a study with other settings of total_pairs"):
         checked(out, total_pairs=16384)
     wide = {name: dataclasses.replace(c, hidden=(9,)) for name, c in CONFIGS.items()}
-    with pytest.raises(ValueError, match="holds another agent as settings of ppo"):
+    with pytest.raises(ValueError, match="holds other settings of ppo"):
         checked(out, wide, pairs=(1024,))
     with pytest.raises(ValueError, match=r"shares: .* has not kept iteration 2 of 16"):
         checked(out, pairs=(512,), shares=(0.15,))

@@ -89,11 +89,15 @@ void Parameters::check_all_used() const {
 
 void Parameters::fail(const std::string& name, const std::string& expected) const {
   const auto it = values_.find(name);
-  std::string got = "nothing";
+  std::string got;
   if (it != values_.end()) {
     got = std::holds_alternative<double>(it->second)
               ? std::to_string(std::get<double>(it->second))
               : "'" + std::get<std::string>(it->second) + "'";
+  } else {  // perhaps one of them is this one's name, mistyped
+    got = "nothing";
+    for (const auto& [other, value] : values_)
+      got += (got == "nothing" ? "; given: " : ", ") + other;
   }
   throw std::invalid_argument("term '" + kind_ + "': " + name + ": expected " + expected +
                               ", got " + got);

@@ -31,7 +31,9 @@ class _Sugar:
 def _quoted(kind: str, values: Values, *names: str) -> str:
     """The parameters as arguments of an expression; the first is needed."""
     if names[0] not in values:
-        raise ValueError(f"{names[0]}: expected the name or number of a {kind}, got nothing")
+        others = f"; given: {', '.join(values)}" if values else ""
+        got = f"nothing{others}"
+        raise ValueError(f"{names[0]}: expected the name or number of a {kind}, got {got}")
     given = [values[n] for n in names if n in values]
     for value in given:
         if not isinstance(value, str) and not float(value).is_integer():

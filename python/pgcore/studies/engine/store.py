@@ -41,6 +41,7 @@ class Schema:
             another agent of that name is refused.
         needed: the variables that a cell must have by now: where one of them holds nothing, the
             cell was finished for less, and is computed again.
+        other_moment: how an error names what differs in ``moments``, before its name.
     """
 
     cell_dims: Mapping[str, Sequence[Any]]
@@ -50,6 +51,7 @@ class Schema:
     moments: Mapping[str, str] = field(default_factory=dict)
     growing: frozenset[str] = frozenset()
     needed: Callable[[dict[str, Any]], Sequence[str]] = lambda at: ()
+    other_moment: str = "another agent as"
 
     def __post_init__(self) -> None:
         for name, values in {**self.cell_dims, **self.inner_dims}.items():
@@ -116,7 +118,7 @@ def check_same(path: Path, schema: Schema) -> bool:
         )
     for name, digest in schema.moments.items():
         if moments.get(name, digest) != digest:
-            raise OtherStudyError(f"out: {path} holds another agent as {name}; {advice}")
+            raise OtherStudyError(f"out: {path} holds {schema.other_moment} {name}; {advice}")
     for name, values in schema.inner_dims.items():
         there: Any = group.get(name)
         held, wanted = [] if there is None else list(there[...]), list(np.asarray(values))

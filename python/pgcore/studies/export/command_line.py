@@ -24,8 +24,8 @@ class Command:
     out: Path | None = None
     """File; an earlier export is replaced, and nothing else. Default: export.csv, .parquet, .tex,
     .md or .json in the study's folder."""
-    quantities: tuple[str, ...] = ()
-    """Only these, by the names that pgcore.open gives."""
+    quantities: tuple[str, ...] | None = None
+    """Only these, by the names that pgcore.open gives; None: those of the format."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     command = parse(Command, "pgcore export", arguments)
     from pgcore.studies.export.write import default_file, export
 
-    frame = export(command.study, command.to, command.out, list(command.quantities) or None)
+    frame = export(command.study, command.to, command.out, command.quantities)
     path = command.out or default_file(command.study, command.to)
     count = frame["quantity"].nunique()
     print(f"{path}: {len(frame)} rows, {count} {'quantity' if count == 1 else 'quantities'}")

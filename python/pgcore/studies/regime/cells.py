@@ -141,6 +141,7 @@ def reward_schema(
         REWARDS,
         {**spec, "reward_pairs": settings.reward_pairs},
         identities,
+        other_moment="other",
     )
 
 
@@ -189,6 +190,7 @@ def training_plan(
             TRAINING,
             spec,
             {**identities, **{run.folder.name: run.latest().digest for run in runs}},
+            other_moment="other",
         ),
         function=Trainings(folders),
         cost=lambda at: 1,
