@@ -66,7 +66,7 @@ def test_learning_loads_no_studies():
 def test_studies_come_with_their_name(code):
     found = set(loaded(code))
     assert {"torch", "xarray", "zarr", "scipy"} <= found
-    assert "scipy.stats" not in found  # it alone takes as long as xarray and zarr
+    assert not found & {"scipy.stats", "matplotlib"}  # half a second and more each
 
 
 def test_every_public_name_is_there_and_listed():

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from pgcore.base.arrays import F64
 from pgcore.studies.measures.own_pairs import AGENT_PAIRS as AGENT_PAIRS
@@ -234,6 +233,8 @@ def trajectories_axis(panel: Axes, n: F64, trajectories: F64) -> None:
 
 def pairs_axis(ax: Axes, n: F64) -> None:
     """A logarithmic axis of pairs, with labels that do not overlap; never of less than a decade."""
+    from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
+
     ax.set_xscale("log")
     if n.max() < 10 * n.min():
         middle = np.sqrt(n.max() * n.min())
