@@ -97,9 +97,9 @@ def numbers_in(text):
 def assert_shown(text, how, wanted):
     """What a reader sees of a number and its interval is what the dataset has."""
     wanted = [x for x in wanted if not math.isnan(x)]
-    if how == "range" and wanted[0] == wanted[1]:
-        wanted = wanted[:1]
     found = list(numbers_in(text))
+    if how == "range" and len(found) == 1:  # ends that look the same stand there once
+        found *= len(wanted)
     assert len(found) == len(wanted), (text, wanted)
     for (number, half), x in zip(found, wanted, strict=True):
         assert number == x or abs(number - x) <= half, (text, x)

@@ -20,35 +20,26 @@ from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.pairs.steps import finite_update, step_data
 from pgcore.studies.step.controls import along, kl_of, random_step
-from pgcore.studies.step.rewards import pool_returns
+from pgcore.studies.step.rewards import (
+    Variables,
+    centre_variables,
+    member_variables,
+    pool_returns,
+)
 
 STREAM_IDS = 1 << 20  # that a step may use
 KINDS = ("step", "random", "true")
-_Variables = dict[str, tuple[tuple[str, ...], str, str]]
 _ALL = ("kind", "step", "fraction")
-_BOTH = ("measure", *_ALL)
-REWARDS: _Variables = {
-    "count": (_ALL, "1", "trajectories"),
-    "total": (_BOTH, "1", "sum of their returns"),
-    "square": (_BOTH, "1", "sum of the squares of their returns"),
-    "pairs_used": (_ALL, "1", "state-action pairs"),
-    "warnings": (_ALL, "1", "MuJoCo's warnings (unstable simulation)"),
-    "diverged": (_ALL, "1", "trajectories that a simulation which blew up has ended"),
-    "paired_count": (_ALL, "1", "trajectories that the step and the centre share"),
-    "paired_total": (_BOTH, "1", "sum of their differences in return"),
-    "paired_square": (_BOTH, "1", "sum of the squares of these differences"),
-}
-VARIABLES: _Variables = {
+REWARDS = member_variables(_ALL, "the step and the centre")
+VARIABLES: Variables = {
     **REWARDS,
-    "centre_count": ((), "1", "trajectories of the policy before the steps"),
-    "centre_total": (("measure",), "1", "sum of their returns"),
-    "centre_square": (("measure",), "1", "sum of the squares of their returns"),
+    **centre_variables("the policy before the steps"),
     "surrogate": (_ALL, "1", "gain of what the algorithm maximises, on the step's own pairs"),
     "fresh": (_ALL, "1", "gain of it on as many fresh pairs"),
     "kl": (_ALL, "1", "mean KL divergence from the centre, on the step's own pairs"),
     "norm": (("kind", "step"), "1", "length of the step"),
 }
-TRUE: _Variables = {"gradient": (("parameter",), "1", "true gradient")}
+TRUE: Variables = {"gradient": (("parameter",), "1", "true gradient")}
 
 
 @dataclass(frozen=True)
@@ -166,9 +157,7 @@ class Steps:
             self.noise == "common",
             num_threads,
         )
-        values: dict[str, F64 | float] = {
-            f"centre_{name}": getattr(pool, name)[..., 0] for name in ("count", "total", "square")
-        }
+        values = pool.centre()
         for name, (dims, _, _) in REWARDS.items():
             sums = getattr(pool, name)[..., 1:]
             whole = np.full((*sums.shape[:-1], len(KINDS), self.steps, F), np.nan)

@@ -12,6 +12,38 @@ from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.rollout.batch import Scores
 from pgcore.rollout.collect import default_streams, evaluate
 
+Variables = dict[str, tuple[tuple[str, ...], str, str]]
+
+
+def member_variables(dims: tuple[str, ...], member: str) -> Variables:
+    """What a dataset has of a pool's members but the centre: dimensions, unit and description.
+
+    Args:
+        dims: that number the members.
+        member: what one of them, and the centre, are called.
+    """
+    both = ("measure", *dims)
+    return {
+        "count": (dims, "1", "trajectories"),
+        "total": (both, "1", "sum of their returns"),
+        "square": (both, "1", "sum of the squares of their returns"),
+        "pairs_used": (dims, "1", "state-action pairs"),
+        "warnings": (dims, "1", "MuJoCo's warnings (unstable simulation)"),
+        "diverged": (dims, "1", "trajectories that a simulation which blew up has ended"),
+        "paired_count": (dims, "1", f"trajectories that {member} share"),
+        "paired_total": (both, "1", "sum of their differences in return"),
+        "paired_square": (both, "1", "sum of the squares of these differences"),
+    }
+
+
+def centre_variables(centre: str) -> Variables:
+    """What it has of the centre, by the names of :meth:`Pool.centre`."""
+    return {
+        "centre_count": ((), "1", f"trajectories of {centre}"),
+        "centre_total": (("measure",), "1", "sum of their returns"),
+        "centre_square": (("measure",), "1", "sum of the squares of their returns"),
+    }
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -34,6 +66,10 @@ class Pool:
     paired_count: F64
     paired_total: F64
     paired_square: F64
+
+    def centre(self) -> dict[str, F64 | float]:
+        """The sums of the centre."""
+        return {f"centre_{n}": getattr(self, n)[..., 0] for n in ("count", "total", "square")}
 
 
 def pool_returns(

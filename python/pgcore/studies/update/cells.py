@@ -17,13 +17,17 @@ from pgcore.studies.engine.sources import Agents
 from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.pairs.steps import step_data
 from pgcore.studies.step.cells import STREAM_IDS
-from pgcore.studies.step.rewards import Pool, pool_returns
+from pgcore.studies.step.rewards import (
+    Pool,
+    Variables,
+    centre_variables,
+    member_variables,
+    pool_returns,
+)
 from pgcore.studies.update.points import gains, place_of, points_of
 
-_Variables = dict[str, tuple[tuple[str, ...], str, str]]
 _EACH = ("update", "point")
-_BOTH = ("measure", *_EACH)
-ALONG: _Variables = {
+ALONG: Variables = {
     "at": (_EACH, "1", "passes over the pairs, or fraction of the step that a line search tries"),
     "accepted": (_EACH, "1", "whether a line search takes it; NaN where there is none"),
     "surrogate": (_EACH, "1", "gain of what the algorithm maximises, on the update's own pairs"),
@@ -34,22 +38,15 @@ ALONG: _Variables = {
     "clip_fraction": (_EACH, "1", "share of the own pairs whose ratio is beyond 1 -+ clip"),
     "norm": (_EACH, "1", "distance from the start"),
 }
-REWARDS: _Variables = {
-    "count": (_EACH, "1", "trajectories"),
-    "total": (_BOTH, "1", "sum of their returns"),
-    "pairs_used": (_EACH, "1", "state-action pairs"),
-    "warnings": (_EACH, "1", "MuJoCo's warnings (unstable simulation)"),
-    "diverged": (_EACH, "1", "trajectories that a simulation which blew up has ended"),
-    "paired_count": (_EACH, "1", "trajectories that the point and the start share"),
-    "paired_total": (_BOTH, "1", "sum of their differences in return"),
-    "paired_square": (_BOTH, "1", "sum of the squares of these differences"),
+REWARDS = {  # errors are those of the differences
+    name: variable
+    for name, variable in member_variables(_EACH, "the point and the start").items()
+    if name != "square"
 }
-VARIABLES: _Variables = {
+VARIABLES: Variables = {
     **ALONG,
     **REWARDS,
-    "centre_count": ((), "1", "trajectories of the policy that the updates start from"),
-    "centre_total": (("measure",), "1", "sum of their returns"),
-    "centre_square": (("measure",), "1", "sum of the squares of their returns"),
+    **centre_variables("the policy that the updates start from"),
 }
 
 
@@ -111,9 +108,7 @@ class Updates:
 
 def _returns(pool: Pool, there: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, F64 | float]:
     """The sums of a pool at the points where there is one; member 0 is the start."""
-    values: dict[str, F64 | float] = {
-        f"centre_{name}": getattr(pool, name)[..., 0] for name in ("count", "total", "square")
-    }
+    values = pool.centre()
     for name in REWARDS:
         sums = getattr(pool, name)[..., 1:]
         whole = np.full((*sums.shape[:-1], *there.shape), np.nan)
