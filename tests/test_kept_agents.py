@@ -11,6 +11,7 @@ RUNS = ROOT / "experiments" / "runs"
 MEASURED = (
     *("hopper-budget", "hopper-controls", "hopper-step", "hopper-trials-gradient"),
     *("walker-landscape", "walker-step", "walker-trials-gradient"),
+    *("hopper-step-1000000", "walker-step-1000000"),
 )
 
 

@@ -31,7 +31,8 @@ def steps(results: Path) -> dict[str, str]:
     )
     return (
         _controls(results)
-        | _many(results)
+        | _many(study("hopper-step-1000000", results), "many")
+        | _many(study("walker-step-1000000", results), "walker.many")
         | {
             "gains": _largest_gains(data),
             "table": table(head, _rows(data)),
@@ -65,16 +66,15 @@ def _controls(results: Path) -> dict[str, str]:
     return {"controls": table(head, rows), "controls.size": sizes}
 
 
-def _many(results: Path) -> dict[str, str]:
+def _many(data: xr.Dataset, name: str) -> dict[str, str]:
     """C12: steps from 10^6 pairs, at the last iteration."""
-    data = study("hopper-step-1000000", results).isel(n=0, iteration=0)
-    data = data.sel(fraction=1.0, kind="step")
+    data = data.isel(n=0, iteration=0).sel(fraction=1.0, kind="step")
     rows, found = [], {}
     for agent in AGENTS:
         own, steps = data.sel(agent=agent), Steps.of(data.sel(agent=agent))
         sure, may = steps.lowering_shares()[:2]
         each = sorted(steps.change.mean(axis=1))
-        found[f"many.{agent}"] = ", ".join(number(x, 0, "+") for x in each)
+        found[f"{name}.{agent}"] = ", ".join(number(x, 0, "+") for x in each)
         rows.append(
             [agent.upper(), interval(_ends(steps.mean()), 0, "+")]
             + [interval(_ends(steps.lowers()))]
@@ -85,7 +85,7 @@ def _many(results: Path) -> dict[str, str]:
     head = ["", "mean change", "share that lowers", "clearly, may"]
     head += ["median gain of the surrogate", "mean on fresh pairs"]
     sizes = f"{data.sizes['step']} steps of each of {data.sizes['trial']} trials"
-    return {"many": table(head, rows), "many.size": sizes, **found}
+    return {name: table(head, rows), f"{name}.size": sizes, **found}
 
 
 def _largest_gains(data: xr.Dataset) -> str:
