@@ -8,7 +8,8 @@ WERROR ?= OFF
 MUJOCO ?= $(shell sed -n 's/^mujoco==//p' constraints.txt)
 PYTHONS ?= 3.11 3.12 3.13
 # of the tests: one more than there are cores, since many wait for processes of their own
-WORKERS := $(shell echo $$(($$(nproc) < 8 ? $$(nproc) + 1 : 8)))
+CORES := $(shell env -u OMP_NUM_THREADS nproc)
+WORKERS := $(shell echo $$(($(CORES) < 8 ? $(CORES) + 1 : 8)))
 VERSIONS := build/constraints-mujoco-$(MUJOCO).txt
 export PIP_CONSTRAINT := $(CURDIR)/$(VERSIONS)
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/$(VERSIONS)
