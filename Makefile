@@ -24,7 +24,7 @@ CXX_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
 demo: $(VENV)/installed  ## a small run from training to figures; everything lands in demo/
 	$(BIN)/python experiments/reproduce.py --scale demo --out demo
 
-test: $(VENV)/tools  ## the whole test suite
+test: $(VENV)/compiled  ## the whole test suite
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: lint-python lint-cpp  ## formatting, linters, types, and a build without a warning
@@ -86,6 +86,11 @@ $(VENV)/tools: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES) | $(VE
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) '.[test,docs]'
 	touch $(VENV)/installed $@
+
+# What tests import, by one process: several at once would each compile all of it.
+$(VENV)/compiled: $(VENV)/tools
+	$(BIN)/python -m pytest --collect-only --quiet > $@.log || { cat $@.log; exit 1; }
+	touch $@
 
 $(VENV)/mutation: $(VENV)/tools
 	$(INSTALL) '.[mutation]'
