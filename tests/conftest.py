@@ -7,6 +7,7 @@ import dataclasses
 import fcntl
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 
 import importing
 import pgcore
+import report_case
 from pgcore.playback import offscreen
 from pgcore.studies.style import figure_formats
 from pgcore.training.config import TrainConfig
@@ -177,6 +179,13 @@ def gradients(runs, tmp_path_factory):
         pgcore.studies.gradient_quality(runs, out, num_threads=1, **GRADIENTS)
 
     return made_once(tmp_path_factory, "gradients", make)
+
+
+@pytest.fixture(scope="session")
+def folders(runs, tmp_path_factory):
+    """Studies that reports are made of, by their names; not to be written to."""
+    root = made_once(tmp_path_factory, "studies", partial(report_case.measure_all, runs))
+    return {name: root / name for name in report_case.ASKED}
 
 
 @pytest.fixture(scope="session")

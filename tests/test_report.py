@@ -1,7 +1,6 @@
 """The report's page and tables: numbers, safety, bytes, and a browser that reads it."""
 
 import base64
-import copy
 import dataclasses
 import json
 import math
@@ -12,60 +11,25 @@ import subprocess
 import sys
 
 import pytest
-import xarray as xr
 
 import pgcore
 from browser import Browser, executable
 from latex import check_latex, compiled, needs_pdflatex
 from pgcore.cli import main
 from pgcore.studies.catalog import STUDIES
-from pgcore.studies.engine.findings import CHAPTERS, Column, Number, Table, number_text
-from pgcore.studies.engine.sentences import against_zero, named, sampling
+from pgcore.studies.engine.findings import CHAPTERS, Column, Number, Table
 from pgcore.studies.engine.tidy import plain_findings
-from pgcore.studies.gradient.findings import gradient_findings
-from pgcore.studies.gradient.opening import gradient_quantities
-from pgcore.studies.landscape.findings import landscape_findings
-from pgcore.studies.landscape.opening import landscape_quantities
 from pgcore.studies.report import write
 from pgcore.studies.report.document import Page
-from pgcore.studies.report.drawn import Drawn, draw
+from pgcore.studies.report.drawn import draw
 from pgcore.studies.report.latex import escaped, table_latex
 from pgcore.studies.report.sections import Part
-from pgcore.studies.report.sets import Given, sets_of
+from pgcore.studies.report.sets import Given
+from report_case import ASKED, ONE
 from report_reading import LEFT, Elements, assert_shown, expected, page_of
 
 HOSTILE = '<script>hacked=1</script>"><img src=x onerror=hacked=1>&_%$'
-DECIDED = ("sign_agreement", "rank_correlation", "one_step_change")
-ONE = {"iterations": (2,), "trials": 1}
-ASKED = {
-    "gradient": {
-        "iterations": (0, 2), "pairs": (64,), "estimates": 3, "largest_step": 64,
-        "true_pairs": 128, "true_step_pairs": 128,
-    },
-    "value": {
-        "iterations": (0, 2), "variance_iterations": (2,), "held_out_pairs": 300, "pairs": (64,),
-        "returns": "cut", "true_value_pairs": 500, "states": 3, "continuations": 2, "estimates": 3,
-    },
-    "landscape": {
-        "sources": (128,), "pairs": (100, 200), "points": (3, 2), "scout_pairs": 100, **ONE,
-    },
-    "step": {
-        "iterations": (2,), "steps": 3, "pairs": (64,), "reward_pairs": 100, "random": False,
-    },
-    "update": {"iterations": (2,), "updates": 2, "pairs": (64,), "reward_pairs": 100, "points": 4},
-}  # fmt: skip
-
-
 REPORTED = ("variance", "curvature", "regime")  # in the tests of these studies
-
-
-@pytest.fixture(scope="module")
-def folders(runs, tmp_path_factory):
-    """A study of every kind, of two trials of two agents; landscapes of one."""
-    root = tmp_path_factory.mktemp("studies")
-    for name, settings in ASKED.items():
-        STUDIES[name].measure(runs[: 1 if name == "landscape" else 2], root / name, **settings)
-    return {name: root / name for name in ASKED}
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +66,6 @@ def hostile(runs, tmp_path_factory):
     return root / "out"
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Pages without figures, which take most of the time."""
-    monkeypatch.setattr(write, "draw", lambda study, data: Drawn((), ""))
-
-
 def test_every_study_has_a_report():
     assert {*ASKED, *REPORTED} == set(STUDIES)
 
@@ -123,25 +81,6 @@ def test_every_number_of_an_answer_is_the_datasets(folders, written):
         assert_shown(text, how, wanted)
 
 
-def test_the_numbers_of_several_landscapes_are_means(folders):
-    """Of one trial, and of another whose rewards are the other way round, and larger."""
-    raw = pgcore.open(folders["landscape"])
-    names = ("surrogate", "kl", "step_norm", "reward", "reward_error", "trajectories")
-    both = [raw[[*names, "difference", "difference_error", "paired_count"]]] * 2
-    both[1] = both[1].assign(reward=-2 * both[1]["reward"])
-    data = landscape_quantities(xr.concat([d.squeeze("trial") for d in both], "trial"))
-    (answer,) = landscape_findings(data.assign_coords(trial=[0, 1])).answers
-    numbers = [p for p in answer.parts if isinstance(p, Number)]
-    assert {n.variable for n in numbers} == set(DECIDED) and "2 trials" in answer.unit
-    differ = 0  # trials can agree in a share of few points by chance
-    for n in numbers:
-        wanted = expected(data, n.variable, n.at, n.how)
-        assert n.how == "mean over trials"
-        differ += len(set(wanted)) == 3
-        assert_shown(n.text(), n.how, wanted)
-    assert differ > len(numbers) / 2
-
-
 def test_every_number_of_a_table_sorts_by_the_datasets(folders, written):
     data = pgcore.open(folders["gradient"]).sel(n=64)
     page = page_of(written)
@@ -152,52 +91,6 @@ def test_every_number_of_a_table_sorts_by_the_datasets(folders, written):
     for agent, iteration, trial, cosine, *_ in values:
         own = data.sel(agent=agent, iteration=int(iteration), trial=int(trial))
         assert float(cosine) == float(own["pairwise_cosine"])
-
-
-@pytest.mark.parametrize("trials", [1, 2, 5, 6])
-def test_fewer_than_six_trials_decide_nothing(folders, trials):
-    """The same two trials again and again: what counts is how many there are."""
-    data = pgcore.open(folders["gradient"])
-    kept = ["gram", "dot_true", "step_gram", "step_dot_true", "trajectories", "streams"]
-    kept += ["stream_square", "stream_pairs", "true_square", "half_dot", "half_squares"]
-    kept += ["step_square", "run_seed", "run_trial"]
-    many = data[kept].isel(trial=[i % 2 for i in range(trials)])
-    (answer,) = gradient_findings(
-        gradient_quantities(many.assign_coords(trial=range(trials)))
-    ).answers
-    decides = "By its 95 % interval" in answer.text()
-    assert decides == (trials >= 6)
-    assert ("nothing about" in answer.unit) == (trials < 6)
-    assert str(trials if trials > 1 else "One trial") in answer.unit
-
-
-def test_the_answers_of_all_studies_with_few_trials_decide_nothing(folders):
-    for name, folder in folders.items():
-        for answer in STUDIES[name].findings(pgcore.open(folder)).answers:
-            assert "decide" in answer.unit and "nothing about" in answer.unit, name
-            assert "By its 95 % interval" not in answer.text(), name
-            assert "Where ascent stops" not in answer.text(), name
-
-
-def test_sentences():
-    low, high, none = Number(-1, -2, -0.5), Number(1, 0.5, 2), Number(0, -1, 1)
-    text = against_zero([("a", low), ("b", high), ("c", none), ("d", high)], "it")
-    assert text == (
-        " By its 95 % interval it is below 0 for a; above 0 for b, d; not clear of 0 for c."
-    )
-    many = [(name, Number(float(i))) for i, name in enumerate("dabc")]
-    said = "".join(p if isinstance(p, str) else p.text() for p in named(many))
-    assert said == "from 0 (d) to 3 (c), 4 agents"
-    assert named([("a", Number(math.nan))]) == ["not known"]
-    assert sampling([3, 2], "").startswith("Means over 2 to 3 trials of each agent")
-    texts = [number_text(x) for x in (0.0, -0.0, 0.01234, -12.34, 1234.5, 2e5, 3e-4, math.inf)]
-    assert texts == ["0", "0", "0.0123", "-12.3", "1234", "2.0e+05", "3.0e-04", "inf"]
-    assert number_text(-0.001, 2) == "0.00"
-    assert Number(0.0129, -0.0964, 0.122).text() == "0.01 [-0.10, 0.12]"
-    assert Number(0.35, 0.01, 25.0).text() == "0.35 [0.01, 25.00]"  # a factor is not 0
-    assert Number(0.35, -20.0, 25.0).text() == "0 [-20, 25]"
-    assert Number(math.nan, 0.1, 0.1, digits=2).text() == "0.10"
-    assert Number(math.nan, 0.1, 0.25, digits=2).text() == "0.10 to 0.25"
 
 
 def test_chapters_and_what_stands_in_them(written):
@@ -271,56 +164,6 @@ def test_the_same_studies_give_the_same_bytes(folders, written, drawn, tmp_path,
     assert done.returncode == 0, done.stderr
     assert "3 LaTeX tables" in done.stdout
     assert {p: p.read_bytes() for p in out.rglob("*.*")} == before
-
-
-def relabelled(data, change):
-    """A dataset that says that it is of other agents."""
-    other = data.copy()
-    other.attrs = copy.deepcopy(dict(data.attrs))
-    other.attrs["moments"] = {k: change(v) for k, v in other.attrs["moments"].items()}
-    return other
-
-
-def test_other_agents_get_a_page_of_their_own(folders, tmp_path, undrawn):
-    gradient, value, step = (pgcore.open(folders[n]) for n in ("gradient", "value", "step"))
-    other = relabelled(value, lambda digest: "x" + digest[1:])
-    pages = pgcore.report([gradient, other, step], tmp_path)
-    assert [p.name for p in pages] == ["report.html", "report-2.html"]
-    first, second = (Elements(p.read_text()) for p in pages)
-    assert [t for _, t in first.of("h3")] == [
-        f"{s.name}: {s.question}" for s in (STUDIES["gradient"], STUDIES["step"])
-    ]
-    (note,) = [t for a, t in first.of("p") if a.get("class") == "note"]
-    assert "report-2.html" in note and "value: ppo/0 is another agent there" in note
-    assert [t for a, t in second.of("a") if a["href"] == "report.html"] == ["report.html"]
-    assert {p.parent.name for p in tmp_path.rglob("value-*.tex")} == {"tables-2"}
-    assert {p.parent.name for p in tmp_path.rglob("step-*.tex")} == {"tables"}
-    pgcore.report([gradient], tmp_path)
-    left = sorted(p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*.*"))
-    assert set(left) == {"report.html", "tables"}
-
-
-def test_which_studies_share_a_page(folders):
-    gradient, value, step = (Given.of(folders[n]) for n in ("gradient", "value", "step"))
-
-    def changed(given, **attributes):
-        data = given.data.copy()
-        data.attrs = {**given.data.attrs, **attributes}
-        return dataclasses.replace(given, data=data)
-
-    moments = gradient.moments
-    later = changed(gradient, moments={f"{k}0": v[::-1] for k, v in moments.items()})
-    assert sets_of([gradient, value, step]) == [[gradient, value, step]]
-    assert sets_of([gradient, later, value]) == [[gradient, value], [later]]
-    model = changed(value, model_sha256="another")
-    assert sets_of([gradient, model, step]) == [[gradient, step], [model]]
-    strange = changed(step, moments={"ppo/7": "7"})
-    assert sets_of([gradient, strange]) == [[gradient, strange]]  # nothing speaks against it
-    conflicting = changed(value, moments={"ppo/0": "x"})
-    # step could go with both, and has agents in common with one
-    assert sets_of([conflicting, gradient, step]) == [[conflicting], [gradient, step]]
-    page = Page([Part(g, plain_findings(g.data), Drawn((), "")) for g in (gradient, strange)], "t")
-    assert "nothing shows that they are from the same runs" in page.html()
 
 
 def test_a_study_that_gives_nothing_itself_is_on_the_page(folders, written, drawn):

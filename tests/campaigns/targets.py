@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from pgcore.cli import main
 from pgcore.studies.catalog import STUDIES
@@ -78,10 +79,14 @@ def measure(
     STUDIES[name].measure(runs, out, **where, **settings)
 
 
+def _for_ever(*call: Any) -> None:
+    time.sleep(600)
+
+
 def measure_for_ever(runs: list[Path], out: Path, cluster: str | None, **few: Any) -> None:
     """A gradient study whose second store is begun and gets no cell."""
-    GradientEstimates.__call__ = lambda self, at, num_threads: time.sleep(600)  # type: ignore[method-assign]
-    STUDIES["gradient"].measure(runs, out, cluster=cluster, **few)
+    with mock.patch.object(GradientEstimates, "__call__", _for_ever):
+        STUDIES["gradient"].measure(runs, out, cluster=cluster, **few)
 
 
 def dask(program: str, *arguments: str) -> None:
