@@ -21,6 +21,7 @@ class Folder:
 
     def __init__(self, path, title):
         self.path = path
+        self.calls = 0
         self.blocks = re.findall(r"```(\w+)\n(.*?)```", SECTIONS[title], re.DOTALL)
 
     def paste(self, count):
@@ -34,16 +35,22 @@ class Folder:
             name = re.search(r"\w+\.\w+", block.splitlines()[0]).group()
             (self.path / name).write_text(block)
             if language == "python":
-                printed = self.run(sys.executable, name)
+                again = "__main__" in block  # processes that it starts read it, too
+                printed = self.run(sys.executable, name) if again else self.warm(warm.script, name)
         return printed
 
     def pgcore(self, line):
-        """A command of pgcore, in a process that has loaded it; one starts for 5 s else."""
         program, *arguments = shlex.split(line)
         assert program == "pgcore"
+        return self.warm(warm.pgcore, *arguments)
+
+    def warm(self, function, *arguments):
+        """What a process prints that has loaded pgcore; one starts for 5 s else."""
+        self.calls += 1
+        log = self.path.with_suffix(f".{self.calls}.log")
         with contextlib.chdir(self.path):
-            command = warm.Pgcore(*arguments, log=self.path.with_suffix(".log"))
-        status, said = command.end(120)
+            process = warm.Called(function, *arguments, log=log)
+        status, said = process.end(120)
         assert status == 0, said[-3000:]
         return said
 

@@ -90,7 +90,7 @@ def test_mean_and_spread_cover_the_closed_form(linear, tmp_path, monkeypatch):
     at = {"agent": agents.labels[0], "iteration": 0, "trial": 0, "n": 200}
     for seed in range(40):
         cell = (
-            StepStudy(**options, seed=seed).plans(agents, tmp_path)["dataset.zarr"].function(at, 2)
+            StepStudy(**options, seed=seed).plans(agents, tmp_path)["dataset.zarr"].function(at, 1)
         )
         rewards = [np.squeeze(cell[name]) for name in ("count", "total", "square")]
         count, total, square = rewards[0][0], rewards[1][0, 0], rewards[2][0, 0]

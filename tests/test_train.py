@@ -92,7 +92,8 @@ def test_resume_gives_the_bits_of_an_uninterrupted_run(tmp_path, algorithm):
 @pytest.mark.timeout(300)
 def test_sigkill_at_20_random_moments_then_resume(tmp_path):
     """Killed again and again, a run ends with the bits of one that was left alone."""
-    config = small_config(iterations=120, keep=(60,))
+    cheap = {"minibatches": 2, "policy_epochs": 1, "value_epochs": 1}
+    config = small_config(iterations=120, keep=(60,), **cheap)
     run_to_end(tmp_path / "whole", config)
     rng = random.Random(0)
     table = tmp_path / "cut" / "metrics.csv"
@@ -102,7 +103,7 @@ def test_sigkill_at_20_random_moments_then_resume(tmp_path):
         before = table.stat().st_size if table.exists() else 0
         while process.is_alive() and (not table.exists() or table.stat().st_size == before):
             time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.05))
+        time.sleep(rng.uniform(0, 0.02))
         if not process.is_alive():
             break
         process.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import runpy
 import signal
 import sys
 import time
@@ -77,24 +78,36 @@ def start(function: Callable[..., Any], *arguments: Any, log: Path | str = os.de
     return process
 
 
-def _pgcore(arguments: list[str], folder: str) -> None:
+def pgcore(arguments: list[str], folder: str) -> None:
+    """The command, in a folder."""
     os.chdir(folder)
     sys.argv[:] = ["pgcore", *arguments]
     command()
 
 
-class Pgcore:
-    """The command `pgcore` in a process of its own, as a user's shell runs it.
+def script(arguments: list[str], folder: str) -> None:
+    """A script of Python, in a folder; what it imports beside itself is there."""
+    os.chdir(folder)
+    sys.argv[:] = arguments
+    sys.path.insert(0, folder)
+    runpy.run_path(arguments[0], run_name="__main__")
+
+
+class Called:
+    """A process of its own, as a user's shell runs it.
 
     Args:
-        arguments: of the command.
+        function: :func:`pgcore` or :func:`script`.
+        arguments: of the command line.
         log: file of what it prints, to both of its outputs.
     """
 
-    def __init__(self, *arguments: Any, log: Path) -> None:
+    def __init__(
+        self, function: Callable[[list[str], str], None], *arguments: Any, log: Path
+    ) -> None:
         words = [str(a) for a in arguments]
         self.log = log
-        self.process = start(_pgcore, words, os.getcwd(), log=log)
+        self.process = start(function, words, os.getcwd(), log=log)
         self.pid: int = self.process.pid
 
     def running(self) -> bool:
@@ -115,3 +128,10 @@ class Pgcore:
         self.process.join(seconds)
         assert self.process.exitcode is not None, f"{self.log.read_text()}\nit hangs"
         return self.process.exitcode, self.log.read_text()
+
+
+class Pgcore(Called):
+    """The command `pgcore` with these arguments."""
+
+    def __init__(self, *arguments: Any, log: Path) -> None:
+        super().__init__(pgcore, *arguments, log=log)

@@ -117,13 +117,14 @@ class Spectra:
 
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
         where = {name: at[name] for name in ("agent", "iteration", "trial")}
-        others, agent = open_cell(self.gradients, where), self.agents.agent(at)
+        names, agent = ("gradient", "step", "true_gradient"), self.agents.agent(at)
+        others = open_cell(self.gradients, where, (*names, "true_trajectories"))
         P = agent.policy.flat.shape[1]
-        vectors = [others[n].values[:, :P] for n in ("gradient", "step", "true_gradient")]
+        vectors = [others[n][:, :P] for n in names]
         halves = [self._half(agent, at, half, vectors, num_threads) for half in HALVES]
         return {
             "true_cosine": true_cosine(vectors[-1]),
-            "true_trajectories": others["true_trajectories"].values,
+            "true_trajectories": others["true_trajectories"],
             "parameters": float(P),
             **_stacked(halves),
         }

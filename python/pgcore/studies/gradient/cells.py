@@ -128,5 +128,5 @@ class GradientEstimates:
         if not self.swept(self.agents, at):
             return dict.fromkeys(names, padded_parameters(self.agents))
         where = {name: at[name] for name in ("agent", "iteration", "trial")}
-        cell = open_cell(self.true_store, where)
-        return {name: cell[name].values.mean(0) for name in names}
+        halves = open_cell(self.true_store, where, names)
+        return {name: of.mean(0) for name, of in halves.items()}

@@ -125,9 +125,9 @@ class RewardMap:
                 return {name: np.zeros(shape) for name in REWARD}
         if common and centre is not None:  # differences are taken to it
             members = np.union1d(members, [centre])
-        stored = open_cell(self.surrogate_store, where)
+        stored = open_cell(self.surrogate_store, where, ("step", "random"))
         agent = self.agents.agent(at)
-        step, random = (stored[n].values[: agent.policy.flat.shape[1]] for n in ("step", "random"))
+        step, random = (stored[n][: agent.policy.flat.shape[1]] for n in ("step", "random"))
         policies = plane(agent, step, random, steps, randoms)
         own = [at[name] for name in ("source", "pairs", "part")]
         seed, pairs = self.agents.seed(at, self.settings.seed, "reward", *own), self.part(at)

@@ -123,7 +123,7 @@ class Steps:
             moves[1, k] = random_step(agent, own, kl_of(agent, own, moves[0, k]), norm, seed)
         if self.true_store is not None:
             where = {name: at[name] for name in ("agent", "iteration", "trial")}
-            true = open_cell(self.true_store, where)["gradient"].values
+            true = open_cell(self.true_store, where, ["gradient"])["gradient"]
             moves[2, k] = along(true[: moves.shape[-1]], norm)
 
     def _gains(

@@ -59,7 +59,7 @@ class TrueValue:
 
 def fitted_parameters(store: str, where: dict[str, Any], value: ValueNet) -> torch.Tensor:
     """The fitted network's parameters [1, P], of a network of the same kind as ``value``."""
-    fitted = open_cell(store, where)["parameters"].values[: value.flat.shape[1]]
+    fitted = open_cell(store, where, ["parameters"])["parameters"][: value.flat.shape[1]]
     return torch.from_numpy(fitted.astype(np.float32))[None]
 
 
