@@ -25,6 +25,7 @@ from PIL import Image
 
 import pgcore
 from pgcore.studies.catalog import STUDIES
+from pgcore.studies.engine.identities import same_identity
 from pgcore.studies.engine.reading import open_study
 from pgcore.studies.engine.study import Study
 from pgcore.studies.gradient.opening import gradient_quantities
@@ -71,7 +72,7 @@ def together(studies: tuple[Path, ...]) -> xr.Dataset:
                 "study: expected landscapes that differ in iterations, sources and pairs only"
             )
         both = own.keys() & moments[0].keys()
-        if any(own[k] != moments[0][k] for k in both):
+        if not all(same_identity(own[k], moments[0][k]) for k in both):
             raise SystemExit("study: expected landscapes of the same agents")
     order = {"agent": data[0]["agent"].values}
     whole = data[0]

@@ -114,7 +114,7 @@ def test_a_study_is_extended(runs, gradients, tmp_path):
         assert all(c.read_bytes() == held for c, held in before.items())
     grown = pgcore.open(out)
     assert_same_dataset(whole, grown.sel(agent=whole["agent"]))
-    with pytest.raises(ValueError, match="holds another agent as trpo/2"):
+    with pytest.raises(ValueError, match="holds another agent as trpo/0"):
         pgcore.studies.gradient_quality({"trpo": runs[0]}, out, **SMALL)
 
 

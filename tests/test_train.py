@@ -163,7 +163,7 @@ def test_checkpoints_are_checked(tmp_path):
 def test_checkpoint_round_trip(tmp_path):
     trainer = Trainer(small_config(iterations=1))
     list(trainer.run())
-    save_checkpoint(tmp_path / "c", trainer.config, 1, trainer.state(), trainer.task.model_hash())
+    save_checkpoint(tmp_path / "c", trainer.config, 1, trainer.state(), trainer.task)
     loaded = load_checkpoint(tmp_path / "c")
     assert loaded.config == trainer.config and loaded.iteration == 1
     agent = loaded.agent()

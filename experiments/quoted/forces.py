@@ -1,4 +1,4 @@
-"""Quotations of Humanoid's TRPO without contact forces in the observation, and changed further."""
+"""Quotations of Humanoid's TRPO with contact forces in the observation, without, and changed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from learning_curves import LAST
 from numpy.typing import NDArray
 from pack import opened
 
 from pgcore.studies.measures.differences import unpaired_difference
 from pgcore.studies.measures.statistics import iqm_interval
-from quoted.training import scores
+from quoted.training import final, scores
 from quoted.writing import interval
 
+SEEING = "trpo"
 AGENT = "trpo, no forces"
 CHANGED = f"{AGENT}, three changes"
 EARLY = slice(60, 79)
@@ -23,24 +23,16 @@ EARLY = slice(60, 79)
 def forces(results: Path) -> dict[str, str]:
     """Returns at two times of the training, and differences between the agents."""
     curves = opened(results / "humanoid-forces.zarr.zip")["return_mean"]
-    own, changed = final(curves, AGENT), final(curves, CHANGED)
-    seeing = scores(results, "humanoid-learning")["trpo"]["trials"]
-    others = np.array(seeing.split(), dtype=float)
+    seeing, own, changed = (final(curves, agent) for agent in (SEEING, AGENT, CHANGED))
     return {
         **of_agent(curves, AGENT),
-        "more": difference(own, others),
+        **{f"seeing.{k}": v for k, v in of_agent(curves, SEEING).items()},
+        "older": scores(results, "humanoid-learning")["trpo"]["iqm"],
+        "more": difference(own, seeing),
         **{f"changed.{k}": v for k, v in of_agent(curves, CHANGED).items()},
         "changed.more": difference(changed, own),
         "changed.worst": f"{changed.min():.0f}",
     }
-
-
-def final(curves: xr.DataArray, agent: str) -> NDArray[np.float64]:
-    """Mean returns [trial] over the last iterations."""
-    last: NDArray[np.float64] = (
-        curves.sel(agent=agent).isel(iteration=slice(-LAST, None)).mean("iteration").values
-    )
-    return last
 
 
 def of_agent(curves: xr.DataArray, agent: str) -> dict[str, str]:

@@ -67,6 +67,7 @@ def gradient(results: Path) -> dict[str, str]:
         "humanoid.split": span(others),
         "humanoid.unknown": " and ".join(number(x) for x in np.sort(unknown.values)),
         "hopper.start": " and ".join(number(at_start.sel(agent=a)) for a in AGENTS),
+        **_warmed(results),
         "c1": f"{verdict(contains.mean() > 0.5)} after the start: the "
         f"interval of the cosine contains 0 at {agree}; medians {late_cosines}, Hopper",
         "c2": f"{verdict(min(growth.values()) > 1)} up to iteration 300: B grows "
@@ -79,6 +80,17 @@ def gradient(results: Path) -> dict[str, str]:
         "c4": f"{verdict(few.max() < most.min())}: 50 times as many give cosines of {span(most)}",
         "c5": f"{verdict(late_steps.max() < 0.1)}: at most {number(late_steps.max(), 3)} pairwise "
         "after the start (medians)",
+    }
+
+
+def _warmed(results: Path) -> dict[str, str]:
+    """What newer agents have at iteration 0, judged with statistics of their first iteration."""
+    start = study("hopper-trials-gradient", results).sel(n=N, iteration=0)
+    cosines, noise = (start[f"{n}_over_trials"] for n in ("pairwise_cosine", "true_noise_scale"))
+    return {
+        "warmed": " and ".join(number(cosines.sel(agent=a)) for a in AGENTS),
+        "warmed.noise": " and ".join(significant(float(noise.sel(agent=a))) for a in AGENTS),
+        "warmed.trials": str(start.sizes["trial"]),
     }
 
 

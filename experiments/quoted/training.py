@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 import numpy as np
-from pack import study
+import xarray as xr
+from learning_curves import LAST
+from numpy.typing import NDArray
+from pack import opened, study
 
-from pgcore.studies.measures.statistics import iqm_ratio_interval
+from pgcore.studies.measures.statistics import iqm_interval, iqm_ratio_interval
 from pgcore.studies.measures.updates import Along, over_units
 from quoted.writing import interval, number, table
 
@@ -30,14 +33,25 @@ def scores(results: Path, file: str) -> dict[str, re.Match[str]]:
     return {m["agent"]: m for m in (re.match(rule, line) for line in lines) if m}
 
 
+def final(curves: xr.DataArray, agent: str) -> NDArray[np.float64]:
+    """Mean returns [trial] over the last iterations of kept curves."""
+    last: NDArray[np.float64] = (
+        curves.sel(agent=agent).isel(iteration=slice(-LAST, None)).mean("iteration").values
+    )
+    return last
+
+
 def training(results: Path) -> dict[str, str]:
     """Final scores, and those without a baseline (C9)."""
     own = {task: scores(results, f"{task}-learning") for task in TASKS}
     rows = []
     for (task, agent), (low, high) in PUBLISHED.items():
-        iqm, trials = own[task][agent]["iqm"], own[task][agent]["trials"].split()
+        iqm, trials = own[task][agent]["iqm"], len(own[task][agent]["trials"].split())
+        if (task, agent) == ("humanoid", "trpo"):  # trained again, under the paper's contacts
+            finals = final(opened(results / "humanoid-forces.zarr.zip")["return_mean"], agent)
+            iqm, trials = interval(iqm_interval(finals), 0), len(finals)
         text = iqm if low <= float(iqm.split()[0]) <= high else f"**{iqm}**"
-        rows.append([TASKS[task], agent.upper(), str(len(trials)), text, f"{low}-{high}"])
+        rows.append([TASKS[task], agent.upper(), str(trials), text, f"{low}-{high}"])
     found = {"table": table(["task", "algorithm", "trials", "IQM [95 %]", "published"], rows)}
     zero = {
         "ppo": scores(results, "hopper-zero-baseline")["ppo, no baseline"],

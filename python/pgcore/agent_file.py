@@ -16,6 +16,7 @@ from pgcore.learning.algorithms import ALGORITHMS, Algorithm, find_algorithm
 from pgcore.learning.optimizer import SLOTS
 from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
+from pgcore.policies.stack import ZERO
 from pgcore.policies.value import ValueNet
 from pgcore.tasks.gymnasium import GymnasiumTask
 from pgcore.tasks.make import make_task
@@ -70,7 +71,7 @@ def _agent_of(
                 "give load_agent(..., task=)"
             )
     members = len(arrays["policy.flat"])
-    policy = GaussianPolicy.of_kind(task.obs_dim, task.act_dim, members, header["policy"])
+    policy = GaussianPolicy.of_kind(task.obs_dim, task.act_dim, members, header["policy"], ZERO)
     parameters = arrays["policy.flat"].shape[1]
     if parameters != policy.flat.shape[1]:
         raise CheckpointError(

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from pgcore.agent import Agent
-from pgcore.policies.normalize import Normalizer, RewardScaler
+from pgcore.policies.normalize import Normalizer, RewardScaler, reward_stds
 
 
 def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
@@ -35,8 +35,7 @@ def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
     if std is None:
         scaler = RewardScaler.create(1, agent.judgement.gamma)
         scaler.scale(batch.rewards, ended)
-        count, _, m2, *_ = scaler.state[0]
-        std = np.array([float(np.sqrt(m2 / (count - 1)))])
+        std = np.array(reward_stds(scaler.state))
         label["rewards"] = "scale of the same pairs"
     notes = {k: v for k, v in agent.origin["notes"].items() if k != "reward_scale"}
     said = ["none ended" if x is None else f"{x:.1f}" for x in (before, after)]

@@ -15,7 +15,7 @@ from pgcore.base.errors import check_count, check_number, check_type
 from pgcore.policies.distribution import HALF_LOG_2PI, Gaussian
 from pgcore.policies.head import Head
 from pgcore.policies.mlp import mlp_backward, mlp_forward, mlp_tangent
-from pgcore.policies.stack import StackedMlp, checked_widths
+from pgcore.policies.stack import ZERO, StackedMlp, checked_widths
 
 GRADIENT_STREAMS = 8  # whose activations are held at a time
 
@@ -45,7 +45,7 @@ class GaussianPolicy(StackedMlp):
         hidden: widths of the hidden layers.
         members: number of policies M.
         activation: one of :data:`pgcore.policies.mlp.ACTIVATIONS`.
-        init: "orthogonal" (gain √2, 0.01 at the output) or "xavier" (uniform).
+        init: "orthogonal" (gain √2, 0.01 at the output), "xavier" (uniform) or "zero".
         log_std: initial value of every log_std, up to what the weights add in a state.
         seed: of the initial weights; member m gets the same weights in any stack.
         std, std_map, log_std_range, min_std, mean_map: see :class:`pgcore.policies.head.Head`.
@@ -82,7 +82,7 @@ class GaussianPolicy(StackedMlp):
 
     @staticmethod
     def of_kind(
-        obs_dim: int, act_dim: int, members: int, kind: Mapping[str, Any]
+        obs_dim: int, act_dim: int, members: int, kind: Mapping[str, Any], init: str = "orthogonal"
     ) -> GaussianPolicy:
         """A stack of the kind that :meth:`kind` describes; what it leaves out is the default.
 
@@ -93,7 +93,7 @@ class GaussianPolicy(StackedMlp):
         for name in kind:
             if name not in known:
                 raise ValueError(f"kind: expected keys among {', '.join(known)}; got {name!r}")
-        return GaussianPolicy(obs_dim, act_dim, members=members, **kind)
+        return GaussianPolicy(obs_dim, act_dim, members=members, init=init, **kind)
 
     def kind(self) -> dict[str, Any]:
         """What a stack is besides its sizes O, A, M and its weights, as plain JSON values."""
@@ -103,7 +103,7 @@ class GaussianPolicy(StackedMlp):
     def with_members(self, flat: Tensor) -> GaussianPolicy:
         """A stack of the same kind of policy with the rows of ``flat`` [M', P], copied."""
         check_type("flat", flat, Tensor, "a tensor [M', P]")
-        other = GaussianPolicy.of_kind(self.obs_dim, self.act_dim, len(flat), self.kind())
+        other = GaussianPolicy.of_kind(self.obs_dim, self.act_dim, len(flat), self.kind(), ZERO)
         other.load_flat(flat)
         return other
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pgcore import _core
 from pgcore.base.arrays import F32, F64, I64, Bool
@@ -194,3 +197,11 @@ class RewardScaler:
         return _core.scale_rewards(
             rewards=rewards, ended=ended, state=self.state, gamma=self.gamma, clip=self.clip or 0.0
         )
+
+
+def reward_stds(state: NDArray[Any]) -> list[float]:
+    """What rewards are divided by, from the state [M, ...] of their scaling.
+
+    1 where it has seen none but equal ones, such as 0 of a task that pays late.
+    """
+    return [(math.sqrt(m2 / (n - 1)) if n > 1 else 0.0) or 1.0 for n, _, m2, *_ in state]

@@ -16,6 +16,7 @@ from pgcore.base.threads import one_torch_thread
 from pgcore.policies.mlp import ACTIVATIONS, mlp
 
 INITIALIZATIONS = ("orthogonal", "xavier")
+ZERO = "zero"  # for stacks whose rows are loaded
 _SEED_STRIDE = 0x9E3779B97F4A7C15  # odd: distinct generators for every (seed, member)
 
 
@@ -64,8 +65,9 @@ class StackedMlp(nn.Module):
         self.tensors = nn.ParameterList([nn.Parameter(v) for v in values])
         for parameter, gradient in zip(self.tensors, gradients, strict=True):
             parameter.grad = gradient
-        check_choice("init", init, INITIALIZATIONS)
-        self._initialize(init, output_gain, seed)
+        if init != ZERO:
+            check_choice("init", init, INITIALIZATIONS)
+            self._initialize(init, output_gain, seed)
 
     def split(self, flat: Tensor) -> list[Tensor]:
         """Views of rows [M, P]: weights and biases of each layer in turn, then the extra values."""

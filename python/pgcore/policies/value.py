@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from pgcore.base.errors import check_count
-from pgcore.policies.stack import StackedMlp, checked_widths
+from pgcore.policies.stack import ZERO, StackedMlp, checked_widths
 
 
 class ValueNet(StackedMlp):
@@ -42,6 +42,8 @@ class ValueNet(StackedMlp):
 
     def with_members(self, flat: Tensor) -> ValueNet:
         """A stack of the same kind of network with the rows of ``flat`` [M', P], copied."""
-        other = ValueNet(self.obs_dim, self.hidden, len(flat), activation=self.activation)
+        other = ValueNet(
+            self.obs_dim, self.hidden, len(flat), activation=self.activation, init=ZERO
+        )
         other.load_flat(flat)
         return other

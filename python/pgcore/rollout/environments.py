@@ -99,6 +99,11 @@ class LiveStreams:
     obs: F64
     going: Bool
 
+    def close(self) -> None:
+        """Close the environments; there is no way on from here then."""
+        for stream in self.streams:
+            stream.close()
+
 
 @dataclass(frozen=True)
 class Controls:

@@ -43,7 +43,11 @@ def collect(
     seen = Normalizer.create(task.obs_dim, len(every)) if call.watched else None
     parts = (block.head, block.controls, task.obs_dim, block.normalizer, call.live, seen)
     streams = Streams(start.streams, *parts)
-    arrays = collect_streams(streams, steps, task.act_dim, start)
+    try:
+        arrays = collect_streams(streams, steps, task.act_dim, start)
+    except BaseException:
+        start.close()
+        raise
     part = Part(arrays, streams.errors, streams.normalizer, streams.seen)
     batch = batch_of(call, [every], [part])
     going = ~(batch.terminated | batch.truncated)[:, -1]

@@ -72,13 +72,23 @@ class GymnasiumSpec:
         module, _, name = self.id.rpartition(":")
         try:
             if module:
-                importlib.import_module(module)
+                _import(module)
             # the registration itself goes along: other processes may not have made it
             registered = gymnasium.spec(name)
         except (gymnasium.error.Error, ImportError) as error:
             raise ValueError(f"task: {self.task_id}: {error}") from None
         options = {"disable_env_checker": True, **dict(self.options)}
         return functools.partial(gymnasium.make, registered, **options)
+
+
+def _import(module: str) -> None:
+    """Import what registers an environment; whatever it raises, as an ImportError of one line."""
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ImportError(f"{module} raises {type(error).__name__}: {error}") from error
 
 
 class GymnasiumTask:

@@ -78,6 +78,12 @@ class TaskSpec:
                 raise TypeError(f"gymnasium_options: expected {wanted}, got {shown(pair)}")
         check_type("xml", self.xml, str | os.PathLike, "the path of an MJCF file")
         object.__setattr__(self, "xml", os.fspath(self.xml))
+        check_count("frame_skip", self.frame_skip, most=_MOST)
+        if self.time_limit is not None:
+            check_count("time_limit", self.time_limit, most=_MOST)
+        check_choice("contact_margins", self.contact_margins, ("sum", "max"))
+        own = tuple((name, _frozen(value)) for name, value in options)
+        object.__setattr__(self, "gymnasium_options", own)
         for room in ROOMS:
             terms = getattr(self, room)
             check_type(room, terms, tuple | list, "a tuple of terms")
@@ -136,13 +142,13 @@ class TaskSpec:
         for option in options:
             if not isinstance(option, tuple | list) or len(option) != 2:
                 raise ValueError(f"gymnasium_options: expected [name, value], got {shown(option)}")
-        chosen["gymnasium_options"] = tuple((str(k), _frozen(v)) for k, v in options)
+        chosen["gymnasium_options"] = tuple((str(k), v) for k, v in options)
         return TaskSpec(**chosen)
 
 
 def _frozen(value: Any) -> Any:
     """A value with tuples for lists."""
-    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
+    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
 
 
 def _term(room: str, values: Any) -> Term:
@@ -180,9 +186,6 @@ class Task:
     def __init__(self, spec: TaskSpec, *, lowered: bool = True) -> None:
         check_type("spec", spec, TaskSpec, "a TaskSpec")
         check_flag("lowered", lowered)
-        check_count("frame_skip", spec.frame_skip, most=_MOST)
-        if spec.time_limit is not None:
-            check_count("time_limit", spec.time_limit, most=_MOST)
         path = spec.xml_path()
         if not path.is_file():
             raise ValueError(f"xml: expected a readable MJCF file, got {str(path)!r}")
@@ -194,7 +197,7 @@ class Task:
             xml_path=str(path),
             frame_skip=spec.frame_skip,
             time_limit=spec.time_limit or 0,
-            contact_margins=check_choice("contact_margins", spec.contact_margins, ("sum", "max")),
+            contact_margins=spec.contact_margins,
             lowered=lowered,
             **native,
         )

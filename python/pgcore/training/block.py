@@ -233,6 +233,11 @@ class Block:
             state |= self.course.arrays(len(self.trials))
         return {k: v.copy() for k, v in state.items()}
 
+    def close(self) -> None:
+        """Close environments that stay open from one iteration to the next."""
+        if self.course is not None:
+            self.course.close()
+
     def load_state(self, state: State) -> None:
         """Go on from :meth:`state`."""
         self.diverged = state.get("diverged", self.diverged).copy()

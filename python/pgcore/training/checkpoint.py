@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,11 @@ from pgcore.base.errors import (
 from pgcore.base.files import read_arrays, write_arrays
 from pgcore.learning.optimizer import SLOTS
 from pgcore.policies.gaussian import GaussianPolicy
-from pgcore.policies.normalize import Normalizer
+from pgcore.policies.normalize import Normalizer, reward_stds
+from pgcore.policies.stack import ZERO
 from pgcore.policies.value import ValueNet
 from pgcore.tasks.gymnasium import AnyTask
-from pgcore.tasks.make import make_task
+from pgcore.tasks.make import identity_of, make_task
 from pgcore.training.config import VERSION, TrainConfig
 
 FORMATS = (1, VERSION)
@@ -41,6 +41,7 @@ class Checkpoint:
         digest: SHA-256 of the arrays.
         path: the file.
         model: hash of the compiled model that the run simulated; "" if the file does not say.
+        definition: hash of the rules of its task, where this has no built-in task's id; else "".
     """
 
     config: TrainConfig
@@ -49,16 +50,27 @@ class Checkpoint:
     digest: str
     path: Path
     model: str = ""
+    definition: str = ""
 
     def task(self) -> AnyTask:
-        """The task that the agents were trained on; CheckpointError if its model is another now."""
+        """The task that the agents were trained on; CheckpointError if it is another now."""
         task = make_task(self.config.task, lowered=self.config.lowered)
-        if self.model and task.model_hash() != self.model:
+        self.check_task(task)
+        return task
+
+    def check_task(self, task: AnyTask) -> None:
+        """CheckpointError if a task of this name is not the one of the run."""
+        now = identity_of(task)
+        if self.model and now["model"] != self.model:
             raise CheckpointError(
                 f"checkpoint: {self.path} was trained on another model than {self.config.task_id} "
                 "is now (a changed file, or another version of MuJoCo)"
             )
-        return task
+        if self.definition and now.get("task", "") != self.definition:
+            raise CheckpointError(
+                f"checkpoint: {self.path} was trained on another definition than "
+                f"{self.config.task_id} is now; put back what its file said"
+            )
 
     def agent(self) -> Agent:
         """All trials at this moment, frozen; CheckpointError if the file does not hold them."""
@@ -69,10 +81,10 @@ class Checkpoint:
         config, task = self.config, self.task()
         members = config.trials
         policy = GaussianPolicy(
-            task.obs_dim, task.act_dim, members=members, **config.policy_network()
+            task.obs_dim, task.act_dim, members=members, init=ZERO, **config.policy_network()
         )
         policy.load_flat(torch.from_numpy(self.state["policy.flat"]))
-        value = ValueNet(task.obs_dim, members=members, **config.value_network())
+        value = ValueNet(task.obs_dim, members=members, init=ZERO, **config.value_network())
         value.load_flat(torch.from_numpy(self.state["value.flat"]))
         return Agent(
             task=task,
@@ -108,20 +120,17 @@ class Checkpoint:
         return np.array(reward_stds(self.state["scaler.state"]))
 
 
-def reward_stds(state: NDArray[Any]) -> list[float]:
-    """What rewards are divided by, from the state [M, ...] of their scaling."""
-    return [math.sqrt(m2 / (n - 1)) if n > 1 else 1.0 for n, _, m2, *_ in state]
-
-
 def save_checkpoint(
-    path: Path, config: TrainConfig, iteration: int, state: dict[str, NDArray[Any]], model: str
+    path: Path, config: TrainConfig, iteration: int, state: dict[str, NDArray[Any]], task: AnyTask
 ) -> None:
-    """Write a checkpoint, whole or not at all."""
+    """Write a checkpoint of a run on a task, whole or not at all."""
+    identity = identity_of(task)
     header = {
         "format": VERSION,
         "config": config.to_dict(),
         "iteration": iteration,
-        "model": model,
+        "model": identity["model"],
+        "definition": identity.get("task", ""),
     }
     write_arrays(path, header, state)
 
@@ -150,4 +159,5 @@ def load_checkpoint(path: str | Path, task: str | None = None) -> Checkpoint:
         iteration, digest = check_count("iteration", header["iteration"], 0), str(header["digest"])
     if task is not None and config.task_id != task:
         raise CheckpointError(f"checkpoint: {path} is for task {config.task_id}, expected {task}")
-    return Checkpoint(config, iteration, state, digest, path, str(header.get("model", "")))
+    known = (str(header.get(name, "")) for name in ("model", "definition"))
+    return Checkpoint(config, iteration, state, digest, path, *known)

@@ -40,6 +40,11 @@ class Course:
         simulator = np.zeros((streams, task.native.state_size()))
         return Course(StreamStates(simulator, none, none.copy()), np.zeros((streams, 2)))
 
+    def close(self) -> None:
+        """Close what is open."""
+        if isinstance(self.states, LiveStreams):
+            self.states.close()
+
     def after(self, batch: RolloutBatch) -> Course:
         """Where they stand after a batch that began here."""
         assert batch.end is not None

@@ -237,7 +237,10 @@ def read_diverged(run: Path) -> list[Divergence]:
 
 
 def read_metrics(run: Path) -> dict[str, F64]:
-    """The metrics table of a run as arrays [iterations, trials] by column, as many as it has."""
+    """The metrics table of a run as arrays [iterations, trials] by column.
+
+    As many iterations as it has whole; NaN for those whose rows somebody has taken away.
+    """
     path = run / "metrics.csv"
     if not path.is_file() or not path.stat().st_size:
         raise ValueError(f"run: expected the metrics of an iteration, but there are none in {path}")
@@ -246,7 +249,11 @@ def read_metrics(run: Path) -> dict[str, F64]:
         header = next(reader)
         rows = [r for r in reader if len(r) == len(header)]
     table = np.array(rows, dtype=np.float64).reshape(-1, len(header))
-    trials = int(table[:, 1].max()) + 1 if len(table) else 1
-    whole = len(table) // trials * trials
-    cube = table[:whole].reshape(-1, trials, len(header))
+    places = table[:, :2].astype(np.int64)  # iteration and trial
+    trials = int(places[:, 1].max()) + 1 if len(table) else 1
+    whole = np.flatnonzero(np.bincount(places[:, 0]) == trials)
+    cube = np.full((whole[-1] + 1 if len(whole) else 0, trials, len(header)), np.nan)
+    cube[..., 0], cube[..., 1] = np.indices(cube.shape[:2])
+    known = places[:, 0] < len(cube)
+    cube[tuple(places[known].T)] = table[known]
     return {name: cube[:, :, i] for i, name in enumerate(header)}

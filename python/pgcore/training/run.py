@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,11 +199,11 @@ class Run:
         config_file = path / "config.json"
         for folder in (path, path / "checkpoints") if self._lock.held else ():
             remove_torn(folder)
+        changed = True
         if config_file.exists() and resume:
-            self._check_same_config(config_file)
+            changed = self._check_same_config()
         else:
             clear_start(path)
-            self._write_config(config_file)
         (path / "checkpoints").mkdir(exist_ok=True)
         newest = next_checkpoint(path)
         if newest is not None:
@@ -214,19 +214,28 @@ class Run:
                     f"iterations: the run has made {checkpoint.iteration} already, expected at "
                     f"least as many, got {config.iterations}"
                 )
+            checkpoint.check_task(self.trainer.task)
             with corrupt_if_it_fails(f"checkpoint: {newest}"):
                 self.trainer.load_state(checkpoint.state, checkpoint.iteration)
+        if changed:  # all is checked
+            self._write_config(config_file)
         self.records = Records(path, config, self.trainer.iteration)
         try:
             self.records.write_diverged(self.trainer.divergences())
-            if self.trainer.iteration == 0 or newest != path / LATEST:
+            if self.trainer.iteration == 0 or newest != path / LATEST or self._keeps_more():
                 self.save()
         except BaseException:
             with contextlib.suppress(OSError):  # the first error is the one to be told
                 self.records.close()
             raise
 
-    def _check_same_config(self, file: Path) -> None:
+    def _keeps_more(self) -> bool:
+        """Whether the moment that the run stands at is one to keep by now."""
+        kept = kept_file(self.path, self.trainer.iteration)
+        return self.trainer.iteration in self.config.kept() and not kept.exists()
+
+    def _check_same_config(self) -> bool:
+        """Whether settings differ that may; ValueError where others do."""
         stored = stored_config(self.path)
         names = changed_settings(self.path, self.config, stored)
         if "iterations" in names and self.config.anneal:
@@ -234,8 +243,7 @@ class Run:
                 "iterations: the learning rate falls to 0 over the run's own "
                 f"{stored.iterations}; a run with anneal cannot be made longer or shorter"
             )
-        if names:
-            self._write_config(file)
+        return bool(names)
 
     def _write_config(self, file: Path) -> None:
         text = json.dumps(self.config.to_dict(), indent=2, sort_keys=True)
@@ -251,23 +259,33 @@ class Run:
                 f"run: {folder} was moved or removed; resume it where it is now"
             )
         if iteration in self.config.kept():
-            self._write(folder / f"{iteration:06d}.safetensors", iteration, state)
+            self._write(kept_file(self.path, iteration), iteration, state)
         self._write(self.path / LATEST, iteration, state)
 
     def _write(self, path: Path, iteration: int, state: dict[str, NDArray[Any]]) -> None:
-        model = self.trainer.task.model_hash()
-        save_checkpoint(path, self.config, iteration, state, model)
+        save_checkpoint(path, self.config, iteration, state, self.trainer.task)
 
     def iterations(self) -> Generator[Record, None, None]:
-        """Run what remains; records and checkpoints are written along the way."""
+        """Run what remains; records and checkpoints are written along the way.
+
+        What was finished is saved also where an iteration fails.
+        """
         with closing(self.trainer.run()) as records:
-            for record in records:
+            for record in self._saved_if_it_fails(records):
                 self.records.add(record.iteration, record.metrics, record.seconds)
                 if record.diverged:
                     self.records.write_diverged(self.trainer.divergences())
                 if record.diverged or self._saves_at(self.trainer.iteration):
                     self.save()
                 yield record
+
+    def _saved_if_it_fails(self, records: Iterator[Record]) -> Iterator[Record]:
+        try:
+            yield from records
+        except Exception:
+            with contextlib.suppress(OSError):  # the first error is the one to be told
+                self.save()
+            raise
 
     def _saves_at(self, iteration: int) -> bool:
         return iteration in self.config.kept() or iteration % self.config.save_every == 0
@@ -279,6 +297,8 @@ class Run:
         try:
             self.records.close()
         finally:
+            for block in self.trainer.blocks:
+                block.close()
             self._lock.release()
 
 
@@ -288,13 +308,18 @@ def kept_iterations(run: Path) -> list[int]:
     if not folder.is_dir():
         what = "has no checkpoints" if run.exists() else "is not there"
         raise ValueError(f"runs: expected a training run, got {run}, which {what}")
-    return sorted(int(p.stem) for p in folder.glob("[0-9]*.safetensors"))
+    return sorted(int(p.stem) for p in folder.glob("[0-9]*.safetensors") if p.stem.isdigit())
+
+
+def kept_file(run: Path, iteration: int) -> Path:
+    """Where the checkpoint of an iteration is kept, if it is."""
+    return run / "checkpoints" / f"{iteration:06d}.safetensors"
 
 
 def checkpoint_path(run: Path, iteration: int, name: str = "iterations") -> Path:
     """The kept checkpoint of an iteration; ValueError on an argument ``name``, or no run."""
     known = kept_iterations(run)
-    path = run / "checkpoints" / f"{iteration:06d}.safetensors"
+    path = kept_file(run, iteration)
     if not path.is_file():
         raise ValueError(f"{name}: {run} has no checkpoint {iteration}; it has {known}")
     return path

@@ -102,6 +102,8 @@ def clear_start(run: Path) -> None:
         checkpoint.unlink()
     for name in (TABLE, "diverged.csv"):
         (run / name).unlink(missing_ok=True)
+    for events in (run / "tensorboard").glob("events.out.tfevents.*"):
+        events.unlink()
 
 
 def _is_config(file: Path) -> bool:
@@ -116,7 +118,8 @@ def _is_config(file: Path) -> bool:
 def newest_checkpoint(run: Path) -> Path | None:
     """What a run goes on from: its latest checkpoint, or the last that it has kept."""
     latest = run / LATEST
-    kept = sorted((run / "checkpoints").glob("[0-9]*.safetensors"))
+    named = (run / "checkpoints").glob("[0-9]*.safetensors")
+    kept = sorted(path for path in named if path.stem.isdigit())
     return latest if latest.exists() else next(reversed(kept), None)
 
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from pgcore.agent import Agent
 from pgcore.base.seeds import derive_seed
+from pgcore.policies.normalize import reward_stds
 from pgcore.training.block import Block
-from pgcore.training.checkpoint import Checkpoint, reward_stds
+from pgcore.training.checkpoint import Checkpoint
 
 PAIRS = 2048  # of an agent that no run tells of
 

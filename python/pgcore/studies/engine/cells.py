@@ -271,14 +271,9 @@ def missing_of(plan: Plan, path: Path) -> list[dict[str, Any]]:
 
 def pairs_per_second(agent: Agent, threads: int) -> float:
     """How fast an agent is simulated, from a short calibration."""
-    from pgcore.rollout.collect import evaluate
-
     start = time.perf_counter()
-    scores = evaluate(
-        agent.task, agent.policy, 2000 * threads, num_threads=threads, normalizer=agent.normalizer,
-        streams=4 * threads,
-    )  # fmt: skip
-    return float(scores.lengths.sum()) / (time.perf_counter() - start)
+    batch = agent.collect(500, 4 * threads, num_threads=threads)
+    return batch.rewards.size / (time.perf_counter() - start)
 
 
 def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from pgcore.agent import Agent
 from pgcore.agent_file import load_agent
 from pgcore.base.errors import CheckpointError, check_path, check_type
+from pgcore.studies.engine.identities import MADE_AS
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.divergence import (
     NONE,
@@ -81,6 +82,14 @@ class Moment:
         """The numbers of its trials, but for those that have diverged."""
         out = [d.trial for d in self.lost]
         return tuple(t for t in range(self.members) if t not in out)
+
+    def identity(self) -> str:
+        """What tells it from others in a store: its arrays, and all that they do not say.
+
+        Two runs of one seed have equal arrays before their first iteration.
+        """
+        own = self.digest + (" warmed up" if self.warm else "")
+        return f"{own}{MADE_AS}{self.agent().digest()[:16]}"
 
     def agent(self) -> Agent:
         """All its trials."""

@@ -165,10 +165,7 @@ class Agents:
 
     def identities(self) -> dict[str, str]:
         """What identifies every moment, by its name in a store."""
-        return {
-            f"{m.label}/{m.iteration}": m.digest + (" warmed up" if m.warm else "")
-            for m in self.moments
-        }
+        return {f"{m.label}/{m.iteration}": m.identity() for m in self.moments}
 
     def seed(self, at: Mapping[str, Any], seed: int, *purpose: str | int) -> int:
         """A seed from the agent itself and the purpose: never from labels or positions."""
@@ -206,6 +203,14 @@ class Agents:
                     f"iterations: the learning rate of {at['agent']} is 0 at {at['iteration']}, "
                     "the end of its run, and so is its step; choose earlier checkpoints"
                 )
+
+    def check_time_limit(self, study: str) -> None:
+        """ValueError where trajectories need not end."""
+        if not self.task().time_limit:
+            raise ValueError(
+                f"{study}: needs whole trajectories, and those of {self.task_id} have no time "
+                "limit; give the task one"
+            )
 
     def provenance(self) -> dict[str, Any]:
         """What is simulated, and the seeds of the agents, for a dataset's attributes."""

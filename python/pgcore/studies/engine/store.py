@@ -13,6 +13,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pgcore.base.files import file_named
+from pgcore.studies.engine.identities import same_identity
 from pgcore.studies.engine.layout import (
     consolidate,
     create_store,
@@ -117,7 +118,7 @@ def check_same(path: Path, schema: Schema) -> bool:
             f"out: {path} holds a study with other settings of {', '.join(names)}; {advice}"
         )
     for name, digest in schema.moments.items():
-        if moments.get(name, digest) != digest:
+        if not same_identity(moments.get(name, digest), digest):
             raise OtherStudyError(f"out: {path} holds {schema.other_moment} {name}; {advice}")
     for name, values in schema.inner_dims.items():
         there: Any = group.get(name)

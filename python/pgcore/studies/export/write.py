@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,15 +92,35 @@ def _file(study: str | Path | xr.Dataset, to: str | None, out: str | Path | None
 def _is_export(path: Path) -> bool:
     """Whether a file is empty, or was written here in whichever format."""
     with path.open("rb") as file:
-        start = file.read(4096)
-    head = start.split(b"\n", 1)[0]
-    return (
-        not start
-        or start.startswith(b"PAR1")
-        or MARK.encode() in head
-        or head.endswith(",".join(VALUES).encode())
-        or (start.startswith(b"[\n") and (b'"quantity": ' in start or start == b"[\n\n]\n"))
-    )
+        start = file.read(1 << 16)
+    if start.startswith(b"PAR1"):
+        return _columns_of_parquet(path)[-len(VALUES) :] == VALUES
+    first, _, rest = start.partition(b"\n")
+    if first == b"[":
+        row = rest.partition(b"\n")[0]
+        return not row or _keys(row)[-len(VALUES) :] == VALUES
+    return not start or MARK.encode() in first or first.endswith(",".join(VALUES).encode())
+
+
+def _columns_of_parquet(path: Path) -> tuple[str, ...]:
+    """None where the file cannot be read, or nothing here reads such files."""
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        return ()
+    try:
+        return tuple(parquet.read_schema(path).names)
+    except (ArrowException, OSError):
+        return ()
+
+
+def _keys(row: bytes) -> tuple[str, ...]:
+    """Of a row of a list in JSON."""
+    try:
+        values = json.loads(row.rstrip(b","))
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(values) if isinstance(values, dict) else ()
 
 
 def default_file(study: str | Path, to: str) -> Path:

@@ -9,18 +9,20 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
-from pgcore.studies.engine.reading import open_study
+from pgcore.studies.engine.reading import FINISHED, open_study
 
 FARTHEST = 3.0  # of the axis, as in the paper
 _CLEAR = 3.0  # standard errors: the lowest of 17 flat points is so low in 2 of 100 lines
 
 
 def axis_of_maps(out: Path) -> tuple[float, float] | None:
-    """The second axis of maps that are there; None where there are none."""
+    """The second axis of maps that are there, whole or in part; None where there are none."""
     for name in ("surrogate.zarr", "reward.zarr"):
         if (out / name).is_dir():
-            axis = open_study(out / name, load=False)["random_scale"].values
-            return float(axis[0]), float(axis[-1])
+            maps = open_study(out / name, load=False, whole=True)
+            if bool(maps[FINISHED].notnull().any()):
+                axis = maps["random_scale"].values
+                return float(axis[0]), float(axis[-1])
     return None
 
 

@@ -48,6 +48,7 @@ class LandscapeStudy(LandscapeSettings):
 
     def scouting(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed before the others can be planned: the scout line."""
+        agents.check_time_limit("landscape")
         if not self.scouted or axis_of_maps(out) is not None:
             return {}
         return {"scout.zarr": self._scout_plan(agents, shared_of(agents))}
@@ -55,6 +56,7 @@ class LandscapeStudy(LandscapeSettings):
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
+        agents.check_time_limit("landscape")
         self.sampling.check_agents(agents.every())
         if self.towards:
             Target(self.towards).check(agents)

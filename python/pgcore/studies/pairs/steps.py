@@ -23,6 +23,9 @@ from pgcore.learning.watch import Watch
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.studies.pairs.sampling import Sampling, block_streams, sample_blocks
 
+STREAM_IDS = 1 << 20  # that one of several steps or updates may use
+MOST_STEPS = 4000  # so that all of them have stream ids of their own
+
 
 def step_data(
     agent: Agent, n: int, stream_ids: list[int], seed: int, sampling: Sampling, num_threads: int
@@ -41,6 +44,14 @@ def step_data(
     for _, batch in sample_blocks(agent, steps, ids, seed, num_threads):
         pairs.add(batch)
     return pairs.data
+
+
+def numbered_data(
+    agent: Agent, n: int, number: int, seed: int, sampling: Sampling, num_threads: int
+) -> TrainingData:
+    """:func:`step_data` of one of several steps from n pairs each, whose streams no other has."""
+    ids = [number * STREAM_IDS + i for i in range(sampling.streams(n)[0])]
+    return step_data(agent, n, ids, seed, sampling, num_threads)
 
 
 def finite_update(

@@ -99,6 +99,11 @@ def check_call(
     bases = base_configs(task, settings, configs)
     plain = lowered is None or lowered
     made = make_task(task, lowered=plain)
+    if not made.time_limit:
+        raise ValueError(
+            f"regime: needs whole trajectories, and those of {made.id} have no time limit; give "
+            "the task one"
+        )
     spec = {
         "study": "regime",
         "task": made.id,

@@ -14,6 +14,7 @@ import zarr
 from pgcore.base.errors import check_path
 from pgcore.studies.catalog import open as open_dataset
 from pgcore.studies.catalog import study_of, study_of_data
+from pgcore.studies.engine.identities import same_identity
 from pgcore.studies.engine.sentences import spec_of
 from pgcore.studies.engine.study import Study
 
@@ -101,12 +102,12 @@ class Given:
     def shared(self, other: Given) -> set[str]:
         """The agents, as ``label/iteration``, that both have measured."""
         a, b = self.moments, other.moments
-        return {name for name in a.keys() & b.keys() if a[name] == b[name]}
+        return {name for name in a.keys() & b.keys() if same_identity(a[name], b[name])}
 
     def differing(self, other: Given) -> list[str]:
         """Those that have one name and are different agents."""
         a, b = self.moments, other.moments
-        return sorted(name for name in a.keys() & b.keys() if a[name] != b[name])
+        return sorted(a.keys() & b.keys() - self.shared(other))
 
     def fits(self, other: Given) -> bool:
         """Whether nothing says that the two measured different agents, or on different tasks."""

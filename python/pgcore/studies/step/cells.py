@@ -18,7 +18,7 @@ from pgcore.studies.engine.sources import Agents
 from pgcore.studies.landscape.surfaces import plane, surrogate_surface
 from pgcore.studies.pairs.estimates import sum_gradients
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.studies.pairs.steps import finite_update, step_data
+from pgcore.studies.pairs.steps import finite_update, numbered_data
 from pgcore.studies.step.controls import along, kl_of, random_step
 from pgcore.studies.step.rewards import (
     Variables,
@@ -27,7 +27,6 @@ from pgcore.studies.step.rewards import (
     pool_returns,
 )
 
-STREAM_IDS = 1 << 20  # that a step may use
 KINDS = ("step", "random", "true")
 _ALL = ("kind", "step", "fraction")
 REWARDS = member_variables(_ALL, "the step and the centre")
@@ -108,10 +107,8 @@ class Steps:
         self, agent: Agent, at: dict[str, Any], k: int, purpose: str, num_threads: int
     ) -> TrainingData:
         """The pairs of step k."""
-        n = int(at["n"])
-        seed = self.agents.seed(at, self.seed, purpose, n)
-        ids = [k * STREAM_IDS + i for i in range(self.sampling.streams(n)[0])]
-        return step_data(agent, n, ids, seed, self.sampling, num_threads)
+        seed = self.agents.seed(at, self.seed, purpose, at["n"])
+        return numbered_data(agent, at["n"], k, seed, self.sampling, num_threads)
 
     def _controls(
         self, agent: Agent, at: dict[str, Any], k: int, own: TrainingData, moves: F64

@@ -22,10 +22,10 @@ from pgcore.studies.engine.parts import parameters_of, shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema
 from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.pairs.steps import MOST_STEPS
 from pgcore.studies.step.cells import KINDS, TRUE, VARIABLES, Steps, TrueGradient
 
 MEASURES = ("return", "discounted")
-_MOST_STEPS = 4000  # so that all of them have stream ids of their own
 _LEAST_PAIRS = 64  # an update needs a few pairs per minibatch
 
 
@@ -62,7 +62,7 @@ class StepStudy:
 
     def __post_init__(self) -> None:
         check_choice("noise", self.noise, ("independent", "common"))
-        check_count("steps", self.steps, 2, _MOST_STEPS)
+        check_count("steps", self.steps, 2, MOST_STEPS)
         check_counts("pairs", self.pairs, _LEAST_PAIRS)
         check_count("reward_pairs", self.reward_pairs)
         check_count("true_pairs", self.true_pairs, 0)
@@ -84,6 +84,7 @@ class StepStudy:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
         self.sampling.check_agents(agents.every())
+        agents.check_time_limit("step")
         shared = shared_of(agents)
         plans = {"true.zarr": self._true_plan(agents, shared)} if self.true_pairs else {}
         return {**plans, "dataset.zarr": self._plan(agents, shared, out.resolve())}

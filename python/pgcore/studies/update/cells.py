@@ -15,8 +15,7 @@ from pgcore.learning.data import TrainingData
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.pairs.sampling import Sampling
-from pgcore.studies.pairs.steps import step_data
-from pgcore.studies.step.cells import STREAM_IDS
+from pgcore.studies.pairs.steps import numbered_data
 from pgcore.studies.step.rewards import (
     Pool,
     Variables,
@@ -100,10 +99,8 @@ class Updates:
         self, agent: Agent, at: dict[str, Any], k: int, purpose: str, num_threads: int
     ) -> TrainingData:
         """The pairs of update k: those of step k in a step study with the same seed."""
-        n = int(at["n"])
-        seed = self.agents.seed(at, self.seed, purpose, n)
-        ids = [k * STREAM_IDS + i for i in range(self.sampling.streams(n)[0])]
-        return step_data(agent, n, ids, seed, self.sampling, num_threads)
+        seed = self.agents.seed(at, self.seed, purpose, at["n"])
+        return numbered_data(agent, at["n"], k, seed, self.sampling, num_threads)
 
 
 def _returns(pool: Pool, there: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, F64 | float]:

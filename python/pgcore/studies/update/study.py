@@ -22,6 +22,7 @@ from pgcore.studies.engine.parts import shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema
 from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.pairs.steps import MOST_STEPS
 from pgcore.studies.update.cells import VARIABLES, Updates
 from pgcore.studies.update.points import EVERY
 
@@ -57,10 +58,11 @@ class UpdateStudy:
 
     def __post_init__(self) -> None:
         check_choice("every", self.every, EVERY)
-        check_count("updates", self.updates, 2)
+        check_count("updates", self.updates, 2, MOST_STEPS)
         check_counts("pairs", self.pairs, _LEAST_PAIRS)
         check_count("points", self.points)
         check_count("reward_pairs", self.reward_pairs)
+        self.sampling.check_pairs(pairs=self.pairs, reward_pairs=self.reward_pairs)
         if self.sampling.advantages != "raw":
             raise ValueError(
                 "advantages: expected raw, as sampled; the surrogate normalises them, and the "
@@ -71,6 +73,7 @@ class UpdateStudy:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
         self.sampling.check_agents(agents.every())
+        agents.check_time_limit("update")
         expected = {}
         for at, agent in agents.every():
             algorithm = agent.check_algorithm()

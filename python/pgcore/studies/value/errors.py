@@ -18,6 +18,7 @@ from pgcore.agent import Agent
 from pgcore.base.arrays import F64, Bool
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning.advantages import batch_values
+from pgcore.policies.normalize import reward_stds
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.studies.engine.cells import Values
 from pgcore.studies.engine.sources import Agents
@@ -130,8 +131,7 @@ def _replay(agent: Agent, block: Block, num_threads: int) -> tuple[Agent, Agent,
     block.update(data, agent.iteration)
     std = agent.reward_std
     if block.scaler is not None:
-        count, _, m2, *_ = block.scaler.state[0]
-        std = np.array([np.sqrt(m2 / (count - 1))])
+        std = np.array(reward_stds(block.scaler.state))
     targets = data.targets.numpy().astype(np.float64).reshape(batch.rewards.shape)
     shared: dict[str, Any] = {"policy": policy, "normalizer": block.normalizer, "reward_std": std}
     trained = dataclasses.replace(agent, value=block.value, **shared)

@@ -62,17 +62,12 @@ class VarianceStudy:
                 f"variance: needs to restore a simulator's state, which {task.id} cannot; use a "
                 "task of the native engine"
             )
-        limit = task.time_limit
-        if not limit:
-            raise ValueError(
-                f"variance: needs whole trajectories, and those of {task.id} have no time limit; "
-                "give the task one"
-            )
+        agents.check_time_limit("variance")
         for at, agent in agents.every():
             agent.check_value()
             self._check_fit(str(at["agent"]), agent.judgement.gamma)
         names = ("trajectories", "first_actions", "rests", "fit_pairs", "seed")
-        most = self.trajectories * limit * (2 + self.first_actions * self.rests)
+        most = self.trajectories * (task.time_limit or 0) * (2 + self.first_actions * self.rests)
         plan = Plan(
             title=f"variance {agents.task_id}",
             schema=Schema(
