@@ -26,7 +26,7 @@ ROOMS = {
     "studies/measures/own_pairs.py": ["test_known_statistics.py"],
     "studies/measures/statistics.py": ["test_known_statistics.py"],
     "studies/measures/value.py": ["test_known_value_measures.py"],
-    "learning/objectives.py": ["test_objectives.py", "test_updates.py"],
+    "learning/objectives.py": ["test_objectives.py", "test_updates.py", "test_updates_sb3.py"],
     "rollout/returns.py": ["test_returns.py"],
 }
 EXPLAINED = Path(__file__).parent / "survivors.toml"
