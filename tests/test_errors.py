@@ -1,5 +1,6 @@
 """The table of docs/errors.md: each input gives the line that stands beside it."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -12,14 +13,24 @@ import pytest
 import torch
 
 import pgcore
-from conftest import ROOT, ball_spec
+from conftest import ROOT, ball_spec, small_config
 from pgcore.base.folders import LOCK_NAME, FolderLock
 from pgcore.cli import main
 from pgcore.training.config import TrainConfig
+from pgcore.training.run import Run
 
 RECORDED = ROOT / "tests" / "data" / "agents"
 ROW = re.compile(r"\| `([^|]+)` \| (`+)([^|]+?)\2 \|")
 ROWS = [(m[1], m[3]) for m in ROW.finditer((ROOT / "docs" / "errors.md").read_text())]
+
+DROP = """
+xml = "ball.xml"
+frame_skip = 1
+time_limit = 50
+reset = [{ term = "uniform", target = "qpos", scale = 0.1 }]
+observation = [{ term = "qpos" }, { term = "qvel" }]
+reward = [{ term = "coordinate_velocity", weight = PAY }]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +48,11 @@ def folder(runs, tmp_path_factory):
     shutil.copy(RECORDED / "skrl_separate.pt", folder / "agent.pt")
     shutil.copytree(RECORDED / "rllib_separate", folder / "checkpoint")
     ball_spec(folder)
+    (folder / "drop.toml").write_text(DROP.replace("PAY", "1.0"))
+    with contextlib.chdir(folder), Run("dropped", small_config(task="drop.toml", trials=1)) as run:
+        next(run.iterations())
+    (folder / "drop.toml").write_text(DROP.replace("PAY", "5.0"))
+    (folder / "unwell.py").write_text("raise KeyError('no environment today')")
     task = pgcore.make_task("Hopper-v2")
     pgcore.Agent(task, pgcore.GaussianPolicy(11, 3, (8,))).save(folder / "agent.safetensors")
     os.mkfifo(folder / "pipe")
@@ -77,7 +93,8 @@ def said(entry, folder, capsys):
 def times(folder):
     """When the files were written, but for the model, which every row writes anew, and locks."""
     free = ("ball.xml", LOCK_NAME)
-    return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.name not in free}
+    files = (p for p in folder.rglob("*") if "__pycache__" not in p.parts)
+    return {p: p.stat().st_mtime_ns for p in files if p.name not in free}
 
 
 def test_the_table_is_read_whole():
@@ -89,6 +106,7 @@ def test_the_table_is_read_whole():
 @pytest.mark.parametrize(("entry", "line"), ROWS, ids=[entry[:70] for entry, _ in ROWS])
 def test_an_input_gives_its_line(entry, line, folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
     before = times(folder)
     got = said(entry, folder, capsys).replace(f"{folder}/", "")
     got = re.sub(r"[\d.e+]+ GiB", "… GiB", got)
