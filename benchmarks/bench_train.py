@@ -21,7 +21,7 @@ from timing import check, header
 from pgcore.base.arrays import F64
 from pgcore.tasks.make import make_task
 from pgcore.training.presets import preset_config
-from pgcore.training.run import Trainer
+from pgcore.training.trainer import Trainer
 
 ITERATIONS = 8
 PAIRS = 2048

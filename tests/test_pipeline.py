@@ -10,7 +10,7 @@ import pytest
 from conftest import small_config
 from pgcore.training.block import Outcome
 from pgcore.training.pipeline import LEAD, outcomes
-from pgcore.training.run import Trainer
+from pgcore.training.trainer import Trainer
 
 
 class Clock:

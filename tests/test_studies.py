@@ -66,7 +66,7 @@ def test_advantages_are_on_the_scale_of_the_value_network(runs):
 
 def test_a_step_is_the_update_that_training_makes(runs):
     """From the same pairs and minibatch order, a computed step equals the trainer's own."""
-    from pgcore.training.run import Trainer
+    from pgcore.training.trainer import Trainer
 
     for run in runs:
         checkpoint = load_checkpoint(checkpoint_path(run, 2))

@@ -16,7 +16,8 @@ from pgcore.training.checkpoint import load_checkpoint, save_checkpoint
 from pgcore.training.config import TrainConfig
 from pgcore.training.presets import FAMILIES, preset_config, preset_differences
 from pgcore.training.records import read_metrics
-from pgcore.training.run import Run, Trainer
+from pgcore.training.run import Run
+from pgcore.training.trainer import Trainer
 
 
 def run_to_end(path, config, resume=False, stop_after=None, threads=None):

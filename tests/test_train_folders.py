@@ -10,7 +10,8 @@ from conftest import small_config
 from pgcore.base.errors import CheckpointError
 from pgcore.cli import main
 from pgcore.training.command_line import without_effect
-from pgcore.training.run import Run, Trainer
+from pgcore.training.run import Run
+from pgcore.training.trainer import Trainer
 from test_train import assert_same_run, run_to_end
 
 

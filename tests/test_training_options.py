@@ -16,7 +16,8 @@ from pgcore.training.block import Block
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.command_line import train
 from pgcore.training.records import read_metrics
-from pgcore.training.run import Run, Trainer
+from pgcore.training.run import Run
+from pgcore.training.trainer import Trainer
 
 
 def run(path, config, stop_after=None, resume=False, threads=2):

@@ -8,7 +8,8 @@ from conftest import make_policy
 from pgcore.policies.normalize import Normalizer
 from pgcore.studies.engine.sources import Agents
 from pgcore.training.checkpoint import load_checkpoint
-from pgcore.training.run import Trainer, checkpoint_path
+from pgcore.training.run import checkpoint_path
+from pgcore.training.trainer import Trainer
 from pgcore.training.warm_up import PAIRS, has_seen_nothing
 
 START = {"iteration": 0, "trial": 1}

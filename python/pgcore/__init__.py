@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pgcore.tasks.task import TaskSpec as TaskSpec
     from pgcore.tasks.term import Term as Term
     from pgcore.training.checkpoint import load_checkpoint as load_checkpoint
-    from pgcore.training.run import Trainer as Trainer
+    from pgcore.training.trainer import Trainer as Trainer
 
 check_mujoco()
 
@@ -74,7 +74,7 @@ _HOMES: Final[dict[str, str]] = {
     "Term": "pgcore.tasks.term",
     "make_task": "pgcore.tasks.make",
     "task_ids": "pgcore.tasks.make",
-    "Trainer": "pgcore.training.run",
+    "Trainer": "pgcore.training.trainer",
     "play": "pgcore.playback.play",
     "open": "pgcore.studies.catalog",
     "differences": "pgcore.studies.catalog",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pgcore.base.errors import check_count
 from pgcore.base.files import whole_file
+from pgcore.base.version import installation
 
 
 def check_encoder() -> None:
@@ -18,7 +19,7 @@ def check_encoder() -> None:
     if importlib.util.find_spec("imageio_ffmpeg") is None:
         raise ValueError(
             "out: a video needs imageio-ffmpeg, pgcore's extra video; in pgcore's folder: "
-            "PIP_CONSTRAINT=constraints.txt pip install '.[video]'"
+            + installation("'.[video]'")
         )
 
 

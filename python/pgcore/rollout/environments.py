@@ -1,7 +1,6 @@
 """Streams of environments that are stepped in Python: what they do, and what is kept of it.
 
-The Python twin and the worker processes share it. The streams of one call here go step by step
-together, so that one policy call serves all of them; no stream's numbers depend on the others.
+The Python twin and the worker processes share it. One policy call serves all streams of a call.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ class LiveStreams:
     going: Bool
 
     def close(self) -> None:
-        """Close the environments; there is no way on from here then."""
+        """Close the environments."""
         for stream in self.streams:
             stream.close()
 

@@ -2,4 +2,4 @@
 
 from pgcore.training.config import TrainConfig as TrainConfig
 from pgcore.training.run import Run as Run
-from pgcore.training.run import Trainer as Trainer
+from pgcore.training.trainer import Trainer as Trainer

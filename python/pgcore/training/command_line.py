@@ -28,8 +28,9 @@ from pgcore.training.presets import (
     preset_config,
     preset_differences,
 )
-from pgcore.training.run import Record, Run
+from pgcore.training.run import Run
 from pgcore.training.start import MAY_CHANGE, stored_config
+from pgcore.training.trainer import Record
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pgcore.base.errors import check_type
 from pgcore.base.threads import default_threads
+from pgcore.base.version import installation
 
 ANSWER_SECONDS = 10  # until a scheduler is said not to answer
 
@@ -63,7 +64,7 @@ def check_cluster(address: str, cells: Callable[[], bool]) -> None:
     if importlib.util.find_spec("distributed") is None:
         raise ValueError(
             "cluster: needs Dask, pgcore's extra of that name; in pgcore's folder: "
-            "PIP_CONSTRAINT=constraints.txt pip install '.[cluster]'"
+            + installation("'.[cluster]'")
         )
     if count is None and cells():
         with _client(address):

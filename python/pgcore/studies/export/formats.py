@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from pgcore.base.version import installation
 from pgcore.studies.report.latex import escaped
 
 MARK = "Written by pgcore export"
@@ -33,7 +34,7 @@ def check_parquet() -> None:
     if importlib.util.find_spec("pyarrow") is None:
         raise ValueError(
             "to: parquet needs pyarrow, pgcore's extra parquet; in pgcore's folder: "
-            "PIP_CONSTRAINT=constraints.txt pip install '.[parquet]'"
+            + installation("'.[parquet]'")
         )
 
 

@@ -26,7 +26,7 @@ from pgcore.studies.regime.measuring import (
 from pgcore.studies.regime.settings import LAST
 from pgcore.studies.regime.training import training_seconds
 from pgcore.training.checkpoint import Checkpoint
-from pgcore.training.run import Trainer
+from pgcore.training.trainer import Trainer
 
 Name = Callable[[GridRun], str]
 

@@ -15,7 +15,8 @@ from pgcore.studies.engine.overlap import overlapping_cells
 from pgcore.studies.regime.grid import GridRun
 from pgcore.training.divergence import DivergedError
 from pgcore.training.records import read_diverged
-from pgcore.training.run import Run, Trainer
+from pgcore.training.run import Run
+from pgcore.training.trainer import Trainer
 
 _TIMED = 2  # iterations, for a description
 
