@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -142,3 +143,15 @@ def test_the_identity_knows_what_arrays_do_not(runs, fast):
     assert slow.digest == quick.digest and slow.identity() != quick.identity()
     again = dataclasses.replace(slow, label="b")
     assert again.identity() == slow.identity()
+
+
+def test_a_run_in_the_place_of_another_is_not_taken_for_it(tmp_path):
+    """In one process, which remembers agents: equal arrays at iteration 0, another rate."""
+    norms = []
+    for rate in (1e-3, 0.1):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        with Run(tmp_path / "run", small_config(trials=1, policy_lr=rate)) as run:
+            next(run.iterations())
+        data = pgcore.studies.update_steps(tmp_path / "run", tmp_path / f"study-{rate}", **STEPS)
+        norms.append(data["norm"].sel(kind="step").max().item())
+    assert norms[1] > 2 * norms[0]

@@ -32,17 +32,18 @@ AnySources = Source | Sequence[Source] | Mapping[str, Source]
 
 
 @functools.lru_cache(maxsize=8)
-def cached_checkpoint(path: str, digest: str) -> Checkpoint:
+def cached_checkpoint(path: str, digest: str, config: str) -> Checkpoint:
+    """By the digests of its arrays and of its settings, which another run may have there later."""
     checkpoint = load_checkpoint(path)
-    if checkpoint.digest != digest:
+    if (checkpoint.digest, checkpoint.config.digest()) != (digest, config):
         raise CheckpointError(f"checkpoint: {path} changed since the study was planned")
     return checkpoint
 
 
 @functools.lru_cache(maxsize=8)
-def _cached_agent(path: str, digest: str, run: bool, task: str) -> Agent:
-    agent = cached_checkpoint(path, digest).agent() if run else load_agent(path)
-    if not run and (agent.digest(), agent.task.definition_hash()) != (digest, task):
+def _cached_agent(path: str, digest: str, config: str, task: str) -> Agent:
+    agent = cached_checkpoint(path, digest, config).agent() if config else load_agent(path)
+    if not config and (agent.digest(), agent.task.definition_hash()) != (digest, task):
         raise CheckpointError(f"agent: {path} changed since the study was planned")
     return agent
 
@@ -55,7 +56,7 @@ class Moment:
         label, iteration: what it is called and when.
         members: trials that it holds.
         path, digest: of its file.
-        run: whether the file is a run's checkpoint.
+        config: digest of the settings of the run whose checkpoint the file is; "": it is none's.
         lost: trials that have diverged by then, which are not studied.
         task: the hash of its task's definition, by which equal weights on two tasks are told apart.
         seeds: the seed of the run that made it, and its trials in that run; None: not known.
@@ -69,7 +70,7 @@ class Moment:
     members: int
     path: str
     digest: str
-    run: bool = False
+    config: str = ""
     inline: Agent | None = field(default=None, compare=False)  # its digest says what it is
     lost: tuple[Divergence, ...] = ()
     warm: bool = False
@@ -89,11 +90,15 @@ class Moment:
         Two runs of one seed have equal arrays before their first iteration.
         """
         own = self.digest + (" warmed up" if self.warm else "")
-        return f"{own}{MADE_AS}{self.agent().digest()[:16]}"
+        return f"{own}{MADE_AS}{_agents_digest(self)[:16]}"
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The one of the run that it is from; None where it is no run's."""
+        return cached_checkpoint(self.path, self.digest, self.config) if self.config else None
 
     def agent(self) -> Agent:
         """All its trials."""
-        return self.inline or _cached_agent(self.path, self.digest, self.run, self.task)
+        return self.inline or _cached_agent(self.path, self.digest, self.config, self.task)
 
 
 @functools.lru_cache(maxsize=256)
@@ -101,8 +106,12 @@ def one_trial(moment: Moment, trial: int) -> Agent:
     agent = moment.agent().select(trial)
     if not moment.warm:
         return agent
-    checkpoint = cached_checkpoint(moment.path, moment.digest) if moment.run else None
-    return warmed_up(agent, checkpoint, trial)
+    return warmed_up(agent, moment.checkpoint(), trial)
+
+
+@functools.lru_cache(maxsize=4096)
+def _agents_digest(moment: Moment) -> str:
+    return moment.agent().digest()
 
 
 @functools.lru_cache(maxsize=4096)
@@ -160,7 +169,7 @@ def find_moments(
             c.config.trials,
             str(c.path),
             c.digest,
-            run=True,
+            config=c.config.digest(),
             lost=lost_trials(c),
             seeds=(c.config.seed, tuple(c.config.trial_numbers)),
         )
@@ -241,7 +250,7 @@ def label_moments(found: list[Moment], names: list[str | None]) -> list[Moment]:
 def _place(moment: Moment) -> str:
     """The folder of a run, the file of an agent without its ending, or what stands for it."""
     path = Path(moment.path)
-    if moment.run:
+    if moment.config:
         return str(path.parent.parent)
     return str(path.with_suffix("")) if moment.path else moment.digest[:8]
 

@@ -13,7 +13,6 @@ from pgcore.base.seeds import derive_seed
 from pgcore.studies.engine.moments import (
     AnySources,
     Moment,
-    cached_checkpoint,
     check_one_task,
     find_moments,
     label_moments,
@@ -148,9 +147,7 @@ class Agents:
     def checkpoint(self, at: Mapping[str, Any]) -> Checkpoint | None:
         """The checkpoint behind an agent; None if it is no run's."""
         moment = self.moment(at["agent"], at["iteration"])
-        if moment is None or not moment.run:
-            return None
-        return cached_checkpoint(moment.path, moment.digest)
+        return None if moment is None else moment.checkpoint()
 
     def pairs(self, at: Mapping[str, Any]) -> int:
         """Pairs of an iteration of an agent's training; 0 where it is no run's."""
@@ -241,7 +238,7 @@ class Agents:
 
 def _check_iterations(found: Sequence[Moment], asked: Sequence[int] | None) -> None:
     """ValueError where iterations are asked for of agents that all have one of their own."""
-    if not asked or any(m.run for m in found):
+    if not asked or any(m.config for m in found):
         return
     own = {m.label: m.iteration for m in found}
     if not set(own.values()) <= set(asked):

@@ -65,7 +65,7 @@ class Target:
     def moment(self, own: Moment) -> Moment:
         """Where the other agent is found; ValueError if it is nowhere."""
         if self.name.isdigit():
-            if not own.run:
+            if not own.config:
                 raise ValueError(
                     f"towards: {own.label} is from no run, so that it has no iteration "
                     f"{self.name}; give a run or an agent's file"
@@ -90,7 +90,7 @@ class Target:
         own = agents.moment(at["agent"], at["iteration"])
         assert own is not None
         other = self.moment(own)
-        trial = at["trial"] if other.run else 0
+        trial = at["trial"] if other.config else 0
         if trial not in other.trials:
             raise ValueError(f"towards: {self.name} has no trial {trial}, or it has diverged")
         return one_trial(other, trial)
