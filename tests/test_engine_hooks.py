@@ -68,7 +68,7 @@ def test_overlapping_calls_put_it_back_once_all_have_ended(clock, hopper):
         for i in range(4):
             pgcore.evaluate(*hopper, pairs=500 * (i + 1), num_threads=1)
 
-    long = threading.Thread(target=lambda: pgcore.evaluate(*hopper, pairs=100_000, num_threads=1))
+    long = threading.Thread(target=lambda: pgcore.evaluate(*hopper, pairs=40_000, num_threads=1))
     long.start()
     while _core.clock_address() != 0:
         time.sleep(0.001)

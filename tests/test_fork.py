@@ -11,7 +11,6 @@ PARENT = """
 import os
 import pgcore
 from pgcore import _core
-{before}
 task = pgcore.make_task("Hopper-v2")
 policy = pgcore.GaussianPolicy(task.obs_dim, task.act_dim, hidden=(8,))
 def total(_=0):
@@ -51,12 +50,16 @@ thread.join()
 assert _core.clock_address() == clock
 """
 
-TORCH = "import torch; torch.set_num_threads(2); torch.randn(400, 400) @ torch.randn(400, 400)"
+TORCH = """
+import torch
+torch.set_num_threads(2)
+torch.randn(400, 400) @ torch.randn(400, 400)
+"""
 
 
-@pytest.mark.parametrize("before", ["", TORCH], ids=["plain", "torch"])
-def test_a_forked_child_calls_the_simulator(before):
-    script = PARENT.format(before=before) + FORK + POOL + BUSY
+def test_a_forked_child_calls_the_simulator():
+    """Of a parent that has called nothing but the simulator, and of one that has used torch."""
+    script = PARENT + FORK + POOL + BUSY + TORCH + FORK + POOL + BUSY
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     # a group of its own, so that a child that hangs ends with it
     process = subprocess.Popen(

@@ -93,7 +93,7 @@ def test_resume_gives_the_bits_of_an_uninterrupted_run(tmp_path, algorithm):
 @pytest.mark.timeout(300)
 def test_sigkill_at_20_random_moments_then_resume(tmp_path):
     """Killed again and again, a run ends with the bits of one that was left alone."""
-    cheap = {"minibatches": 2, "policy_epochs": 1, "value_epochs": 1}
+    cheap = {"pairs": 64, "minibatches": 2, "policy_epochs": 1, "value_epochs": 1}
     config = small_config(iterations=120, keep=(60,), **cheap)
     run_to_end(tmp_path / "whole", config)
     rng = random.Random(0)
