@@ -3,11 +3,16 @@
 import pytest
 
 from conftest import ROOT
+from pgcore._build_info import MUJOCO_VERSION
+from pgcore.base.errors import CheckpointError
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.sources import Agents
+from pgcore.training.checkpoint import load_checkpoint
+from pgcore.training.run import checkpoint_path
 from test_redraw import KEPT, pack
 
 RUNS = ROOT / "experiments" / "runs"
+TRAINED_WITH = "4.0.0"
 MEASURED = (
     *("hopper-budget", "hopper-controls", "hopper-step", "hopper-trials-gradient"),
     *("walker-landscape", "walker-step", "walker-trials-gradient"),
@@ -22,11 +27,17 @@ def test_kept_agents_are_those_of_the_dataset(name):
     assert algorithms == {"ppo", "trpo"}
     for label, digest in moments.items():
         algorithm, _, iteration = label.partition("/")
-        agents = Agents.of({algorithm: RUNS / f"{task}-{algorithm}"}, (int(iteration),), 8)
-        assert agents.moments[0].digest == digest.removesuffix(" warmed up"), label
+        kept = load_checkpoint(checkpoint_path(RUNS / f"{task}-{algorithm}", int(iteration)))
+        assert kept.config.trials == 8
+        assert kept.digest == digest.removesuffix(" warmed up"), label
 
 
 def test_every_kept_run_can_be_studied_without_training(tmp_path):
+    """With the MuJoCo that they were trained with; another one is refused by its name."""
+    if MUJOCO_VERSION != TRAINED_WITH:
+        with pytest.raises(CheckpointError, match="another version of MuJoCo"):
+            Agents.of(next(RUNS.iterdir()))
+        return
     for run in sorted(RUNS.iterdir()):
         settings = {"iterations": (150, 300, 450), "trials": 8, "steps": 2, "pairs": (2000,)}
         said = STUDIES["step"].describe(run, tmp_path / run.name, **settings)
