@@ -214,3 +214,16 @@ def test_the_number_of_pairs_that_is_nearest_to_an_iterations():
     assert own_pairs.nearest_to_agents([100, 1024, 4097]) == 1024  # ratios: half, a hair over two
     assert own_pairs.nearest_to_agents((4095, 1024)) == 4095
     assert own_pairs.nearest_to_agents([500]) == 500
+
+
+def test_a_dotted_line_is_told_of_where_the_axis_shows_it():
+    """An axis of less than a decade reaches a factor of sqrt(10) from its middle, 500 here."""
+    n = np.array([250.0, 1000.0])
+    assert own_pairs.decade_around(n) == pytest.approx((500 / 10**0.5, 500 * 10**0.5))
+    assert own_pairs.decade_around(np.array([250.0, 2500.0])) is None
+    assert own_pairs.dotted(n) == own_pairs.dotted(n * 100) == ""
+    assert own_pairs.dotted(np.array([250.0, 2500.0])) == " Dotted: n = 2048."
+    assert own_pairs.dotted(n * 2, ", here") == " Dotted: n = 2048, here."
+    edge = np.array([2048 * 10**0.5])  # the line is at the lower end of the axis
+    assert own_pairs.dotted(edge * 0.999) and not own_pairs.dotted(edge * 1.001)
+    assert own_pairs.dotted(edge * 0.1001) and not own_pairs.dotted(edge * 0.0999)

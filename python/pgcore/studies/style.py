@@ -16,6 +16,7 @@ import xarray as xr
 
 from pgcore.base.arrays import F64
 from pgcore.studies.measures.own_pairs import AGENT_PAIRS as AGENT_PAIRS
+from pgcore.studies.measures.own_pairs import decade_around
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -236,9 +237,8 @@ def pairs_axis(ax: Axes, n: F64) -> None:
     from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
     ax.set_xscale("log")
-    if n.max() < 10 * n.min():
-        middle = np.sqrt(n.max() * n.min())
-        ax.set_xlim(middle / 10**0.5, middle * 10**0.5)
+    if (ends := decade_around(n)) is not None:
+        ax.set_xlim(*ends)
     subs = (1.0,) if n.max() >= 30 * n.min() else (1.0, 2.0, 5.0)
     ax.xaxis.set_major_locator(LogLocator(subs=subs))
     every = (float("inf"), float("inf"))  # label all major ticks

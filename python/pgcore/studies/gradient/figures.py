@@ -10,6 +10,7 @@ import xarray as xr
 
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, differences_of
 from pgcore.studies.measures.divergence import divergence_note
+from pgcore.studies.measures.own_pairs import dotted
 from pgcore.studies.measures.statistics import predicted_pairwise, predicted_to_true
 from pgcore.studies.style import (
     AGENT_PAIRS,
@@ -170,7 +171,7 @@ def _note(data: xr.Dataset, kind: str) -> str:
     trials = data.sizes["trial"]
     note = f"{data.sizes['estimate']} independent estimates at each n. "
     note += f"{trials_text(trials, 'estimates').capitalize()}."
-    note += f" Dotted: n = {AGENT_PAIRS}, an iteration of the agents of the paper."
+    note += dotted(data["n"].values, ", an iteration of the agents of the paper")
     if kind == "gradient" and data.sizes["n"] > 1:
         note += " Dashed: predicted from the noise scale B of the true gradient, per trial."
     note += " Trajectories: mean of an estimate of that agent."

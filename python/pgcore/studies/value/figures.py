@@ -10,6 +10,7 @@ import xarray as xr
 
 from pgcore.base.arrays import F64
 from pgcore.studies.measures.divergence import divergence_note
+from pgcore.studies.measures.own_pairs import dotted
 from pgcore.studies.measures.statistics import mean_over_trials
 from pgcore.studies.style import (
     AGENT_PAIRS,
@@ -223,7 +224,7 @@ def _variance_note(data: xr.Dataset) -> str:
     fitted = int(spec_of(data).get("true_value_pairs", 0))
     note = (
         f"{data.sizes['estimate']} estimates at each n, of the same pairs for all baselines; "
-        f"{bars_text}. Dotted: n = {AGENT_PAIRS}. True value: a network fitted to the returns of "
+        f"{bars_text}.{dotted(data['n'].values)} True value: a network fitted to the returns of "
         f"{fitted} pairs; value net: the agent's own; zero: returns, no baseline."
     )
     return note + (f"\n{blown}" if (blown := divergence_note(data, "estimates_diverged")) else "")
