@@ -42,6 +42,15 @@ BALL_XML = """
 </mujoco>
 """
 
+DROP_TOML = """
+xml = "ball.xml"
+frame_skip = 1
+time_limit = 50
+reset = [{{ term = "uniform", target = "qpos", scale = 0.1 }}]
+observation = [{{ term = "qpos" }}, {{ term = "qvel" }}]
+reward = [{{ term = "coordinate_velocity", weight = {weight} }}]
+"""
+
 # Files that take a minute and more begin first: at the end no core waits for another.
 LONG = (
     "test_examples", "test_cluster", "test_slurm", "test_report", "test_study_engine", "test_docs",
@@ -99,6 +108,13 @@ def ball_spec(tmp_path, memory="1M", gear="1", time_limit=50, drop=0.0, **change
         reward=(pgcore.Term.of("coordinate_velocity"),),
     )
     return dataclasses.replace(spec, **changes)
+
+
+def drop_file(folder, weight):
+    """A task file on the ball's model, which is written beside it; its reward has a weight."""
+    ball_spec(folder)
+    (folder / "drop.toml").write_text(DROP_TOML.format(weight=weight))
+    return str(folder / "drop.toml")
 
 
 def small_config(**changes):

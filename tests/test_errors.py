@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import pgcore
-from conftest import ROOT, ball_spec, small_config
+from conftest import ROOT, ball_spec, drop_file, small_config
 from pgcore.base.folders import LOCK_NAME, FolderLock
 from pgcore.cli import main
 from pgcore.training.config import TrainConfig
@@ -22,15 +22,6 @@ from pgcore.training.run import Run
 RECORDED = ROOT / "tests" / "data" / "agents"
 ROW = re.compile(r"\| `([^|]+)` \| (`+)([^|]+?)\2 \|")
 ROWS = [(m[1], m[3]) for m in ROW.finditer((ROOT / "docs" / "errors.md").read_text())]
-
-DROP = """
-xml = "ball.xml"
-frame_skip = 1
-time_limit = 50
-reset = [{ term = "uniform", target = "qpos", scale = 0.1 }]
-observation = [{ term = "qpos" }, { term = "qvel" }]
-reward = [{ term = "coordinate_velocity", weight = PAY }]
-"""
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +38,10 @@ def folder(runs, tmp_path_factory):
     (folder / "broken.xml").write_text("<mujoco><nonsense/></mujoco>")
     shutil.copy(RECORDED / "skrl_separate.pt", folder / "agent.pt")
     shutil.copytree(RECORDED / "rllib_separate", folder / "checkpoint")
-    ball_spec(folder)
-    (folder / "drop.toml").write_text(DROP.replace("PAY", "1.0"))
+    drop_file(folder, 1.0)
     with contextlib.chdir(folder), Run("dropped", small_config(task="drop.toml", trials=1)) as run:
         next(run.iterations())
-    (folder / "drop.toml").write_text(DROP.replace("PAY", "5.0"))
+    drop_file(folder, 5.0)
     (folder / "unwell.py").write_text("raise KeyError('no environment today')")
     task = pgcore.make_task("Hopper-v2")
     pgcore.Agent(task, pgcore.GaussianPolicy(11, 3, (8,))).save(folder / "agent.safetensors")

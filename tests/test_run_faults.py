@@ -11,22 +11,13 @@ from gymnasium.envs.classic_control import PendulumEnv
 from gymnasium.envs.registration import EnvSpec, registry
 
 import pgcore
-from conftest import ball_spec, small_config
+from conftest import ball_spec, drop_file, small_config
 from pgcore.base.errors import CheckpointError
 from pgcore.training.block import Block
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.config import TrainConfig
 from pgcore.training.records import read_metrics
 from pgcore.training.run import Run, checkpoint_path, kept_iterations
-
-TASK = """
-xml = "ball.xml"
-frame_skip = 1
-time_limit = 50
-reset = [{ term = "uniform", target = "qpos", scale = 0.1 }]
-observation = [{ term = "qpos" }, { term = "qvel" }]
-reward = [{ term = "coordinate_velocity", weight = WEIGHT }]
-"""
 
 
 def made(run, config, count, **options):
@@ -39,25 +30,12 @@ def made(run, config, count, **options):
         training.save()
 
 
-@pytest.fixture
-def task_file(tmp_path):
-    """A task file and its model; what its reward pays can be written anew."""
-    ball_spec(tmp_path)
-    file = tmp_path / "drop.toml"
-
-    def write(weight):
-        file.write_text(TASK.replace("WEIGHT", str(weight)))
-        return str(file)
-
-    return write
-
-
-def test_a_task_file_that_says_something_else_by_now_is_refused(task_file, tmp_path):
-    config = small_config(task=task_file(1.0), trials=1)
+def test_a_task_file_that_says_something_else_by_now_is_refused(tmp_path):
+    config = small_config(task=drop_file(tmp_path, 1.0), trials=1)
     made(tmp_path / "run", config, 2)
     kept = checkpoint_path(tmp_path / "run", 2)
     before = load_checkpoint(kept).agent().evaluate(100).returns.mean()
-    task_file(5.0)
+    drop_file(tmp_path, 5.0)
     for call in (
         lambda: load_checkpoint(kept).agent(),
         lambda: Run(tmp_path / "run", config, resume=True),
@@ -65,7 +43,7 @@ def test_a_task_file_that_says_something_else_by_now_is_refused(task_file, tmp_p
     ):
         with pytest.raises(CheckpointError, match=r"another definition than .*drop\.toml is now"):
             call()
-    task_file(1.0)
+    drop_file(tmp_path, 1.0)
     assert load_checkpoint(kept).agent().evaluate(100).returns.mean() == before
     with Run(tmp_path / "run", config, resume=True) as run:
         assert len(list(run.iterations())) == 2

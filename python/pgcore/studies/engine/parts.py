@@ -9,6 +9,16 @@ import numpy as np
 
 from pgcore.base.arrays import F64
 from pgcore.studies.engine.sources import Agents
+from pgcore.tasks.gymnasium import AnyTask
+
+
+def check_time_limit(study: str, task: AnyTask) -> None:
+    """ValueError where trajectories need not end."""
+    if not task.time_limit:
+        raise ValueError(
+            f"{study}: needs whole trajectories, and those of {task.id} have no time limit; give "
+            "the task one"
+        )
 
 
 def shared_of(agents: Agents) -> dict[str, Any]:

@@ -201,14 +201,6 @@ class Agents:
                     "the end of its run, and so is its step; choose earlier checkpoints"
                 )
 
-    def check_time_limit(self, study: str) -> None:
-        """ValueError where trajectories need not end."""
-        if not self.task().time_limit:
-            raise ValueError(
-                f"{study}: needs whole trajectories, and those of {self.task_id} have no time "
-                "limit; give the task one"
-            )
-
     def provenance(self) -> dict[str, Any]:
         """What is simulated, and the seeds of the agents, for a dataset's attributes."""
         first = self.moments[0]

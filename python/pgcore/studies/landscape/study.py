@@ -20,7 +20,7 @@ import numpy as np
 
 from pgcore.rollout.collect import default_streams
 from pgcore.studies.engine.cells import Plan
-from pgcore.studies.engine.parts import parameters_of, shared_of, spec_of
+from pgcore.studies.engine.parts import check_time_limit, parameters_of, shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema
 from pgcore.studies.landscape.directions import Target
@@ -48,7 +48,7 @@ class LandscapeStudy(LandscapeSettings):
 
     def scouting(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed before the others can be planned: the scout line."""
-        agents.check_time_limit("landscape")
+        check_time_limit("landscape", agents.task())
         if not self.scouted or axis_of_maps(out) is not None:
             return {}
         return {"scout.zarr": self._scout_plan(agents, shared_of(agents))}
@@ -56,7 +56,7 @@ class LandscapeStudy(LandscapeSettings):
     def plans(self, agents: Agents, out: Path) -> dict[str, Plan]:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
-        agents.check_time_limit("landscape")
+        check_time_limit("landscape", agents.task())
         self.sampling.check_agents(agents.every())
         if self.towards:
             Target(self.towards).check(agents)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pgcore.base.threads import chosen_threads
 from pgcore.studies.engine.cells import StudyError, check_folder, run_plan, run_plans
+from pgcore.studies.engine.parts import check_time_limit
 from pgcore.studies.engine.store import check_same
 from pgcore.studies.regime.cells import (
     REWARD_STORE,
@@ -99,11 +100,7 @@ def check_call(
     bases = base_configs(task, settings, configs)
     plain = lowered is None or lowered
     made = make_task(task, lowered=plain)
-    if not made.time_limit:
-        raise ValueError(
-            f"regime: needs whole trajectories, and those of {made.id} have no time limit; give "
-            "the task one"
-        )
+    check_time_limit("regime", made)
     spec = {
         "study": "regime",
         "task": made.id,

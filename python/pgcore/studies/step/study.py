@@ -18,7 +18,7 @@ from typing import Any
 from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.rollout.collect import default_streams
 from pgcore.studies.engine.cells import Plan
-from pgcore.studies.engine.parts import parameters_of, shared_of, spec_of
+from pgcore.studies.engine.parts import check_time_limit, parameters_of, shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema
 from pgcore.studies.pairs.sampling import Sampling
@@ -84,7 +84,7 @@ class StepStudy:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
         self.sampling.check_agents(agents.every())
-        agents.check_time_limit("step")
+        check_time_limit("step", agents.task())
         shared = shared_of(agents)
         plans = {"true.zarr": self._true_plan(agents, shared)} if self.true_pairs else {}
         return {**plans, "dataset.zarr": self._plan(agents, shared, out.resolve())}

@@ -18,7 +18,7 @@ from pgcore.agent import Agent
 from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.rollout.collect import default_streams
 from pgcore.studies.engine.cells import Plan
-from pgcore.studies.engine.parts import shared_of, spec_of
+from pgcore.studies.engine.parts import check_time_limit, shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema
 from pgcore.studies.pairs.sampling import Sampling
@@ -73,7 +73,7 @@ class UpdateStudy:
         """What is computed, by the name of its store, in order."""
         agents.check_learning()
         self.sampling.check_agents(agents.every())
-        agents.check_time_limit("update")
+        check_time_limit("update", agents.task())
         expected = {}
         for at, agent in agents.every():
             algorithm = agent.check_algorithm()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pgcore.base.errors import check_count
 from pgcore.studies.engine.cells import Plan
-from pgcore.studies.engine.parts import shared_of, spec_of
+from pgcore.studies.engine.parts import check_time_limit, shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema
 from pgcore.studies.measures.variance import JUDGES
@@ -62,7 +62,7 @@ class VarianceStudy:
                 f"variance: needs to restore a simulator's state, which {task.id} cannot; use a "
                 "task of the native engine"
             )
-        agents.check_time_limit("variance")
+        check_time_limit("variance", agents.task())
         for at, agent in agents.every():
             agent.check_value()
             self._check_fit(str(at["agent"]), agent.judgement.gamma)
