@@ -1,6 +1,9 @@
 # Everything runs in .venv, which is made on the first call. Versions are those of constraints.txt,
 # in the environment and in isolated builds alike.
-PYTHON ?= python3.11
+# The distribution's Python where it can make environments and extensions: it is built with profile-guided
+# optimization, which one that pyenv compiles is not by default. Another: make PYTHON=python3.12 test.
+CAN_BUILD := import ensurepip, os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")
+PYTHON ?= $(shell /usr/bin/python3.11 -c '$(CAN_BUILD)' 2> /dev/null && echo /usr/bin/python3.11 || echo python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
 WERROR ?= OFF
@@ -71,7 +74,7 @@ clean:
 	rm -rf $(VENV) build demo dist
 
 # The environments: to use pgcore, to work on it, to test its tests, and to compare it with others.
-INSTALL := $(BIN)/pip install --quiet --no-compile -C cmake.define.PGCORE_WERROR=$(WERROR) --editable
+INSTALL := $(BIN)/pip install --quiet --no-compile --config-settings cmake.define.PGCORE_WERROR=$(WERROR) --editable
 
 $(VERSIONS): constraints.txt
 	mkdir -p build && sed 's/^mujoco==.*/mujoco==$(MUJOCO)/' constraints.txt > $@
