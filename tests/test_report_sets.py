@@ -7,6 +7,7 @@ import pytest
 
 import pgcore
 from pgcore.studies.catalog import STUDIES
+from pgcore.studies.engine.identities import MADE_AS, fullest
 from pgcore.studies.engine.tidy import plain_findings
 from pgcore.studies.report import write
 from pgcore.studies.report.document import Page
@@ -47,6 +48,19 @@ def test_other_agents_get_a_page_of_their_own(folders, tmp_path, undrawn):
     pgcore.report([gradient], tmp_path)
     left = sorted(p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*.*"))
     assert set(left) == {"report.html", "tables"}
+
+
+def test_an_agent_that_an_older_pgcore_measured_too_is_listed_once(folders, tmp_path, undrawn):
+    """The older store tells its arrays alone; two agents of the same arrays stay two."""
+    gradient, step = (pgcore.open(folders[n]) for n in ("gradient", "step"))
+    older = relabelled(step, lambda identity: identity.partition(MADE_AS)[0])
+    (page,) = pgcore.report([gradient, older], tmp_path)
+    page_of_new = pgcore.report([gradient, step], tmp_path / "new")[0]
+    agents = [Elements(p.read_text()).of("summary") for p in (page, page_of_new)]
+    assert agents[0] == agents[1] and agents[0]
+    both = [f"a{MADE_AS}{name}" for name in "xy"]
+    assert fullest("a", both[:1]) == both[0] == fullest(both[0], both)
+    assert fullest("a", both) == "a"
 
 
 def test_which_studies_share_a_page(folders):

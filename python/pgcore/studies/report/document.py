@@ -10,6 +10,7 @@ from importlib.resources import files
 from pgcore.base.version import __version__
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.findings import CHAPTERS, Table
+from pgcore.studies.engine.identities import fullest
 from pgcore.studies.report.markup import element, opened
 from pgcore.studies.report.sections import Counter, Part, slug, study_section
 
@@ -119,11 +120,16 @@ def _contents(chapters: Mapping[str, Sequence[Part]]) -> str:
 
 def _agents(page: Page) -> str:
     """Which agents were measured, by which study, and what identifies them."""
+    told: dict[str, set[str]] = {}
+    for part in page.parts:
+        for name, identity in part.given.moments.items():
+            told.setdefault(name, set()).add(identity)
     found: dict[tuple[str, str, str], list[str]] = {}
     for part in page.parts:
-        for name, digest in part.given.moments.items():
+        for name, identity in part.given.moments.items():
             label, _, iteration = name.rpartition("/")
-            found.setdefault((label, iteration, digest), []).append(part.name)
+            key = (label, iteration, fullest(identity, told[name]))
+            found.setdefault(key, []).append(part.name)
     places = {label: i for i, label in enumerate(page.labels)}
     ordered = sorted(found, key=lambda k: (places.get(k[0], len(places)), k[0], int(k[1]), k[2]))
     heads = [element("th", h, scope="col") for h in ("agent", "iteration", "digest", "studies")]
