@@ -66,9 +66,9 @@ def test_ctrl_c_puts_the_clock_back(clock, hopper):
 def test_overlapping_calls_put_it_back_once_all_have_ended(clock, hopper):
     def several():
         for i in range(4):
-            pgcore.evaluate(*hopper, pairs=500 * (i + 1), num_threads=1)
+            pgcore.evaluate(*hopper, pairs=200 * (i + 1), num_threads=1)
 
-    long = threading.Thread(target=lambda: pgcore.evaluate(*hopper, pairs=40_000, num_threads=1))
+    long = threading.Thread(target=lambda: pgcore.evaluate(*hopper, pairs=20_000, num_threads=1))
     long.start()
     while _core.clock_address() != 0:
         time.sleep(0.001)

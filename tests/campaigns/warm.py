@@ -40,7 +40,7 @@ def _kill_all() -> None:
         process.kill()
 
 
-def _server() -> None:
+def serve() -> None:
     """Have the process that all others are forked from; it has to find the tests' modules."""
     _CONTEXT.set_forkserver_preload([*_LOADED])
     with mock.patch.dict(os.environ, PYTHONPATH=str(TESTS), OMP_NUM_THREADS="1"):
@@ -69,7 +69,7 @@ def start(function: Callable[..., Any], *arguments: Any, log: Path | str = os.de
     Returns:
         A `multiprocessing.Process`, the leader of a session of its own.
     """
-    _server()
+    serve()
     mine, theirs = _CONTEXT.Pipe()
     process = _CONTEXT.Process(target=_child, args=(function, arguments, str(log), theirs))
     process.start()
