@@ -100,7 +100,7 @@ def test_what_was_measured_and_what_was_left_out(measured):
     text = drift_report.tables(data)
     installed = f"Gymnasium 1.4.0 and 1.4.0 with MuJoCo {mujoco.__version__}"
     assert f"{installed}: 240 of 240 returns are equal" in text
-    assert "2 trial(s), fewer than 6" in text and "left out: 2.3.7" in text
+    assert "2 trials, fewer than 6" in text and "left out: 2.3.7" in text
     assert (command.work / "result.png").is_file()
 
 

@@ -114,7 +114,7 @@ def test_several_trials_have_a_line_of_their_own(runs, tmp_path):
     assert [line.split()[2] for line in table.splitlines() if line.startswith("ppo")] == [
         "0", "1", "all",
     ]  # fmt: skip
-    assert "2 trial(s), fewer than 6: what is said about agents is a description" in table
+    assert "2 trials, fewer than 6: what is said about agents is a description" in table
 
 
 def test_filter_directions_have_the_norms_of_the_neurons(runs):

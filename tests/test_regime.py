@@ -218,7 +218,7 @@ def test_table_and_figures(studied):
     _, data = studied
     table = regime_table(data)
     assert table.count("\nppo  ") == table.count("\n     0 ") == table.count("\n   0.5 ") == 4
-    assert "2 trial(s), fewer than 6: what is said about agents is a description" in table
+    assert "2 trials, fewer than 6: what is said about agents is a description" in table
     figure = regime_figure(data, 0.5)
     assert figure._suptitle.get_text().startswith("LinearQuadratic-v0: PPO: 8,192 pairs")
     assert figure.axes[0].get_title() == "PPO: learning rate"

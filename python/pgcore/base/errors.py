@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from pgcore.base.words import counted
+
 
 class SimulationError(RuntimeError):
     """The simulator raised an error in some streams of a call; the other streams finished.
@@ -39,9 +41,9 @@ class SimulationError(RuntimeError):
         shown = ", ".join(str(s) for s in self.streams[:5])
         more = ", ..." if len(self.streams) > 5 else ""
         super().__init__(
-            f"{simulator} raised an error in {len(self.streams)} stream(s) ({shown}{more}); "
-            f"stream {self.streams[0]}: {self.messages[0]}. The other streams finished: see "
-            "the attributes streams, messages and result."
+            f"{simulator} raised an error in {counted(len(self.streams), 'stream')} ({shown}"
+            f"{more}); stream {self.streams[0]}: {self.messages[0]}. The other streams finished: "
+            "see the attributes streams, messages and result."
         )
 
     def __reduce__(self) -> tuple[type[SimulationError], tuple[Any, ...]]:

@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from pgcore.base.arrays import F64
+from pgcore.base.words import counted
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.style import STYLE, look_of, new_figure, shown, spec_of, wrapped
@@ -160,7 +161,7 @@ def _title(data: xr.Dataset, matrix: str, n: int) -> str:
     names = ", ".join(shown(a) for a in data["agent"].values)
     text = (
         f"{spec_of(data).get('task', '')}: {names}; leading eigenvectors of the {_NAMES[matrix]} "
-        f"from {n} pairs, shares from other pairs, {trials} trial(s)\n"
+        f"from {n} pairs, shares from other pairs, {counted(trials, 'trial')}\n"
         "bars: 95 % intervals, cut at 0 and 1, over "
     )
     text += "trials" if trials > 1 else "gradient estimates and steps, given the subspace"

@@ -25,6 +25,7 @@ from pgcore.base.folders import LOCK_NAME, FolderLock, check_new_folder
 from pgcore.base.progress import Progress
 from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
+from pgcore.base.words import counted
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
 from pgcore.studies.engine.overlap import outcome, overlapping_cells, run_overlapping
 from pgcore.studies.engine.reading import open_study
@@ -288,5 +289,6 @@ def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -
     return (
         f"{plan.title}: {len(missing)} of {len(cells)} cells to compute, {pairs:.3g} state-action "
         f"pairs{steps}; about "
-        f"{hours * 60:.1f} min ({hours:.2f} h) at {rate:.3g} pairs/s on {threads} thread(s)"
+        f"{hours * 60:.1f} min ({hours:.2f} h) at {rate:.3g} pairs/s on "
+        f"{counted(threads, 'thread')}"
     )

@@ -37,8 +37,6 @@ def create_store(
     """
     building = _building(path)
     _write_metadata(building, cell_dims, inner_dims, variables, attributes)
-    consolidate(building)
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         shutil.rmtree(path)
     building.rename(path)
@@ -51,8 +49,10 @@ def _write_metadata(
     variables: Variables,
     attributes: Mapping[str, Any],
 ) -> None:
-    group = zarr.open_group(path, mode="w")
-    group.attrs.update(dict(attributes))
+    """All but the cells' chunks, made in memory: on a disk each array is several small writes."""
+    files: dict[str, Any] = {}
+    memory = zarr.storage.MemoryStore(files)
+    group = zarr.create_group(memory, attributes=dict(attributes))
     dims = {**cell_dims, **inner_dims}
     for name, values in dims.items():
         array = np.asarray(values)
@@ -62,15 +62,21 @@ def _write_metadata(
     for name, (inner, unit, meaning) in variables.items():
         own = (*cell_dims, *inner)
         shape = tuple(len(dims[d]) for d in own)
-        variable = group.create_array(
+        group.create_array(
             name,
             shape=shape,
             chunks=(1,) * len(cell_dims) + shape[len(cell_dims) :],
             dtype="float64",
             fill_value=np.nan,
             dimension_names=list(own),
+            attributes={"units": unit, "long_name": meaning},
         )
-        variable.attrs.update({"units": unit, "long_name": meaning})
+    consolidate(memory)
+    shutil.rmtree(path, ignore_errors=True)
+    for name, content in files.items():
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.to_bytes())
 
 
 def read_coordinates(group: zarr.Group, names: Sequence[str]) -> dict[str, list[Any]]:
@@ -112,7 +118,6 @@ def extend_store(
         chunks = path / name / "c"
         if chunks.is_dir():
             shutil.copytree(chunks, building / name / "c", copy_function=_link, dirs_exist_ok=True)
-    consolidate(building)
     path.rename(_replaced(path))
     building.rename(path)
     shutil.rmtree(_replaced(path))
@@ -137,11 +142,11 @@ def _copy_into(
         target[...] = whole
 
 
-def consolidate(path: Path) -> None:
+def consolidate(store: Path | zarr.storage.MemoryStore) -> None:
     """Write all metadata of a store into one file as well, as other readers expect it."""
     with warnings.catch_warnings():  # that Zarr's third format does not prescribe it
         warnings.filterwarnings("ignore", message="Consolidated metadata")
-        zarr.consolidate_metadata(path)
+        zarr.consolidate_metadata(store)
 
 
 def _link(source: str, target: str) -> None:

@@ -12,6 +12,7 @@ import xarray as xr
 from pgcore.base.arrays import F64
 from pgcore.base.errors import check_number
 from pgcore.base.quantiles import t_factor
+from pgcore.base.words import counted
 from pgcore.studies.measures.statistics import mean_interval
 from pgcore.studies.measures.surfaces import Interval
 
@@ -22,7 +23,7 @@ def few_trials(trials: int) -> list[str]:
     """What a table says of fewer trials than a decision about agents takes."""
     if trials >= TRIALS_TO_DECIDE:
         return []
-    few = f"{trials} trial(s), fewer than {TRIALS_TO_DECIDE}"
+    few = f"{counted(trials, 'trial')}, fewer than {TRIALS_TO_DECIDE}"
     return [f"{few}: what is said about agents is a description, not a decision"]
 
 

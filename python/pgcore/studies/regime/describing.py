@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pgcore.agent import Agent
+from pgcore.base.words import counted
 from pgcore.studies.engine.cells import missing_of, pairs_per_second
 from pgcore.studies.engine.overlap import overlapping_cells
 from pgcore.studies.engine.sources import Agents
@@ -64,8 +65,8 @@ def describe_regime(call: RegimeCall, threads: int) -> str:
             f"pairs; {_about(own_seconds)}"
         )
     lines.append(
-        f"together {_about(seconds)} on {threads} thread(s), from a few iterations, updates and "
-        "trajectories of untrained agents"
+        f"together {_about(seconds)} on {counted(threads, 'thread')}, from a few iterations, "
+        "updates and trajectories of untrained agents"
     )
     return "\n".join(lines)
 

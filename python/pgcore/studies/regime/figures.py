@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from pgcore.base.arrays import F64
+from pgcore.base.words import counted
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
 from pgcore.studies.style import AGENT_PAIRS, STYLE, new_figure, nth_look, shown, spec_of, wrapped
 
@@ -172,7 +173,9 @@ def _note(data: xr.Dataset, share: float | None) -> str:
     note = f"{spec['task']}: {agents}: {spec['total_pairs']:,} pairs of training of each agent"
     if share is not None:
         note += f"; gradients and steps after {100 * share:g} % of it, from n pairs each"
-    note += f"\nlarge: mean of {trials} trial(s) with 95 % interval over them; dots: trials; "
+    note += (
+        f"\nlarge: mean of {counted(trials, 'trial')} with 95 % interval over them; dots: trials; "
+    )
     note += f"dotted: n = {AGENT_PAIRS}"
     if share is not None:
         note += "; B: median, dashed: B = n, ∞: a trial whose gradient is not seen above its noise"
@@ -245,8 +248,9 @@ def curves_figure(data: xr.Dataset) -> Figure:
     task, agents = spec_of(data)["task"], ", ".join(shown(a) for a in algorithms)
     note = (
         f"{task}: {agents}: training with several n and rates\nlines: mean return of trajectories "
-        f"that ended within an iteration (thin: each of {data.sizes['trial']} trial(s)), which "
-        "leaves long ones out where n is small; points: true reward with 95 % interval over trials"
+        f"that ended within an iteration (thin: each of {counted(data.sizes['trial'], 'trial')}), "
+        "which leaves long ones out where n is small; points: true reward with 95 % interval "
+        "over trials"
     )
     figure.suptitle(wrapped(note, figure, 6.5), fontsize=6.5)
     return figure

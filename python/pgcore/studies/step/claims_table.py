@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from pgcore.base.words import counted
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
 from pgcore.studies.measures.step_summary import OF_CENTRE, OF_STEPS, Steps, groups
 
@@ -40,7 +41,7 @@ def _unit(steps: Steps) -> str:
     trials = len(steps.trials)
     if trials >= TRIALS_TO_DECIDE:
         return f"{trials} trials"
-    return f"{trials} trial(s): description, not a decision"
+    return f"{counted(trials, 'trial')}: description, not a decision"
 
 
 def _eleventh(data: xr.Dataset) -> list[str]:

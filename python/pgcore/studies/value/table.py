@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pgcore.base.words import counted
 from pgcore.studies.differences_table import difference_table
 from pgcore.studies.measures.differences import differences_of, few_trials
 from pgcore.studies.measures.divergence import divergence_note
@@ -39,7 +40,7 @@ def value_table(data: xr.Dataset) -> str:
     trials = data.sizes["trial"]
     bounds = _bounds(data)
     lines = [
-        f"errors of the value network, IQM over {trials} trial(s): mean relative error "
+        f"errors of the value network, IQM over {counted(trials, 'trial')}: mean relative error "
         f"[{bounds}] | root mean square error / std of the target",
         f"{'':<14}{'iter':>5}"
         + "".join(f"{t} {s}".rjust(30) for t, s in itertools.product(_TARGETS, _SETS)),
