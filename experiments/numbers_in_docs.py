@@ -22,6 +22,7 @@ from quoted.beyond import beyond
 from quoted.forces import forces
 from quoted.landscapes import maps, overview
 from quoted.outside import outside
+from quoted.regime import regime
 from quoted.steps import steps
 from quoted.studies import gradient, value
 from quoted.training import training, updates
@@ -44,6 +45,7 @@ TOPICS: dict[str, Callable[[Path], dict[str, str]]] = {
     "outside": outside,
     "beyond": beyond,
     "forces": forces,
+    "regime": regime,
 }
 MARK = re.compile(r"<!--n:(\w+)\.([\w.]+)-->(.*?)<!--/n-->", re.DOTALL)
 
