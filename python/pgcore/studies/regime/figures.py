@@ -235,6 +235,8 @@ def curves_figure(data: xr.Dataset) -> Figure:
             curve_panel(ax, own.sel(pairs=n), total)
             ax.set_title(f"{shown(algorithm)}, n = {n}", fontsize=8)
             _limits(ax, own, "reward", "curve")
+            ax.locator_params(axis="x", nbins=3)
+            ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ends = [ax.get_ylim() for ax in row]
         for ax in row:
             ax.set_ylim(min(e[0] for e in ends), max(e[1] for e in ends))
