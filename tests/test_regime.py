@@ -217,6 +217,7 @@ def test_the_dataset_says_what_it_holds(studied):
 def test_table_and_figures(studied):
     _, data = studied
     table = regime_table(data)
+    assert table.startswith("LinearQuadratic-v0: 8,192 pairs of training")
     assert table.count("\nppo  ") == table.count("\n     0 ") == table.count("\n   0.5 ") == 4
     assert "2 trials, fewer than 6: what is said about agents is a description" in table
     figure = regime_figure(data, 0.5)

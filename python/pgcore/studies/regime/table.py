@@ -47,7 +47,8 @@ def regime_table(data: xr.Dataset) -> str:
         data: of :func:`pgcore.studies.regime.opening.open_regime`.
     """
     least, most = int(data["training_pairs"].min()), int(data["training_pairs"].max())
-    lines = [f"{spec_of(data)['task']}: {least:,} to {most:,} pairs of training of each agent"]
+    pairs = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    lines = [f"{spec_of(data)['task']}: {pairs} pairs of training of each agent"]
     lines += [_FINAL_LEGEND, _head() + _titles(_FINAL)]
     lines += [_place(own) + _final_line(own) for own in _points(data)]
     if "pairwise_cosine" in data or "mean_change" in data:
