@@ -15,6 +15,7 @@ import torch
 import pgcore
 from conftest import ROOT, ball_spec, drop_file, small_config
 from pgcore.base.folders import LOCK_NAME, FolderLock
+from pgcore.base.words import counted, spanned
 from pgcore.cli import main
 from pgcore.training.config import TrainConfig
 from pgcore.training.run import Run
@@ -103,3 +104,9 @@ def test_an_input_gives_its_line(entry, line, folder, capsys, monkeypatch):
     got = re.sub(r"process \d+ on [^;\s]+", "process … on …", got)
     assert got == line
     assert times(folder) == before
+
+
+def test_numbers_of_things_and_ranges_in_words():
+    assert [counted(n, "trial") for n in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
+    assert spanned(3, 8) == "3 to 8" and spanned(8192, 8192, ",") == "8,192"
+    assert spanned(17.6, 18.4, ".0f") == "18"  # as they are written

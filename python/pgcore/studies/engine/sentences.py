@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pgcore.base.words import spanned
 from pgcore.studies.engine.findings import Number
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
 
@@ -84,7 +85,7 @@ def sampling(trials: Sequence[int], within: str, mean: str = "means") -> str:
             f"One trial of each agent; intervals are 95 % over {within} and say nothing about "
             "other trials. This describes these agents and decides nothing about their algorithms."
         )
-    count = f"{most}" if fewest == most else f"{fewest} to {most}"
+    count = spanned(fewest, most)
     text = f"{mean[0].upper()}{mean[1:]} over {count} trials of each agent (the sampling unit)"
     if fewest < TRIALS_TO_DECIDE:
         return (

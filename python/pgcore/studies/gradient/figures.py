@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 
+from pgcore.base.words import spanned
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, differences_of
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.own_pairs import dotted
@@ -185,8 +186,7 @@ def _note(data: xr.Dataset, kind: str) -> str:
 
 
 def _trials_text(fewest: int, trials: int) -> str:
-    count = f"{trials}" if fewest == trials else f"{fewest} to {trials}"
-    text = f"differences: mean of {count} trial{'s' * (trials > 1)}"
+    text = f"differences: mean of {spanned(fewest, trials)} trial{'s' * (trials > 1)}"
     text += " with 95 % intervals over them, paired where they share seeds" * (trials > 1)
     few = fewest < TRIALS_TO_DECIDE
     return text + f"; fewer than {TRIALS_TO_DECIDE}: a description, not a decision" * few

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from pgcore.base.words import spanned
 from pgcore.studies.measures.differences import few_trials
 from pgcore.studies.measures.regime import PAPER
 from pgcore.studies.step.table import shown
@@ -47,7 +48,7 @@ def regime_table(data: xr.Dataset) -> str:
         data: of :func:`pgcore.studies.regime.opening.open_regime`.
     """
     least, most = int(data["training_pairs"].min()), int(data["training_pairs"].max())
-    pairs = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    pairs = spanned(least, most, ",")
     lines = [f"{spec_of(data)['task']}: {pairs} pairs of training of each agent"]
     lines += [_FINAL_LEGEND, _head() + _titles(_FINAL)]
     lines += [_place(own) + _final_line(own) for own in _points(data)]

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
+from pgcore.base.words import spanned
 from pgcore.studies.engine.findings import Answer, Column, Findings, Number, Table
 from pgcore.studies.engine.sentences import Part, may_decide, named, nearest, sampling
 from pgcore.studies.measures.surfaces import Interval
@@ -154,7 +155,7 @@ def _limits(data: xr.Dataset) -> list[str]:
     counts = counts[np.isfinite(counts)]
     if counts.size:
         limits.append(
-            f"A change of one update is from {counts.min():.0f} to {counts.max():.0f} "
+            f"A change of one update is from {spanned(counts.min(), counts.max(), '.0f')} "
             "trajectories, paired with those of the start."
         )
     limits.append(
