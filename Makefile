@@ -80,13 +80,15 @@ $(VERSIONS): constraints.txt
 	mkdir -p build && sed 's/^mujoco==.*/mujoco==$(MUJOCO)/' constraints.txt > $@
 
 # Without compiling: most of the 18,000 modules are never imported.
-$(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES) | $(VERSIONS)
+# Once: another Python over it would leave the interpreter of one with the library of the other.
+$(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES) | $(VERSIONS) $(BIN)/pip
 	$(INSTALL) .
 	touch $@
 
-$(VENV)/tools: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES) | $(VERSIONS)
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/tools: pyproject.toml constraints.txt CMakeLists.txt $(CXX_FILES) | $(VERSIONS) $(BIN)/pip
 	$(INSTALL) '.[test,docs]'
 	touch $(VENV)/installed $@
 

@@ -23,6 +23,7 @@ from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine import cluster
 from pgcore.studies.engine.cells import run_plan
+from pgcore.studies.engine.store import missing_cells
 from regime_case import ONE as SMALL_REGIME
 from regime_case import TASK as REGIME_TASK
 from test_curvature_study import SMALL as SMALL_CURVATURE
@@ -142,6 +143,9 @@ def test_a_study_killed_while_workers_compute_resumes(runs, here, tmp_path):
     process.join()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive
+    plans = STUDIES["gradient"].plan(runs, tmp_path / "out", None, SMALL)[1]
+    left = [missing_cells(tmp_path / "out" / n, plan.schema) for n, plan in plans.items()]
+    assert any(left), "it was killed before its end"
     cut = pgcore.studies.gradient_quality(runs, tmp_path / "out", **SMALL)
     assert_same_dataset(here, cut)
 

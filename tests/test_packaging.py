@@ -117,3 +117,24 @@ def test_a_wheel_is_refused_where_a_python_is_missing():
     )
     assert done.returncode == 1
     assert "no Python 2.1: expected python2.1 on the path" in done.stderr
+
+
+def test_make_puts_no_python_over_another(tmp_path):
+    """An environment that is there keeps its interpreter; one without pip is made."""
+    environment = tmp_path / "environment"
+
+    def planned():
+        command = [
+            "make",
+            "--dry-run",
+            f"VENV={environment}",
+            "PYTHON=other",
+            environment / "tools",
+        ]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert f"other -m venv {environment}" in planned()
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "pip").touch()
+    assert "-m venv" not in planned() and "pip install" in planned()

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 
 from pgcore.base.arrays import F64
+from pgcore.base.words import counted
 from pgcore.studies.measures.statistics import iqm_interval
 from pgcore.studies.style import AGENT_PAIRS, STYLE, band, caption, look_of, new_figure, shown
 
@@ -75,7 +76,7 @@ def learning_figure(
                 ax.plot(middle, color="0.6", linewidth=0.8, linestyle=curve_look(other)[1])
         learning_curve(ax, returns, label, window)
         trials = returns.shape[1]
-        ax.set_title(f"{curve_look(label)[2]}: {trials} trial{'s' * (trials > 1)}", fontsize=8)
+        ax.set_title(f"{curve_look(label)[2]}: {counted(trials, 'trial')}", fontsize=8)
         ax.set_xlabel(f"iteration\n({pairs_per_iteration} pairs each)")
     for ax in axes[0, 1:]:
         ax.sharey(axes[0, 0])

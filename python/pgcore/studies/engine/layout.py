@@ -72,7 +72,8 @@ def _write_metadata(
             attributes={"units": unit, "long_name": meaning},
         )
     consolidate(memory)
-    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():  # of a start that was killed
+        shutil.rmtree(path)
     for name, content in files.items():
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)

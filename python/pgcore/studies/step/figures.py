@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 
+from pgcore.base.words import counted
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.step_summary import OF_CENTRE, OF_STEPS, Steps, groups
 from pgcore.studies.measures.surfaces import Interval
@@ -110,7 +111,7 @@ def step_figure(data: xr.Dataset, measure: str = "return") -> Figure:
     caption(
         figure,
         headline(data, f"what single updates do to the reward{part}"),
-        f"{data.sizes['step']} independent steps of each of {trials} trial{'s' * (trials > 1)}. "
+        f"{data.sizes['step']} independent steps of each of {counted(trials, 'trial')}. "
         "Pale: steps with 95 % intervals over trajectories, "
         + ("trial after trial; " if trials > 1 else "")
         + "bold: mean and 95 % interval over "

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
+from pgcore.base.words import counted
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.style import (
@@ -148,8 +149,8 @@ def _text(data: xr.Dataset, spec: dict[str, object]) -> str:
         "0, V, F: without a baseline, with the value net, with a value fitted to "
         f"{spec.get('fit_pairs', '?')} pairs; below: against no baseline, 100 %. best: the state "
         "baseline that leaves least to the pairs. lambda 1 but for the line of the agent's own. "
-        f"{spec.get('trajectories', '?')} trajectories, a state of each restored; {trials} "
-        f"trial{'s' * (trials > 1)}, bars: 95 % intervals over "
+        f"{spec.get('trajectories', '?')} trajectories, a state of each restored; "
+        f"{counted(trials, 'trial')}, bars: 95 % intervals over "
     )
     text += "trials" if trials > 1 else "trajectories, with a state of each"
     few = trials < TRIALS_TO_DECIDE
