@@ -73,10 +73,10 @@ def test_statistics_of_the_critic_of_old_rsl_rl(tmp_path):
     np.testing.assert_allclose(compute(agent, obs).values, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_options_that_nothing_uses_are_refused(sb3, tmp_path, capsys):
+def test_options_that_nothing_uses_are_refused(tmp_path, capsys):
     path, _, _ = foreign.skrl(tmp_path / "agent_1.pt")
     out = ("--task", HOPPER, "--out", "x")
-    assert "--normalizer" in refused(capsys, path, "--normalizer", sb3.folder / "ppo.pkl", *out)
+    assert "--normalizer" in refused(capsys, path, "--normalizer", tmp_path / "ppo.pkl", *out)
     assert "not for skrl" in refused(capsys, path, "--check-with-library", *out)
     assert "--library" in refused(capsys, path, "--library", "brax", *out)
 

@@ -6,12 +6,15 @@ import warnings
 import zipfile
 
 import numpy as np
+import pytest
 import torch
 from scipy import stats
 
+import foreign
 import pgcore
 from importing import HOPPER, refused, rewritten
 from pgcore.cli import main
+from pgcore.importers.check import compare, compute
 from pgcore.importers.table import import_agent
 from pgcore.studies.gradient.report import report_gradient
 
@@ -111,3 +114,58 @@ def test_what_is_not_known_of_an_import_is_said_by_its_studies(sb3, tmp_path):
     assert "re-estimated" in data.attrs["imported"]
     main(["report", str(tmp_path / "study"), "--out", str(tmp_path / "page")])
     assert "Imported agents: re: not verified" in (tmp_path / "page" / "report.html").read_text()
+
+
+def test_only_rewards_that_training_divided_get_a_scale(tmp_path):
+    """RLlib learns from plain rewards; CleanRL divides them by what its file lacks."""
+    folder = foreign.rllib(tmp_path / "c", statistics=False)[0]
+    plain = next(folder.rglob("module_state.pkl")).rename(tmp_path / "module_state.pkl")
+    divided = foreign.cleanrl(tmp_path / "a.cleanrl_model")[0]
+    for path, scaled in ((plain, False), (divided, True)):
+        agent = import_agent(path, HOPPER, trajectories=2, reestimate_pairs=200)
+        assert agent.normalizer is not None
+        assert (agent.reward_std is not None) == scaled
+        assert agent.reward_clip == (10.0 if scaled else None)
+
+
+@pytest.mark.parametrize("library", ["cleanrl", "tianshou"])
+def test_values_of_unknown_units_are_said_by_every_study(tmp_path, library):
+    """With statistics of the observations, too: the scale is another matter."""
+    statistics = tmp_path / "rms.npz"
+    np.savez(statistics, mean=np.ones(11), var=np.full(11, 4.0), count=100)
+    path = getattr(foreign, library)(tmp_path / "a.pth")[0]
+    agent = import_agent(path, HOPPER, trajectories=2, normalizer=statistics)
+    assert "scale of its values unknown" in agent.origin["trust"]
+    assert ("learning rate that training began with" in agent.origin["trust"]) == (
+        library == "cleanrl"
+    )
+
+
+def test_bad_counts_are_found_ahead_of_any_work(tmp_path, capsys):
+    for option, value in (("--trajectories", 1), ("--seed", -1), ("--reestimate", 7)):
+        more = ("--task", HOPPER, "--out", tmp_path / "x", option, value)
+        assert option.strip("-") in refused(capsys, tmp_path / "no such file", *more)
+
+
+def test_numbers_of_another_task_or_of_nothing_are_no_check(tmp_path):
+    agent = import_agent(foreign.skrl(tmp_path / "agent_1.pt")[0], HOPPER, trajectories=2)
+    other = pgcore.make_task("Walker2d-v4")
+    obs = np.random.default_rng(0).standard_normal((4, other.obs_dim))
+    numbers = compute(pgcore.Agent(other, pgcore.GaussianPolicy(other.obs_dim, other.act_dim)), obs)
+    with pytest.raises(ValueError, match=r"11 and actions of 3.*got observations \[4, 17\]"):
+        compare(agent, numbers)
+    with pytest.raises(ValueError, match="some observations"):
+        compare(agent, compute(agent, np.zeros((0, 11))))
+
+
+def test_what_a_file_says_is_not_overruled(tmp_path, capsys):
+    """The activation of Spinning Up's module, the library of an exporter's file."""
+    out = ("--task", HOPPER, "--out", tmp_path / "x")
+    path = foreign.spinning_up(tmp_path / "model.pt")[0]
+    line = refused(capsys, path, *out, "--activation", "tanh")
+    assert "the file says relu, got tanh" in line
+    np.savez(tmp_path / "agent.npz", library="cleanrl", activation="Tanh")
+    line = refused(capsys, tmp_path / "agent.npz", *out, "--library", "sb3")
+    assert "the file says cleanrl, got sb3" in line
+    line = refused(capsys, tmp_path / "agent.npz", *out, "--activation", "relu")
+    assert "the file says tanh, got relu" in line

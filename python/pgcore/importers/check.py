@@ -81,6 +81,13 @@ def compute(agent: Agent, obs: F64, actions: F32 | None = None, seed: int = 1) -
 
 def compare(agent: Agent, reference: Reference) -> dict[str, Any]:
     """Largest differences, of max(1, |reference|); CheckpointError beyond the tolerance."""
+    sizes = (agent.task.obs_dim, agent.task.act_dim)
+    if (reference.obs.shape[1], reference.actions.shape[1]) != sizes or not len(reference.obs):
+        raise refuse(
+            f"check: expected numbers of {reference.by} for some observations of {sizes[0]} and "
+            f"actions of {sizes[1]}, as {agent.task.id} has, got observations "
+            f"{list(reference.obs.shape)} and actions {list(reference.actions.shape)}"
+        )
     ours = compute(agent, reference.obs, reference.actions)
     found: dict[str, Any] = {"by": reference.by, "observations": len(reference.obs)}
     if reference.inputs is not None and ours.inputs is not None:
@@ -105,16 +112,21 @@ def read_reference(path: Path) -> Reference:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays: dict[str, NDArray[Any]] = {k: file[k] for k in file.files}
+        count = len(arrays["obs"])
         return Reference(
             by=str(arrays["by"]),
-            obs=arrays["obs"].astype(np.float64),
-            actions=arrays["actions"].astype(np.float32),
-            means=arrays["means"].astype(np.float64),
-            log_probs=arrays["log_probs"].astype(np.float64),
-            values=arrays["values"].astype(np.float64) if "values" in arrays else None,
+            obs=arrays["obs"].astype(np.float64).reshape(count, -1),
+            actions=arrays["actions"].astype(np.float32).reshape(count, -1),
+            means=arrays["means"].astype(np.float64).reshape(count, -1),
+            log_probs=arrays["log_probs"].astype(np.float64).reshape(count),
+            values=_values(arrays, count),
         )
     except Exception as error:
         raise refused(path, f"no numbers of the exporter ({error})") from error
+
+
+def _values(arrays: Mapping[str, NDArray[Any]], count: int) -> F64 | None:
+    return arrays["values"].astype(np.float64).reshape(count) if "values" in arrays else None
 
 
 def returns(agent: Agent, trajectories: int, seed: int) -> dict[str, Any]:
@@ -175,6 +187,10 @@ def trust(agent: Agent) -> str:
         said.append("observation statistics perhaps missing")
     if "moment" in notes:
         said.append("observation statistics perhaps of another moment")
+    if {"reward_scale", "value_scale"} & notes.keys():
+        said.append("scale of its values unknown: advantages may mix units")
+    if "annealed" in notes:
+        said.append("steps are at the learning rate that training began with")
     if "shared_trunk" in notes:
         said.append("layers that policy and value network shared are copies: steps are not its own")
     elif "joint_clip" in notes:

@@ -56,6 +56,11 @@ def of_state(content: Any, options: Options) -> Parts:
     args = args if isinstance(args, Mapping) else {}
     if not args:
         notes["settings"] = "the file has none; the defaults of ppo_continuous_action are assumed"
+    if args.get("anneal_lr", True):
+        notes["annealed"] = (
+            "the learning rate is the one that training began with; how far it had fallen "
+            "(anneal_lr) is not in the file"
+        )
     settings = {here: args.get(there, default) for there, here, default in _SETTINGS}
     norm = args.get("norm_adv", True)
     statistics = _statistics(content, options)

@@ -20,7 +20,7 @@ import torch
 
 
 def export(path, library, state, forward, mean=None, scale=None, clip=np.inf, obs_dim=None,
-           reward_std=None, count=None, settings=None, activation=None, seed=0):
+           reward_std=None, reward_clip=None, count=None, settings=None, activation=None, seed=0):
     """state: tensors by name, or tables of them; forward(obs [N, O] float64) -> means [N, A],
     standard deviations [N, A], values [N] or None, all as the library computes them; mean, scale
     [O], clip: the input is clip((obs - mean) / scale, -clip, clip); settings: numbers by name;
@@ -37,7 +37,8 @@ def export(path, library, state, forward, mean=None, scale=None, clip=np.inf, ob
         obs = mean + scale * obs
         arrays |= {{"mean": mean, "scale": scale, "clip": np.float64(clip)}}
     obs = obs.astype(np.float32).astype(np.float64)  # the same for who computes in float32
-    for name, value in (("reward_std", reward_std), ("count", count)):
+    for name, value in (("reward_std", reward_std), ("reward_clip", reward_clip),
+                        ("count", count)):
         if value is not None:
             arrays[name] = np.float64(value)
     with torch.no_grad():
@@ -89,6 +90,7 @@ if vec is not None and vec.norm_obs:
                   "clip": vec.clip_obs, "count": vec.obs_rms.count}
 if vec is not None and vec.norm_reward:
     statistics["reward_std"] = float(np.sqrt(vec.ret_rms.var + vec.epsilon))
+    statistics["reward_clip"] = vec.clip_reward
 settings = {name: value for name, value in vars(model).items() if isinstance(value, (int, float))}
 now, group = model._current_progress_remaining, model.policy.optimizer.param_groups[0]
 settings |= {name: group[name] for name in ("eps", "alpha") if name in group}

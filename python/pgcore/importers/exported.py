@@ -13,7 +13,7 @@ import torch
 
 from pgcore.importers.inert import refused
 from pgcore.importers.normalizers import statistics
-from pgcore.importers.parts import Options, Parts, activation_named
+from pgcore.importers.parts import Options, Parts, agreed_activation
 
 Reader = Callable[[Any, Options], Parts]
 Settings = Callable[[Mapping[str, Any], dict[str, str]], dict[str, Any]]
@@ -49,10 +49,9 @@ def read(
             for table in tables:
                 inner = inner.setdefault(table, {})
             inner[key] = torch.from_numpy(array)
-    if "activation" in arrays and options.activation is None:
-        options = dataclasses.replace(
-            options, activation=activation_named(str(arrays["activation"]))
-        )
+    if "activation" in arrays:
+        said = agreed_activation(options, str(arrays["activation"]))
+        options = dataclasses.replace(options, activation=said)
     parts = of_state(state, options)
     changed: dict[str, Any] = {"source": {**parts.source, "exported": True}}
     if "mean" in arrays:
@@ -63,6 +62,8 @@ def read(
         changed["observations_missing"] = None
     if "reward_std" in arrays:
         changed |= {"reward_std": float(arrays["reward_std"]) - 1e-8, "reward_clip": 10.0}
+        if "reward_clip" in arrays:
+            changed["reward_clip"] = float(arrays["reward_clip"])
         changed["notes"] = {k: v for k, v in parts.notes.items() if k != "reward_scale"}
     notes = dict(changed.get("notes", parts.notes))
     if "settings" in arrays and of_settings is not None:

@@ -150,6 +150,15 @@ def chosen_activation(options: Options, default: str, notes: dict[str, str]) -> 
     return default
 
 
+def agreed_activation(options: Options, found: str) -> str:
+    """The activation that a file names; another one that the user gives only if that is unknown."""
+    found = activation_named(found)
+    asked = found if options.activation is None else activation_named(options.activation)
+    if asked != found and found in ACTIVATIONS:
+        raise refuse(f"--activation: the file says {found}, got {asked}; leave it away")
+    return asked
+
+
 def optimizer_settings(content: Any, name: str, notes: dict[str, str]) -> dict[str, float]:
     """Rate and epsilon that the state of one Adam for all says; says itself that there is no more.
 

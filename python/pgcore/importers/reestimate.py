@@ -11,10 +11,12 @@ from pgcore.policies.normalize import Normalizer, RewardScaler, reward_stds
 
 
 def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
-    """The agent with statistics of its own observations, and the scale of its own rewards.
+    """The agent with statistics of its own observations.
 
-    It acts on statistics that follow its observations, as in training, from none on. They are not
-    those that it was trained with, and its origin says so.
+    Where its rewards were divided by a standard deviation that its file does not have (the note
+    "reward_scale"), that is estimated from its own rewards, too. It acts on statistics that follow
+    its observations, as in training, from none on. They are not those that it was trained with, and
+    its origin says so.
 
     Args:
         agent: without a normaliser.
@@ -26,16 +28,16 @@ def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
     batch = live.collect(steps=pairs, streams=1, seed=seed, update_normalizer=True)
     ended = batch.terminated | batch.truncated
     before, after = _mean_returns(batch.rewards[0], ended[0])
-    std = agent.reward_std
+    std, clip = agent.reward_std, agent.reward_clip
     label = {
         "observations": f"statistics of {pairs} pairs of its own, not those of its training",
         "first_tenth_return": before,
         "last_tenth_return": after,
     }
-    if std is None:
+    if std is None and "reward_scale" in agent.origin["notes"]:
         scaler = RewardScaler.create(1, agent.judgement.gamma)
         scaler.scale(batch.rewards, ended)
-        std = np.array(reward_stds(scaler.state))
+        std, clip = np.array(reward_stds(scaler.state)), 10.0
         label["rewards"] = "scale of the same pairs"
     notes = {k: v for k, v in agent.origin["notes"].items() if k != "reward_scale"}
     said = ["none ended" if x is None else f"{x:.1f}" for x in (before, after)]
@@ -47,7 +49,7 @@ def reestimate(agent: Agent, pairs: int, seed: int) -> Agent:
         agent,
         normalizer=batch.normalizer,
         reward_std=std,
-        reward_clip=agent.reward_clip or 10.0,
+        reward_clip=clip,
         origin={
             **agent.origin,
             "notes": notes,

@@ -30,11 +30,11 @@ from pgcore.importers.parts import (
     Options,
     Parts,
     activation_named,
+    agreed_activation,
     copied_trunk,
     refuse,
 )
 from pgcore.importers.sb3_settings import find_settings
-from pgcore.policies.mlp import ACTIVATIONS
 
 LIBRARY = "Stable-Baselines3"
 Networks = tuple[Network, Tensor, Network]
@@ -83,10 +83,7 @@ def read(path: Path, content: Any, options: Options) -> Parts:
     kwargs = data.get("policy_kwargs")
     kwargs = kwargs if isinstance(kwargs, Mapping) else {}
     found = activation_named(str(kwargs.get("activation_fn", "Tanh")))
-    asked = options.activation and activation_named(options.activation)
-    if asked and asked != found and found in ACTIVATIONS:
-        raise refuse(f"--activation: the file says {found}, got {asked}; leave it away")
-    options = Options(options.normalizer, asked or found, options.library)
+    options = Options(options.normalizer, agreed_activation(options, found), options.library)
     parts = of_state(state, options)
     notes = dict(parts.notes)
     if parts.policy.activation != found:
@@ -110,6 +107,10 @@ def read(path: Path, content: Any, options: Options) -> Parts:
         _look_beside(path, notes)
         if data.get("_last_original_obs") is not None:
             scales["observations_missing"] = "it was trained with VecNormalize (its file says so)"
+            notes["reward_scale"] = (
+                "VecNormalize divides rewards, too (norm_reward), by a standard deviation that its "
+                "zip does not have; values are in these units"
+            )
     return Parts(
         **{
             **vars(parts),

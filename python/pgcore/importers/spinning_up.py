@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from pgcore.importers.inert import Inert
-from pgcore.importers.parts import Keys, Options, Parts, activation_named
+from pgcore.importers.parts import Keys, Options, Parts, activation_named, agreed_activation
 
 LIBRARY = "Spinning Up"
 STAND_INS = ("spinup.", "torch.nn.modules.")
@@ -28,7 +28,9 @@ def read(path: Path, content: Any, options: Options) -> Parts:
 def of_state(content: Any, options: Options) -> Parts:
     """An agent from an inert module, or from its state dict."""
     keys = Keys(_weights(content), LIBRARY)
-    activation = activation_named(options.activation or _activation(content) or "tanh")
+    found = _activation(content)
+    activation = agreed_activation(options, found) if found else options.activation or "tanh"
+    activation = activation_named(activation)
     log_std = keys.take("pi.log_std")
     policy = keys.chain("pi.mu_net", activation=activation)
     value = keys.chain("v.v_net", activation=activation)

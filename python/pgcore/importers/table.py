@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pgcore.agent import Agent
-from pgcore.base.errors import CheckpointError, check_choice, check_count
+from pgcore.base.errors import CheckpointError, check_choice, check_count, check_seed
 from pgcore.importers import (
     cleanrl,
     exported,
@@ -101,6 +101,8 @@ def read_parts(path: Path, options: Options) -> tuple[str, Parts]:
 def _read(path: Path, options: Options) -> tuple[str, Parts]:
     if path.suffix == ".npz":
         name = check_choice("library", exported.library_of(path), list(READERS))
+        if options.library not in (None, name):
+            raise refuse(f"--library: the file says {name}, got {options.library}; leave it away")
         reader = READERS[name]
         return name, exported.read(path, reader.of_state, options, reader.of_settings)
     known = READERS if options.library is None else {options.library: READERS[options.library]}
@@ -154,6 +156,10 @@ def import_agent(
         raise refuse("--check-with-library and --reference: expected one of them, got both")
     if reestimate_pairs and reference is not None:
         raise refuse("--reestimate: the numbers of --reference are of statistics that it has")
+    check_count("trajectories", trajectories, 2)
+    check_seed("seed", seed)
+    if reestimate_pairs:
+        check_count("reestimate", reestimate_pairs, 100)
     path = Path(source)
     options = Options(None if normalizer is None else Path(normalizer), activation, library)
     name, parts = read_parts(path, options)
@@ -175,7 +181,7 @@ def import_agent(
     agent = _with_statistics(agent, parts, reestimate_pairs, seed)
     if "reestimated" in agent.origin and "statistics" in check:
         check["statistics"] = "re-estimated after this check, which is of the networks alone"
-    check["returns"] = returns(agent, check_count("trajectories", trajectories, 2), seed)
+    check["returns"] = returns(agent, trajectories, seed)
     agent = dataclasses.replace(agent, origin={**agent.origin, "check": check})
     return dataclasses.replace(agent, origin={**agent.origin, "trust": trust(agent)})
 
@@ -196,7 +202,7 @@ def _with_statistics(agent: Agent, parts: Parts, pairs: int, seed: int) -> Agent
             raise refuse("--reestimate: the agent has its statistics, or was trained without")
         return agent
     if pairs:
-        return reestimate(agent, check_count("reestimate", pairs, 100), seed)
+        return reestimate(agent, pairs, seed)
     said = (
         f"{parts.observations_missing}: give --normalizer FILE or --reestimate N, unless it was "
         "trained on plain observations"

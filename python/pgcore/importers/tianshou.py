@@ -48,6 +48,10 @@ def of_state(content: Any, options: Options) -> Parts:
         log_std = keys.take(f"{actor}.sigma_param").reshape(-1)
     value = None
     if keys.has("critic."):
+        notes["value_scale"] = (
+            "the file does not say whether returns were scaled (return_scaling, as in the examples "
+            "for MuJoCo); if so, values are in units of a standard deviation that is not in it"
+        )
         value = keys.chain(f"critic.{_TRUNK}", "critic.last.model.0", activation=activation)
     if std == "free":
         keys.finish()
