@@ -32,7 +32,9 @@ def regime(results: Path) -> dict[str, str]:
         for a in data["algorithm"].values
     }
     half = (data["final_reward_difference_high"] - data["final_reward_difference_low"]) / 2
+    many_ppo = ends_of(data.sel(algorithm="ppo", pairs=8192), "final_reward_difference")
     return {
+        "less.ppo": interval(many_ppo, 0, "+"),
         "trials": number(data.sizes["trial"], 0),
         "table": table(HEADS, rows),
         "half": span(half.sel(pairs=[512, 8192]), 0),
@@ -49,7 +51,8 @@ def _row(own: xr.Dataset) -> list[str]:
     ):
         ends = ends_of(own, name)
         cells.append(interval(ends, digits, sign) if np.ptp(ends) > 0 else "")
-    cells.append(power(float(own["true_noise_scale_over_trials"])))
+    scale = float(own["true_noise_scale_over_trials"])
+    cells.append(power(scale) if np.isfinite(scale) else "not seen")
     percent = [100 * x for x in ends_of(own, "lowering_share_over_trials")]
     return [*cells, f"{interval(percent, 0)} %"]
 
