@@ -135,6 +135,12 @@ def test_table_and_figures(measured, tmp_path, prints):
     assert "[95 % interval over them], paired" in table
     assert "fewer than 6: what is said about agents is a description" in table
     assert "refused" not in table
+    numbers = [n for n in data.data_vars if "trial" in data[n].dims and data[n].dtype.kind == "f"]
+    lost = data.assign({n: data[n].where(data["trial"] == 0) for n in numbers})
+    ends = [n for n in data.data_vars if n.endswith(("_over_trials_low", "_over_trials_high"))]
+    lost = lost.assign({n: np.nan * data[n] for n in ends})  # what one trial has of them
+    shares = [line for line in figures.curvature_table(lost).splitlines() if line[:4] == "ppo "]
+    assert len(shares) == 8 and not any("[" in line for line in shares), "one of two: no interval"
     figure = figures.curvature_figure(data, "hessian", 128)
     assert [ax.get_title() for ax in figure.axes] == ["PPO", "TRPO", *[""] * 4]
     title = " ".join(figure._suptitle.get_text().split())

@@ -195,6 +195,35 @@ def test_geometric_means_over_trials():
     np.testing.assert_allclose(found, (INF, low, INF, 2.0))
 
 
+@pytest.mark.parametrize(
+    "of_trials",
+    [
+        over_trials.bounded_over_trials,
+        over_trials.cosine_over_trials,
+        over_trials.geometric_over_trials,
+        over_trials.noise_scale_over_trials,
+        statistics.mean_over_trials,
+        statistics.iqm_over_trials,
+    ],
+)
+def test_one_trial_has_no_interval_over_trials(of_trials):
+    middle, *ends = of_trials(np.array([NAN, 0.25]))
+    assert middle == pytest.approx(0.25) and np.isnan(ends[:2]).all()
+
+
+def test_means_of_what_has_bounds():
+    """Student's, cut at the bounds; equal values are no surer than each is of its own."""
+    x = np.array([0.2, 0.4, NAN, 0.6])
+    np.testing.assert_allclose(over_trials.bounded_over_trials(x), student([0.2, 0.4, 0.6]))
+    middle, low, high = over_trials.bounded_over_trials(np.array([0.1, 0.9]), least=0.0)
+    assert (low, high) == (0.0, 1.0) and middle == pytest.approx(0.5)
+    equal, low, high = np.full(3, 0.5), np.array([0.1, 0.2, NAN]), np.array([0.6, 0.9, 0.9])
+    found = over_trials.bounded_over_trials(equal, low, high)
+    np.testing.assert_allclose(found, (0.5, 0.15, 0.8), rtol=1e-14)
+    found = over_trials.bounded_over_trials(np.full(2, 1.5), most=1.0)
+    assert found == (1.5, 1.5, 1.5), "what noise was taken off may lie outside"
+
+
 def test_cosines_over_trials():
     x = np.array([0.2, NAN, 0.9, 0.5])
     for level in (0.5, 0.95):

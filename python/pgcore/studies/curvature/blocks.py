@@ -58,7 +58,9 @@ class _Rows:
                 continue
             with file_named(Path(tempfile.gettempdir())):
                 self.blocks.append((self.file.tell(), block.shape))
-                self.file.write(block.tobytes())
+                left = memoryview(block).cast("B")
+                while left:  # a disk that is nearly full takes a part, and then none
+                    left = left[self.file.write(left) :]
 
     def read(self, number: int) -> F32:
         """One block; several threads may read at a time."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from pgcore.studies.differences_table import difference_table
 from pgcore.studies.measures.differences import differences_of, few_trials
@@ -80,12 +81,16 @@ def _groups(data: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
                     if not known.any():
                         continue
                     place = f"{agent!s:<12}{iteration:>5}{n:>8} {matrix!s:<8}"
-                    yield place, _whole(own.isel(trial=np.flatnonzero(known)))
+                    yield place, _whole(own, np.flatnonzero(known))
 
 
-def _whole(own: xr.Dataset) -> xr.Dataset:
-    """Of several trials means, with intervals over trials; of one its own."""
-    if own.sizes["trial"] == 1:
+def _whole(own: xr.Dataset, known: NDArray[np.intp]) -> xr.Dataset:
+    """Of several trials means of those known, with intervals over trials; of a single one its own.
+
+    One known trial of several has no interval: the table's are over trials.
+    """
+    single, own = own.sizes["trial"] == 1, own.isel(trial=known)
+    if single:
         return own.isel(trial=0).mean("half", keep_attrs=True)
     named = {str(n): str(n).replace("_over_trials", "") for n in own if "_over_trials" in str(n)}
     rest = own.drop_vars([*named, *named.values()], errors="ignore").mean(["trial", "half"])

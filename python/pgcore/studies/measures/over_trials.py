@@ -60,9 +60,12 @@ def bounded_over_trials(
 
     Values that are equal in few trials leave no spread between them, and say no more than each can:
     with the trials' own ``ends`` (low and high, [T]) the interval holds the mean low and high end.
+    The ends are NaN of a single trial.
     """
     middle, low, high = mean_over_trials(values)
-    if len(ends) == 2 and math.isfinite(low):
+    if math.isnan(low):  # of a single trial
+        return middle, low, high
+    if len(ends) == 2:
         own = [end[np.isfinite(values) & np.isfinite(end)] for end in ends]
         low = min([low, *([own[0].mean()] if len(own[0]) else [])])
         high = max([high, *([own[1].mean()] if len(own[1]) else [])])

@@ -23,10 +23,12 @@ def median_over_trials(there: F64, values: F64) -> float:
 def lowering_over_trials(shares: F64, steps: F64) -> Numbers:
     """Mean over trials of the share [T] of their steps [T] that lower the reward, and its interval.
 
-    That of :func:`pgcore.studies.measures.steps.share_over_trials`.
+    That of :func:`pgcore.studies.measures.steps.share_over_trials`; unknown (NaN) of one trial.
     """
     known = np.isfinite(shares)
     found = share_over_trials(np.round(shares[known] * steps[known]), steps[known])
+    if known.sum() < 2:
+        return found.estimate, math.nan, math.nan
     return found.estimate, found.low, found.high
 
 
