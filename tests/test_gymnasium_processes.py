@@ -1,6 +1,7 @@
 """The processes of Gymnasium tasks: errors, ends, interruptions, and what can be sent to them."""
 
 import functools
+import importlib
 import os
 import pickle
 import signal
@@ -145,7 +146,7 @@ def test_ctrl_c_ends_the_call_and_its_processes(crane, threads):
     assert time.monotonic() - start < 5
     timer.join()
     if threads == 2:
-        assert not any(p.is_running() for p in before[:2] if p not in children())
+        assert sum(not p.is_running() for p in before) == 2, "those of the call have ended"
     assert pgcore.collect(crane, policy, 5, 2, num_threads=threads).obs.shape == (2, 5, 3)
 
 
@@ -183,6 +184,49 @@ def test_a_script_needs_no_guard_and_leaves_no_orphans(tmp_path):
         assert len(workers) == 2
         process.kill()
     assert wait_until(lambda: not any(w.is_running() for w in workers))
+
+
+NUMBERED = """
+import os
+import gymnasium, numpy as np
+class Numbered(gymnasium.Env):
+    observation_space = action_space = gymnasium.spaces.Box(-1, 1, (1,))
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, np.float32), {}
+    def step(self, action):
+        return np.zeros(1, np.float32), NUMBER, False, False, {}
+"""
+
+
+def test_workers_have_the_code_and_the_surroundings_of_their_caller(tmp_path, monkeypatch):
+    """Idle ones live on: a module that was reloaded, a path, a variable and a folder come later."""
+    policy = pgcore.GaussianPolicy(1, 1)
+
+    def rewards():
+        task = pgcore.make_task(numbered.Numbered)
+        return [pgcore.collect(task, policy, 3, 2, num_threads=n).rewards.mean() for n in (1, 2)]
+
+    pgcore.collect(pgcore.make_task(limited), make_policy(pgcore.make_task(limited), 1), 5, 2,
+                   num_threads=2)  # fmt: skip
+    module = tmp_path / "numbered.py"
+    module.write_text(NUMBERED.replace("NUMBER,", "1.0,"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    numbered = importlib.import_module("numbered")
+    assert rewards() == [1.0, 1.0]
+    workers = children()
+    from_outside = "float(os.environ['A']) + len(os.listdir()),"
+    module.write_text(NUMBERED.replace("NUMBER,", from_outside) + "# of another size")
+    importlib.reload(numbered)
+    monkeypatch.setenv("A", "0.5")
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "file").touch()
+    monkeypatch.chdir(tmp_path / "room")
+    assert rewards() == [1.5, 1.5]
+    assert not any(w.is_running() for w in workers), "they have the older code"
+    workers = children()
+    monkeypatch.setenv("A", "7")
+    assert rewards() == [8.0, 8.0] and children() == workers
+    del sys.modules["numbered"]
 
 
 def test_workers_need_no_torch():

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from types import FrameType
@@ -46,6 +46,17 @@ class Worker:
             [sys.executable, "-c", command], pass_fds=[theirs.fileno()], process_group=0
         )
         theirs.close()  # so that the socket ends with the worker
+        self.modules: dict[str, Any] = {}  # the caller's, by their specs, when it was last leased
+
+    def send(self, around: bytes, job: bytes) -> None:
+        """Give it a job, and what is around the caller (:func:`_surroundings`)."""
+        with contextlib.suppress(OSError):  # it has died: its answer says so
+            self.connection.send_bytes(around)
+            self.connection.send_bytes(job)
+
+    def current(self, specs: Mapping[str, Any]) -> bool:
+        """Whether it runs, and the caller has reloaded nothing that it may have imported."""
+        return self.alive() and all(specs.get(k, own) is own for k, own in self.modules.items())
 
     def alive(self) -> bool:
         """Whether the process runs."""
@@ -79,6 +90,32 @@ def _ending(status: int) -> str:
     return f"with exit status {status}"
 
 
+def _specs() -> dict[str, Any]:
+    """The specs of all modules, which are made anew when one is reloaded."""
+    modules = list(sys.modules.items())
+    return {name: getattr(m, "__dict__", {}).get("__spec__") for name, m in modules}
+
+
+def _surroundings() -> bytes:
+    """What code finds around it: where modules are, the working folder, the environment."""
+    folder: str | None = None
+    with contextlib.suppress(FileNotFoundError):  # it was removed
+        folder = os.getcwd()
+    return pickle.dumps((sys.path, folder, dict(os.environ)))
+
+
+def _surround(around: bytes) -> None:
+    """In a worker: the surroundings of the caller."""
+    path, folder, environment = pickle.loads(around)
+    sys.path[:] = path
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            os.chdir(folder)
+    if environment != dict(os.environ):
+        os.environ.clear()
+        os.environ.update(environment)
+
+
 class _Workers:
     """The workers that nobody uses at the moment, kept for the next call."""
 
@@ -87,11 +124,18 @@ class _Workers:
         self.idle: list[Worker] = []
 
     def lease(self, count: int) -> list[Worker]:
-        """``count`` workers, new ones if there are too few."""
+        """``count`` workers, new ones if there are too few; those of older code end."""
+        specs = _specs()
         with self.lock:
-            alive = [w for w in self.idle if w.alive()]
-            self.idle = alive[count:]
-        return alive[:count] + [Worker() for _ in range(count - len(alive))]
+            kept = [w for w in self.idle if w.current(specs)]
+            ended = [w for w in self.idle if w not in kept]
+            self.idle = kept[count:]
+        for worker in ended:
+            worker.end()
+        leased = kept[:count] + [Worker() for _ in range(count - len(kept))]
+        for worker in leased:
+            worker.modules = specs
+        return leased
 
     def give_back(self, workers: list[Worker]) -> None:
         """Keep workers: as many as there are processors, or as the last call had."""
@@ -134,14 +178,13 @@ def run_jobs(jobs: Sequence[bytes], processes: int) -> list[Any]:
     results: list[Any] = [None] * len(jobs)
     waiting = list(enumerate(jobs))[::-1]
     busy: dict[Connection[Any, Any], tuple[Worker, int]] = {}
-    idle = _WORKERS.lease(min(processes, len(jobs)))
+    idle, around = _WORKERS.lease(min(processes, len(jobs))), _surroundings()
     try:
         while waiting or busy:
             while waiting and idle:
                 worker, (number, job) = idle.pop(), waiting.pop()
                 busy[worker.connection] = worker, number
-                with contextlib.suppress(OSError):  # it has died: its answer says so
-                    worker.connection.send_bytes(job)
+                worker.send(around, job)
             ready = wait(list(busy), _CHECK_SECONDS)
             for connection, (worker, number) in list(busy.items()):
                 if connection in ready or not worker.alive():
@@ -166,18 +209,19 @@ def serve(descriptor: int) -> None:
     for number in STOP_SIGNALS:  # a scheduler sends them to every process of a job
         signal.signal(number, _leave_to_caller)
     connection: Connection[Any, Any] = Connection(descriptor)
-    jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    told: queue.SimpleQueue[bytes] = queue.SimpleQueue()  # surroundings and a job, in turn
 
     def receive() -> None:
         while True:
             try:
-                jobs.put(connection.recv_bytes())
+                told.put(connection.recv_bytes())
             except (EOFError, OSError):  # also in the middle of a job: nobody waits for it
                 os._exit(0)
 
     threading.Thread(target=receive, daemon=True).start()
     while True:
-        result = _result(jobs.get())
+        _surround(told.get())
+        result = _result(told.get())
         sys.stdout.flush()  # what environments print: the process ends without ceremony
         connection.send_bytes(result)
 
