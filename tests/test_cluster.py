@@ -86,9 +86,8 @@ def test_same_bits_on_workers(runs, scheduler, tmp_path, name):
 def test_a_sample_regime_has_the_same_bits_on_workers(scheduler, tmp_path):
     """Its runs are trained here; what is measured of them is computed there."""
     here = pgcore.studies.sample_regime(REGIME_TASK, tmp_path / "a", **SMALL_REGIME)
-    there = pgcore.studies.sample_regime(
-        REGIME_TASK, tmp_path / "b", cluster=scheduler, **SMALL_REGIME
-    )
+    with contextlib.chdir(tmp_path):  # its workers are elsewhere
+        there = pgcore.studies.sample_regime(REGIME_TASK, "b", cluster=scheduler, **SMALL_REGIME)
     assert_same_dataset(here, there)
 
 

@@ -149,6 +149,18 @@ def test_only_what_is_new_is_trained_and_measured(studied, tmp_path, monkeypatch
     assert "0 of 3 runs to train" in text and "gradient: 8 of 16 cells" in text
 
 
+def test_other_settings_of_what_is_measured_are_refused_ahead_of_training(studied, tmp_path):
+    """A new n would be trained first, and its gradients refused hours later."""
+    shutil.copytree(studied[0], tmp_path / "study")
+    for change, store in (("true_pairs", "gradient/ppo-512/true.zarr"), ("steps", "step/ppo-512")):
+        more = {"pairs": (512, 1024, 2048), change: 2 * SMALL[change]}
+        with pytest.raises(ValueError, match=f"{store}.* with other settings of {change}"):
+            checked(tmp_path / "study", **more)
+    newest = tmp_path / "study" / "runs" / "ppo-512-x1" / "checkpoints" / "latest.safetensors"
+    newest.unlink()  # a kept one is where training would go on, too
+    assert not any(run.left() for run in checked(tmp_path / "study").runs)
+
+
 def test_interrupted_anywhere_it_goes_on_without_repeating(studied, tmp_path, monkeypatch):
     """Ctrl-C in the second run, a kill in the third, and Ctrl-C in a cell of a step study."""
     own, calls, steps = ONE | {"num_threads": 1}, [], []

@@ -39,6 +39,8 @@ def test_differences_are_paired_by_trials():
     assert median_over_trials(np.array([1, 1, 1, np.nan]), np.array([3, np.inf, 5, np.nan])) == 5
     middle, low, high = lowering_over_trials(np.array([0.5, 0.5, np.nan]), np.full(3, 10.0))
     assert middle == 0.5 and low < 0.3 and high > 0.7, "equal shares say no more than their steps"
+    middle, *ends = lowering_over_trials(np.array([0.5, np.nan]), np.full(2, 10.0))
+    assert middle == 0.5 and np.isnan(ends).all(), "one trial says nothing of others"
 
 
 def test_a_run_is_sent_to_a_worker(tmp_path):

@@ -230,8 +230,8 @@ def test_a_coordinate_twice_is_refused_before_any_work():
 def test_all_stores_that_would_have_to_go_are_named_at_once(runs, tmp_path):
     """One after the other, each would have been removed for nothing."""
     pgcore.studies.gradient_quality(runs, tmp_path, **SMALL)
-    advice = r"true\.zarr holds .* of true_pairs; choose another folder, or remove true\.zarr and "
-    with pytest.raises(ValueError, match=advice + r"dataset\.zarr, and they are computed anew"):
+    advice = r"true\.zarr holds .* of true_pairs; choose another folder, or remove .*true\.zarr "
+    with pytest.raises(ValueError, match=advice + r"and .*dataset\.zarr, and they are computed"):
         pgcore.studies.gradient_quality(runs, tmp_path, **SMALL | {"true_pairs": 300})
-    with pytest.raises(ValueError, match=r"dataset\.zarr holds .* remove dataset\.zarr, and it is"):
+    with pytest.raises(ValueError, match=r"dataset\.zarr holds .* remove .*dataset\.zarr, and it"):
         pgcore.studies.gradient_quality(runs, tmp_path, **SMALL | {"largest_step": 32})

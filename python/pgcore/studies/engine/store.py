@@ -151,7 +151,8 @@ def check_stores(out: Path, schemas: Mapping[str, Schema]) -> None:
     if other:
         first = next(iter(other.values()))
         they = "it is" if len(other) == 1 else "they are"
-        raise ValueError(f"{first}, or remove {' and '.join(other)}, and {they} computed anew")
+        gone = " and ".join(str(out / name) for name in other)
+        raise ValueError(f"{first}, or remove {gone}, and {they} computed anew")
 
 
 class Store:

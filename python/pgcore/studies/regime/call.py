@@ -12,7 +12,8 @@ from typing import Any
 from pgcore.base.threads import chosen_threads
 from pgcore.studies.engine.cells import StudyError, check_folder, run_plan, run_plans
 from pgcore.studies.engine.parts import check_time_limit
-from pgcore.studies.engine.store import check_same
+from pgcore.studies.engine.sources import Agents
+from pgcore.studies.engine.store import check_same, check_stores
 from pgcore.studies.regime.cells import (
     REWARD_STORE,
     TRAINING_STORE,
@@ -54,6 +55,25 @@ class RegimeCall:
     spec: dict[str, Any]
     identities: dict[str, str]
 
+    def check_studies(self) -> None:
+        """Whether the gradient and step studies that are there have these settings.
+
+        Raises:
+            ValueError: some have others.
+        """
+        for kind, (algorithm, pairs, runs) in product(KINDS, by_pairs(self.runs)):
+            folder = study_folder(self.out, kind, algorithm, pairs)
+            ended = [run for run in runs if folder.exists() and not run.left()]
+            agents = self._agents(ended)
+            if agents is not None:
+                plans = study_plans(self.settings, kind, ended, agents, folder)
+                check_stores(folder, {name: plan.schema for name, plan in plans.items()})
+
+    def _agents(self, runs: list[GridRun]) -> Agents | None:
+        """Those that are measured, of runs at their end."""
+        shares = self.settings.shares
+        return agents_of(runs, shares, lambda run: run.label, self.lowered, self.warm_up)
+
     def compute(self, num_threads: int | None, cluster: str | None) -> None:
         """Train what is not at its end, and measure what is."""
         failures = train_runs(self.runs, self.spec["task"], chosen_threads(num_threads), cluster)
@@ -77,7 +97,7 @@ class RegimeCall:
         yield partial(run_plan, reward_plan(*own), self.out / REWARD_STORE, **where)
         yield partial(run_plan, training_plan(*own), self.out / TRAINING_STORE, **where)
         for kind, (algorithm, pairs, some) in product(KINDS, by_pairs(runs)):
-            agents = agents_of(some, shares, lambda run: run.label, *rest)
+            agents = self._agents(some)
             if agents is not None:
                 folder = study_folder(self.out, kind, algorithm, pairs)
                 plans = study_plans(self.settings, kind, some, agents, folder)
@@ -114,4 +134,6 @@ def check_call(
     runs = grid_runs(settings, bases, made, out, plain)
     for run in runs:
         sampling_of(run.config)
-    return RegimeCall(settings, out, lowered, warm_up, runs, spec, identities)
+    call = RegimeCall(settings, out, lowered, warm_up, runs, spec, identities)
+    call.check_studies()
+    return call

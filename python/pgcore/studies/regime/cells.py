@@ -93,7 +93,7 @@ class Trainings:
     def __call__(self, at: dict[str, Any], num_threads: int) -> Values:
         folder, trial = self.folders[place_of(at)]
         returns = read_metrics(Path(folder))["return_mean"][:, trial]
-        config = json.loads((Path(folder) / "config.json").read_text())
+        config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
         ends = np.arange(1, len(returns) + 1) / config["iterations"]
         bins = np.minimum(np.ceil(ends * BINS - 1e-9).astype(np.int64), BINS) - 1
         curve, known = binned(returns, bins)

@@ -25,6 +25,7 @@ from pgcore.training.start import (
     check_size,
     check_start,
     has_iterations,
+    next_checkpoint,
     stored_config,
 )
 
@@ -60,8 +61,10 @@ class GridRun:
         return has_iterations(self.folder)
 
     def latest(self) -> Checkpoint:
-        """Where it stands."""
-        return load_checkpoint(self.folder / "checkpoints" / "latest.safetensors")
+        """Where it stands; it must have begun."""
+        newest = next_checkpoint(self.folder)
+        assert newest is not None  # a run that has begun has one
+        return load_checkpoint(newest)
 
     def left(self) -> int:
         """Iterations that it has still to make; none where no trial is left."""

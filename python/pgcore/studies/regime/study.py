@@ -57,7 +57,7 @@ class SampleRegime(Study):
             ValueError: bad argument, or ``out`` holds something else.
             StudyError: some runs or cells failed; everything else is stored.
         """
-        out = check_path("out", out)
+        out = check_path("out", out).resolve()  # a cluster's workers may be in another folder
         call = check_call(task, out, self.chosen(settings), configs, lowered, warm_up)
         chosen_threads(num_threads)
         if cluster is not None:
@@ -79,6 +79,6 @@ class SampleRegime(Study):
         **settings: Any,
     ) -> str:
         """What :meth:`measure` would compute, and how long it would take."""
-        out, threads = check_path("out", out), chosen_threads(num_threads)
+        out, threads = check_path("out", out).resolve(), chosen_threads(num_threads)
         call = check_call(task, out, self.chosen(settings), configs, lowered, warm_up)
         return describe_regime(call, threads)

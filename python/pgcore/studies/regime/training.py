@@ -108,5 +108,10 @@ def training_seconds(runs: Sequence[GridRun], num_threads: int) -> float:
 def _iteration_seconds(run: GridRun, num_threads: int) -> float:
     """Of an untrained run; nothing is written."""
     config = dataclasses.replace(run.config, iterations=_TIMED, keep=())
-    records = list(islice(Trainer(config, num_threads).run(), _TIMED))
+    trainer = Trainer(config, num_threads)
+    try:
+        records = list(islice(trainer.run(), _TIMED))
+    finally:
+        for block in trainer.blocks:
+            block.close()
     return sum(r.seconds["iteration_seconds"] for r in records) / len(records)
