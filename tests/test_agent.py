@@ -10,7 +10,11 @@ from torch import nn
 import pgcore
 from conftest import BALL_XML, assert_same_batch, make_policy, small_config
 from pgcore.learning import objectives
+from pgcore.learning.a2c import A2cSettings
+from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import Algorithm
+from pgcore.learning.ppo import PpoSettings
+from pgcore.learning.trpo import TrpoSettings
 from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.policies.normalize import Normalizer
 from pgcore.studies.engine.sources import Agents
@@ -266,3 +270,25 @@ def test_configs_of_today_stay_readable():
     assert again.task == spec
     with pytest.raises(ValueError, match="unknown fields"):
         TrainConfig.from_dict(values | {"sped": 1})
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: PpoSettings(clip=-1.0), "clip: expected a number > 0, got -1"),
+        (lambda: PpoSettings(policy_lr=-3.0), "policy_lr: expected a number >= 0, got -3"),
+        (lambda: PpoSettings(minibatches=0), "minibatches: expected an integer >= 1, got 0"),
+        (lambda: PpoSettings(policy_epochs=1.5), "policy_epochs: expected an integer"),
+        (lambda: PpoSettings(policy_lr="abc"), "policy_lr: expected a number >= 0, got 'abc'"),
+        (lambda: PpoSettings(normalize_advantages="some"), "normalize_advantages: expected one"),
+        (lambda: TrpoSettings(kl=0.0), "kl: expected a number > 0, got 0"),
+        (lambda: TrpoSettings(fisher_fraction=2.0), "fisher_fraction: expected a number from 0"),
+        (lambda: A2cSettings(max_grad_norm=0.0), "max_grad_norm: expected a number > 0"),
+        (lambda: Judgement(gamma=5.0), "gamma: expected a number from 0 to 1, got 5"),
+        (lambda: Judgement(time_limit="terminat"), "time_limit: expected one of bootstrap"),
+    ],
+)
+def test_settings_of_an_update_and_a_judgement_have_ranges(make, text):
+    """Beyond them a step has no length, or another direction, and nothing says so."""
+    with pytest.raises((ValueError, TypeError), match=text):
+        make()

@@ -169,3 +169,15 @@ def test_what_a_file_says_is_not_overruled(tmp_path, capsys):
     assert "the file says cleanrl, got sb3" in line
     line = refused(capsys, tmp_path / "agent.npz", *out, "--activation", "relu")
     assert "the file says tanh, got relu" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("learning_rate", "abc"), ("num_minibatches", [1]), ("gamma", 7.0)]
+)
+def test_settings_that_cannot_be_are_refused_in_a_line(tmp_path, capsys, name, value):
+    path = foreign.cleanrl(tmp_path / "a.cleanrl_model", table=True)[0]
+    content = torch.load(path, weights_only=False)  # the test's own
+    content["args"][name] = value
+    torch.save(content, path)
+    line = refused(capsys, path, "--task", HOPPER, "--out", tmp_path / "x")
+    assert "expected a" in line and "the file says so" in line

@@ -37,6 +37,11 @@ def build_agent(parts: Parts, task: AnyTask, origin: Mapping[str, Any]) -> Agent
     _check_sizes(parts, task)
     actions = _actions(parts, task)
     algorithm = None if parts.algorithm is None else find_algorithm(parts.algorithm)
+    try:
+        judgement = Judgement(**parts.judgement)
+        settings = None if algorithm is None else algorithm.make_settings(parts.settings)
+    except (TypeError, ValueError) as error:
+        raise refuse(f"settings: {error}; the file says so") from error
     statistics = parts.observations
     return Agent(
         task=task,
@@ -46,9 +51,9 @@ def build_agent(parts: Parts, task: AnyTask, origin: Mapping[str, Any]) -> Agent
         actions=actions,
         reward_std=None if parts.reward_std is None else np.array([parts.reward_std]),
         reward_clip=parts.reward_clip,
-        judgement=Judgement(**parts.judgement),
+        judgement=judgement,
         algorithm=algorithm,
-        settings=None if algorithm is None else algorithm.make_settings(parts.settings),
+        settings=settings,
         optimizer=_optimizer(parts.moments),
         iteration=parts.iteration,
         origin={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +19,12 @@ def find_settings(data: Mapping[str, Any], optimizer: Any, notes: dict[str, str]
     judgement = {"gamma": data.get("gamma", 0.99), "lam": data.get("gae_lambda", 0.95)}
     if "cg_max_steps" in data:
         return "trpo", _trpo(data, notes), judgement, iteration
-    group = _group(optimizer)
+    group, bound = _group(optimizer), data.get("max_grad_norm")
     common = {
         "policy_lr": _rate(data, group, notes),
         "adam_eps": group.get("eps", 1e-5),
         "entropy": data.get("ent_coef", 0.0),
-        "max_grad_norm": data.get("max_grad_norm"),
+        "max_grad_norm": None if bound == math.inf else bound,
     }
     if common["max_grad_norm"] is not None:
         notes["joint_clip"] = JOINT_CLIP

@@ -10,6 +10,7 @@ from torch import Tensor
 from pgcore.learning import objectives
 from pgcore.learning.data import Orders, TrainingData, descend
 from pgcore.learning.optimizer import Adam
+from pgcore.learning.ranges import check_ranges
 from pgcore.learning.watch import Point, Watch
 from pgcore.policies.gaussian import GaussianPolicy
 
@@ -23,6 +24,9 @@ class A2cSettings:
     entropy: float = 0.0
     normalize_advantages: str = "batch"
     max_grad_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def update(

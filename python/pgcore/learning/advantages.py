@@ -8,12 +8,10 @@ import numpy as np
 import torch
 
 from pgcore.base.arrays import F32, F64
-from pgcore.base.errors import check_choice
+from pgcore.learning.ranges import check_ranges
 from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.returns import discounted_returns, gae, successor_values
-
-BASELINES = ("value", "zero")
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Judgement:
     cut: str = "next"
 
     def __post_init__(self) -> None:
-        check_choice("baseline", self.baseline, BASELINES)
+        check_ranges(self)
 
     def advantages(
         self, rewards: F64, batch: RolloutBatch, values: F32, bootstrap: F32

@@ -10,6 +10,7 @@ from torch import Tensor
 from pgcore.learning import objectives
 from pgcore.learning.data import Minibatches, Orders, TrainingData, descend, passes
 from pgcore.learning.optimizer import Adam
+from pgcore.learning.ranges import check_ranges
 from pgcore.learning.watch import Watch, minibatch_watch
 from pgcore.policies.gaussian import GaussianPolicy
 
@@ -29,6 +30,9 @@ class PpoSettings:
     normalize_advantages: str = "minibatch"
     max_grad_norm: float | None = None
     target_kl: float | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def update(

@@ -11,6 +11,7 @@ from torch import Tensor
 from pgcore.learning import objectives
 from pgcore.learning.data import Orders, TrainingData
 from pgcore.learning.optimizer import Adam
+from pgcore.learning.ranges import check_ranges
 from pgcore.learning.watch import Point, Watch
 from pgcore.policies.gaussian import GaussianPolicy
 
@@ -28,6 +29,9 @@ class TrpoSettings:
     backtracks: int = 10
     accept_ratio: float = 0.1
     normalize_advantages: str = "batch"
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def update(

@@ -12,6 +12,7 @@ from pgcore.base.errors import (
     check_seed,
     check_type,
 )
+from pgcore.learning.ranges import check_ranges
 from pgcore.policies.head import STD_MAPS, STDS
 from pgcore.policies.mlp import ACTIVATIONS
 from pgcore.policies.stack import INITIALIZATIONS
@@ -24,21 +25,8 @@ _COUNTS = {
     **dict.fromkeys(("save_every", "block"), 1),
     "first_trial": 0,
 }
-# what one iteration repeats, least values; many times the usual is a slip of the keyboard
-_REPEATED = {"policy_epochs": 1, "value_epochs": 1, "cg_steps": 1, "backtracks": 0}
-_MOST_REPEATED = 10_000
 _LARGEST_LOG = 80.0  # of a number whose square root and square are floats, too
-_POSITIVE = ("policy_lr", "value_lr", "adam_eps", "kl", "clip", "fisher_fraction")
-# > 0, or None
-_BOUNDS = (
-    "max_grad_norm",
-    "value_max_grad_norm",
-    "target_kl",
-    "value_clip",
-    "obs_clip",
-    "reward_clip",
-)
-_UNIT = ("gamma", "lam", "accept_ratio")
+_BOUNDS = ("obs_clip", "reward_clip")  # > 0, or None
 _FLAGS = (
     "anneal",
     "normalize_obs",
@@ -48,15 +36,11 @@ _FLAGS = (
     "persist",
 )
 _CHOICES = {
-    "baseline": ("value", "zero"),
     "activation": tuple(ACTIVATIONS),
     "init": INITIALIZATIONS,
     "std": STDS,
     "std_map": tuple(STD_MAPS),
     "mean_map": tuple(ACTIVATIONS),
-    "normalize_advantages": ("minibatch", "batch", "none"),
-    "time_limit_rule": ("bootstrap", "terminate"),
-    "cut_rule": ("next", "current", "zero"),
 }
 _CHOICES_OR_NONE = {
     "actions": tuple(ACTION_MAPS),
@@ -74,20 +58,14 @@ def check_fields(config: Any) -> None:
     check_type("task", config.task, str | TaskSpec, "an id, a task file or a TaskSpec")
     for name, least in _COUNTS.items():
         check_count(name, getattr(config, name), least)
-    for name, least in _REPEATED.items():
-        check_count(name, getattr(config, name), least, _MOST_REPEATED)
     check_seed("seed", config.seed)
-    for name in _POSITIVE:
-        most = 1.0 if name == "fisher_fraction" else float("inf")
-        check_number(name, getattr(config, name), 0, most, above=True)
+    check_number("policy_lr", config.policy_lr, 0, above=True)
+    check_ranges(config)
     for name in _BOUNDS:
         if getattr(config, name) is not None:
             check_number(name, getattr(config, name), 0, above=True)
-    for name in _UNIT:
-        check_number(name, getattr(config, name), 0, 1)
-    check_number("entropy", config.entropy)
+    check_number("accept_ratio", config.accept_ratio, 0, 1)
     check_number("log_std", config.log_std, -_LARGEST_LOG, _LARGEST_LOG)
-    check_number("cg_damping", config.cg_damping, 0)
     for name in _FLAGS:
         check_flag(name, getattr(config, name))
     for name, choices in _CHOICES.items():

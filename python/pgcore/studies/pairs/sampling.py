@@ -15,7 +15,8 @@ import numpy as np
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64, I64
 from pgcore.base.errors import check_choice, check_count, check_number, check_type
-from pgcore.learning.advantages import BASELINES, Judgement, batch_values
+from pgcore.learning.advantages import Judgement, batch_values
+from pgcore.learning.ranges import BASELINES
 from pgcore.policies.gaussian import GRADIENT_STREAMS
 from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
