@@ -1,5 +1,6 @@
 """Any Gymnasium environment as a task: what it is, and the same bits in any number of processes."""
 
+import functools
 import pickle
 
 import gymnasium
@@ -290,3 +291,23 @@ def test_what_such_a_task_cannot_do(crane):
 
 
 # Training
+
+
+class Duck:
+    """An environment by its methods alone, whose text has an address."""
+
+    observation_space = Crane.observation_space
+    action_space = Crane.action_space
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(3, dtype=np.float32), {}
+
+    def step(self, action):
+        return np.zeros(3, dtype=np.float32), 1.0, False, False, {}
+
+
+def test_what_a_task_is_does_not_depend_on_where_it_lies_in_memory():
+    kept = [Duck(), Duck()]  # each at another address
+    assert str(kept[0]) != str(kept[1])
+    one, two = (pgcore.make_task(functools.partial(kept.__getitem__, i)) for i in range(2))
+    assert one.model_hash() == two.model_hash()

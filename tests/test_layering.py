@@ -180,3 +180,16 @@ def test_files_and_functions_have_one_purpose():
                 body = node.body[1:] if ast.get_docstring(node) else node.body
                 if body:
                     assert node.end_lineno - body[0].lineno < 60, (path, node.name)
+
+
+def test_text_has_the_same_encoding_everywhere():
+    """Python takes the locale's where none is given, and an ASCII one knows no Greek."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                given = {k.arg for k in node.keywords}
+                if node.func.attr in ("read_text", "write_text"):
+                    assert "encoding" in given, (path, node.lineno)
+                modes = [a.value for a in node.args if isinstance(a, ast.Constant)]
+                if node.func.attr == "open" and ("newline" in given or {"w", "a", "r"} & {*modes}):
+                    assert "encoding" in given, (path, node.lineno)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import small_config
+from pgcore.cli import main
 from pgcore.training.records import read_metrics
 from test_train import run_to_end
 
@@ -70,3 +71,34 @@ def test_tensorboard_shows_each_environment_step_once(tmp_path):
         np.testing.assert_array_equal(whole[tag], cut[tag], err_msg=tag)
     ((text,),) = settings.values()
     assert b"| algorithm | ppo |" in text and settings == again
+
+
+def test_the_end_of_a_table_may_be_torn(tmp_path):
+    """A power loss leaves zeros, or half a letter: training goes on, studies read what is whole."""
+    config = small_config(trials=2)
+    run_to_end(tmp_path / "whole", config)
+    for i, end in enumerate((b"\0" * 200_000, b"\xff\xfe", b"3,1,1e", b",,,")):
+        run = tmp_path / str(i)
+        run_to_end(run, config, stop_after=2)
+        with (run / "metrics.csv").open("ab") as file:
+            file.write(end)
+        assert read_metrics(run)["iteration"].shape == (2, 2)
+        run_to_end(run, config, resume=True)
+        whole = tmp_path / "whole" / "metrics.csv"
+        assert (run / "metrics.csv").read_bytes() == whole.read_bytes()
+
+
+def test_a_table_that_is_damaged_ahead_of_its_end_is_named(tmp_path, capsys):
+    run_to_end(tmp_path, small_config(trials=1))
+    table = tmp_path / "metrics.csv"
+    lines = table.read_bytes().splitlines(keepends=True)
+    table.write_bytes(b"".join([*lines[:2], b"\0\xff" + lines[2][2:], *lines[3:]]))
+    with pytest.raises(ValueError, match=r"metrics\.csv is damaged ahead of its end"):
+        read_metrics(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["train", "--resume", "--out", str(tmp_path)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "metrics.csv is damaged ahead of its end; restore or move it" in line
+    table.write_bytes(b"".join([*lines[:2], lines[2].replace(b".", b"x", 1), *lines[3:]]))
+    with pytest.raises(ValueError, match=r"metrics\.csv is damaged \("):
+        read_metrics(tmp_path)

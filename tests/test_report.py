@@ -25,6 +25,7 @@ from pgcore.studies.report.drawn import draw
 from pgcore.studies.report.latex import escaped, table_latex
 from pgcore.studies.report.sections import Part
 from pgcore.studies.report.sets import Given
+from pgcore.studies.style import figure_formats
 from report_case import ASKED, ONE
 from report_reading import LEFT, Elements, assert_shown, expected, page_of
 
@@ -201,6 +202,23 @@ def test_tables_compile(written, hostile, tmp_path):
     odd = Table("t", "t", (letters,), (Column("x", "x"),), rows)
     (tmp_path / "odd.tex").write_text(table_latex(odd, "source"))
     assert "Output written on all.pdf" in compiled(tmp_path, [*paths, tmp_path / "odd.tex"])
+
+
+def test_copies_of_a_report_are_the_users(folders, tmp_path):
+    """What it wrote is replaced; what has another name is not its own, whatever is in it."""
+    gradient = [folders["gradient"]]
+    with figure_formats():
+        pgcore.report([*gradient, folders["value"]], tmp_path)
+        (tmp_path / "tables-paper").mkdir()
+        for name in ("report.html", *(f"tables/{p.name}" for p in (tmp_path / "tables").iterdir())):
+            copy = name.replace("report", "report-before").replace("tables/", "tables-paper/")
+            shutil.copy(tmp_path / name, tmp_path / copy)
+        copies = {p: p.read_bytes() for p in (tmp_path / "tables-paper").iterdir()}
+        copies[tmp_path / "report-before.html"] = (tmp_path / "report-before.html").read_bytes()
+        before = set((tmp_path / "tables").iterdir())
+        pgcore.report(gradient, tmp_path)
+    assert set((tmp_path / "tables").iterdir()) < before, "tables of the value study are gone"
+    assert len(copies) > 2 and all(p.read_bytes() == content for p, content in copies.items())
 
 
 def refused(capsys, *arguments):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import pgcore
-from conftest import make_policy
+from conftest import make_policy, small_config
 from pgcore.policies.normalize import Normalizer
+from pgcore.rollout.environments import LiveStreams
 from pgcore.studies.engine.sources import Agents
 from pgcore.training.checkpoint import load_checkpoint
-from pgcore.training.run import checkpoint_path
+from pgcore.training.run import Run, checkpoint_path
 from pgcore.training.trainer import Trainer
 from pgcore.training.warm_up import PAIRS, has_seen_nothing
 
@@ -52,7 +53,8 @@ def test_an_agent_of_no_run_warms_up_by_itself(tmp_path):
         agents = Agents.of({"new": source})
         agent = agents.agent({"agent": "new", **START})
         assert agent.normalizer.count[0] > PAIRS, "terminal observations are seen, too"
-        assert "new at 0" in agents.provenance()["warm_up"]
+        said = agents.provenance()["warm_up"]
+        assert said == f"new at 0: statistics frozen after {PAIRS} pairs of its own"
     plain = pgcore.Agent(task, make_policy(task, 2))  # has no statistics to warm up
     assert "warm_up" not in Agents.of({"plain": plain}).provenance()
 
@@ -66,3 +68,14 @@ def test_a_study_says_so_and_keeps_the_two_apart(runs, tmp_path):
     assert (warm["gram"].values != raw["gram"].values).any()
     with pytest.raises(ValueError, match="holds another agent as ppo/0"):
         pgcore.studies.gradient_quality(runs[0], tmp_path / "raw", **small)
+
+
+def test_environments_that_stay_open_in_training_are_closed(tmp_path, monkeypatch):
+    config = small_config(task="gym:Pendulum-v1", trials=1, iterations=1, persist=True)
+    with Run(tmp_path, config) as run:
+        list(run.iterations())
+    closed, close = [], LiveStreams.close
+    monkeypatch.setattr(LiveStreams, "close", lambda self: (closed.append(self), close(self)))
+    agents = Agents.of(tmp_path, (0,))
+    agents.agent({"agent": agents.labels[0], "iteration": 0, "trial": 0})
+    assert len(closed) == 1

@@ -13,7 +13,7 @@ def memory_bytes(root: Path = Path("/sys/fs/cgroup")) -> int:
     found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     for name in _LIMITS:
         try:
-            found.append(int((root / name).read_text()))
+            found.append(int((root / name).read_text(encoding="utf-8")))
         except (OSError, ValueError):  # no such file, or "max"
             continue
     return min(found)

@@ -30,7 +30,7 @@ def _installed(package: str) -> str:
 def cpu_name() -> str:
     """The CPU's model name."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:

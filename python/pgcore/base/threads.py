@@ -18,13 +18,13 @@ MOST_THREADS = 4096  # more change no result, and no machine has them
 def _cgroup_cpus(root: Path = Path("/sys/fs/cgroup")) -> float:
     """CPUs that the cgroup's quota allows; infinity without one."""
     try:  # cgroup v2
-        quota, period = (root / "cpu.max").read_text().split()
+        quota, period = (root / "cpu.max").read_text(encoding="utf-8").split()
         return math.inf if quota == "max" else int(quota) / int(period)
     except (OSError, ValueError):
         pass
     try:  # cgroup v1
-        quota_us = int((root / "cpu/cpu.cfs_quota_us").read_text())
-        period_us = int((root / "cpu/cpu.cfs_period_us").read_text())
+        quota_us = int((root / "cpu/cpu.cfs_quota_us").read_text(encoding="utf-8"))
+        period_us = int((root / "cpu/cpu.cfs_period_us").read_text(encoding="utf-8"))
         return quota_us / period_us if quota_us > 0 else math.inf
     except (OSError, ValueError):
         return math.inf

@@ -49,7 +49,7 @@ def pictures(
 def serve(folder: str, pipe: int) -> None:
     """Draw what :mod:`pgcore.playback.offscreen` left in a folder, and write it to a pipe."""
     room = Path(folder)
-    wanted = json.loads((room / "wanted.json").read_text())
+    wanted = json.loads((room / "wanted.json").read_text(encoding="utf-8"))
     model = load_model((room / "model.mjb").read_bytes())
     width, height = wanted["width"], wanted["height"]
     screen = model.vis.global_

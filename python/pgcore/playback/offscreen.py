@@ -49,7 +49,7 @@ def frames(
         (room / "model.mjb").write_bytes(model)
         np.save(room / "states.npy", states)
         wanted = {"view": dataclasses.asdict(view), "width": width, "height": height}
-        (room / "wanted.json").write_text(json.dumps(wanted))
+        (room / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
         with _started(room) as pipe:
             yield _read(pipe, room, len(states), width * height * 3)
 
@@ -115,6 +115,6 @@ def _read(pipe: BinaryIO, room: Path, count: int, size: int) -> Iterator[bytes]:
 
 def _last_words(room: Path) -> str:
     """The end of what a process said, as one line."""
-    lines = (room / "said.txt").read_text(errors="replace").split("\n")
+    lines = (room / "said.txt").read_text(encoding="utf-8", errors="replace").split("\n")
     words = [" ".join(line.split()) for line in lines if line.strip()]
     return words[-1][:200] if words else "it said nothing"

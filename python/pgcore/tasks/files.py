@@ -25,7 +25,7 @@ def read_task_file(path: str | Path) -> TaskSpec:
     if not path.is_file():
         raise ValueError(f"task: there is no task file {str(path)!r}")
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"task: {path} is no TOML file ({error})") from error
     values.setdefault("id", path.stem)

@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 import pickle
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ class GymnasiumTask:
         self.dt = float(dt) if isinstance(dt, Real) else math.nan
         self.time_limit = _time_limit(env)
         self._class = f"{kind.__module__}.{kind.__qualname__}"
-        self._wrapped = str(env)
+        self._wrapped = re.sub(r" at 0x[0-9a-f]+", "", str(env))  # the same in every process
 
     @property
     def action_low(self) -> F64:

@@ -25,7 +25,7 @@ def check_model_files(xml: Path) -> None:
         if path in seen or not path.is_file():
             continue  # MuJoCo says what is missing
         seen.add(path)
-        text = _COMMENT.sub("", path.read_text(errors="replace"))
+        text = _COMMENT.sub("", path.read_text(encoding="utf-8", errors="replace"))
         for kind, attributes in _NAMES_FILE.findall(text):
             named = _FILE.search(attributes)
             if kind == "model" and (named is None or not any(named.groups())):

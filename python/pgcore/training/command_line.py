@@ -207,7 +207,7 @@ def train(arguments: Sequence[str]) -> None:
             bar.update(1, f"return {known_mean.mean():.1f}" if len(known_mean) else None)
             _name_lost(bar, run, record)
             blown = _count_blown(bar, blown, record)
-            if stop:
+            if stop and run.trainer.iteration < config.iterations:
                 run.save()
                 bar.close()
                 print(
@@ -218,7 +218,8 @@ def train(arguments: Sequence[str]) -> None:
                 raise SystemExit(130)
     ended = run.trainer.divergences()
     if blown:
-        print(f"{blown} trajectories ended because the simulation blew up, see metrics.csv")
+        since = " since the resume" if options.resume else ""
+        print(f"{blown} trajectories ended because the simulation blew up{since}, see metrics.csv")
     lost = f"; {len(ended)} of {config.trials} trials diverged, see diverged.csv" if ended else ""
     print(f"{config.iterations} iterations in {out}: metrics.csv, checkpoints/, tensorboard/{lost}")
 

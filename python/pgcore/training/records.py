@@ -55,6 +55,30 @@ def _close(file: IO[Any], sync: Callable[[], None]) -> None:
             file.close()
 
 
+def _rows(path: Path) -> list[list[str]]:
+    """The header and the whole rows of a table; what a power loss made of its end is left out.
+
+    Raises:
+        ValueError: the file is damaged ahead of its end.
+    """
+    header, rows, torn = list[str](), list[list[str]](), False
+    for line in path.read_bytes().split(b"\n"):
+        try:
+            (row,) = csv.reader([line.decode()])
+            sound = len(row) == len(header) and row[0].isdigit() if header else bool(row)
+        except (ValueError, csv.Error):
+            sound = False
+        if sound and torn:
+            raise ValueError(f"run: {path} is damaged ahead of its end; restore or move it")
+        if sound and header:
+            rows.append(row)
+        elif sound:
+            header = row
+        else:
+            torn = True
+    return [header, *rows] if header else []
+
+
 class Table:
     """A CSV file that rows are added to, keyed by its first column, the iteration.
 
@@ -66,20 +90,18 @@ class Table:
         self.path, self.columns = path, list[str]()
         kept: list[list[str]] = []
         if path.exists() and first_iteration > 0:
-            with path.open(newline="") as f:
-                self.columns, *rows = [*csv.reader(f)] or [[]]
+            self.columns, *rows = _rows(path) or [[]]
             if self.columns and self.columns[0] != "iteration":
                 raise ValueError(
                     f"out: expected the columns of a run in {path}, got {shown(self.columns)}; "
                     "move it away to resume, whose earlier rows are then not there"
                 )
-            whole = [r for r in rows if len(r) == len(self.columns)]
             if self.columns:
-                kept = [self.columns, *(r for r in whole if int(r[0]) < first_iteration)]
+                kept = [self.columns, *(r for r in rows if int(r[0]) < first_iteration)]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(kept)
         write_atomically(path, text.getvalue().encode())
-        self._file = path.open("a", newline="")
+        self._file = path.open("a", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
 
     def add(self, rows: Sequence[Mapping[str, str]]) -> None:
@@ -232,8 +254,7 @@ def read_diverged(run: Path) -> list[Divergence]:
     path = run / "diverged.csv"
     if not path.is_file():
         return []
-    with path.open(newline="") as f:
-        return [Divergence(int(t), int(i), cause) for t, i, cause in list(csv.reader(f))[1:]]
+    return [Divergence(int(t), int(i), cause) for t, i, cause in _rows(path)[1:]]
 
 
 def read_metrics(run: Path) -> dict[str, F64]:
@@ -242,13 +263,14 @@ def read_metrics(run: Path) -> dict[str, F64]:
     As many iterations as it has whole; NaN for those whose rows somebody has taken away.
     """
     path = run / "metrics.csv"
-    if not path.is_file() or not path.stat().st_size:
+    found = _rows(path) if path.is_file() else []
+    if not found:
         raise ValueError(f"run: expected the metrics of an iteration, but there are none in {path}")
-    with path.open(newline="") as f:
-        reader = csv.reader(f)
-        header = next(reader)
-        rows = [r for r in reader if len(r) == len(header)]
-    table = np.array(rows, dtype=np.float64).reshape(-1, len(header))
+    header, *rows = found
+    try:
+        table = np.array(rows, dtype=np.float64).reshape(-1, len(header))
+    except ValueError as error:
+        raise ValueError(f"run: {path} is damaged ({error}); restore it") from None
     places = table[:, :2].astype(np.int64)  # iteration and trial
     trials = int(places[:, 1].max()) + 1 if len(table) else 1
     whole = np.flatnonzero(np.bincount(places[:, 0]) == trials)

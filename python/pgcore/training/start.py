@@ -60,7 +60,7 @@ def stored_config(run: Path) -> TrainConfig:
     """The settings of a run; CheckpointError where its file does not say them."""
     file = run / "config.json"
     try:
-        return TrainConfig.from_dict(json.loads(file.read_text()))
+        return TrainConfig.from_dict(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"run: {file} is corrupt ({error})") from error
 
@@ -109,7 +109,7 @@ def clear_start(run: Path) -> None:
 def _is_config(file: Path) -> bool:
     """Whether a file is the config.json of a run, and not of another program."""
     try:
-        values = json.loads(file.read_text())
+        values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(values, dict) and set(values) >= _ALWAYS
@@ -136,7 +136,7 @@ def next_checkpoint(run: Path) -> Path | None:
 
 def _has_rows(run: Path) -> bool:
     table = run / TABLE
-    return table.exists() and len(table.read_text().splitlines()) > 1
+    return table.exists() and len(table.read_text(encoding="utf-8").splitlines()) > 1
 
 
 def has_iterations(run: Path) -> bool:

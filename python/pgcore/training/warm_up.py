@@ -1,12 +1,14 @@
 """Agents ahead of their first iteration, with the statistics that it gives them.
 
-Nobody acts or learns on raw observations where observations are normalised: the statistics follow
-the first steps. An agent whose statistics have seen nothing is no agent of its training yet.
+Where observations are normalised, the statistics follow the first iteration's steps (of several
+streams at their end), and nobody learns on raw observations. An agent whose statistics have seen
+nothing is no agent of its training yet.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 
 import numpy as np
 
@@ -41,7 +43,10 @@ def warmed_up(agent: Agent, checkpoint: Checkpoint | None = None, trial: int = 0
         batch = agent.collect(PAIRS, seed=seed, num_threads=1, update_normalizer=True)
         return dataclasses.replace(agent, normalizer=batch.normalizer)
     block = Block(agent.task, checkpoint.config, [checkpoint.config.trial_numbers[trial]])
-    block.load_state({name: a[trial : trial + 1] for name, a in checkpoint.state.items()})
-    block.training_data(block.rollout(checkpoint.iteration, 1))
+    with closing(block):
+        block.load_state({name: a[trial : trial + 1] for name, a in checkpoint.state.items()})
+        batch = block.rollout(checkpoint.iteration, 1)
+        block.trajectories(batch)  # what stays open is the block's from here on
+        block.training_data(batch)
     std = None if block.scaler is None else np.array(reward_stds(block.scaler.state))
     return dataclasses.replace(agent, normalizer=block.normalizer, reward_std=std)

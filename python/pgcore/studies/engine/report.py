@@ -6,6 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from pgcore.base.files import write_atomically
 from pgcore.studies.engine.reading import LEFT_OUT
 
 _PARTS = ("pairs", "part")  # of a landscape's reward
@@ -19,7 +20,7 @@ _SAID = {
 def finish_report(out: Path, table: str, data: xr.Dataset) -> None:
     """Store the table beside the figures, with what is said of the agents, and print it."""
     table = table + "".join(f"{line}\n" for line in agent_remarks(data))
-    (out / "summary.txt").write_text(table)
+    write_atomically(out / "summary.txt", table.encode())
     figures = sorted(p.name for p in out.iterdir() if p.suffix in (".png", ".html"))
     print(f"{table}\n{out}: {', '.join(figures)}, summary.txt, datasets")
 

@@ -25,6 +25,7 @@ from pgcore.studies.engine.moments import (
 from pgcore.tasks.describe import hidden_state
 from pgcore.tasks.task import Task, cached_task
 from pgcore.training.checkpoint import Checkpoint
+from pgcore.training.warm_up import PAIRS
 
 
 @dataclass(frozen=True)
@@ -211,9 +212,17 @@ class Agents:
         made = {"model_sha256": task.model_hash(), "engine_passes": passes, "seeds": seeds}
         if hidden := hidden_state(task):
             made["hidden_state"] = hidden
-        names = ", ".join(f"{m.label} at {m.iteration}" for m in self.moments if m.warm)
-        if names:
-            made["warm_up"] = f"{names}: statistics frozen after the first iteration's steps"
+        said = []
+        for of_run, after in (
+            (True, "the first iteration's steps"),
+            (False, f"{PAIRS} pairs of its own"),
+        ):
+            those = [m for m in self.moments if m.warm and bool(m.config) == of_run]
+            if those:
+                names = ", ".join(f"{m.label} at {m.iteration}" for m in those)
+                said.append(f"{names}: statistics frozen after {after}")
+        if said:
+            made["warm_up"] = "; ".join(said)
         if limits := [f"{m.label}: {m.trust}" for m in self.moments if m.trust]:
             made["imported"] = ". ".join(dict.fromkeys(limits))
         return made | ({"trials_left_out": self.left_out} if self.left_out else {})

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pgcore.base.files import write_atomically
 from pgcore.studies.engine.report import finish_report
 
 
@@ -38,5 +39,5 @@ def report_landscape(data: xr.Dataset, out: Path) -> None:
             figure = surfaces.sources_figure(data, str(agent), int(trial))
             save_figure(figure, out / f"sources-{who}")
     if plane:
-        (out / "landscape.html").write_text(landscape_page(data))
+        write_atomically(out / "landscape.html", landscape_page(data).encode())
     finish_report(out, landscape_table(data), data)

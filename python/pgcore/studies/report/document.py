@@ -75,7 +75,7 @@ class Page:
 
 
 def _resource(name: str) -> str:
-    return files("pgcore.studies.report").joinpath(name).read_text()
+    return files("pgcore.studies.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _document(title: str, body: str) -> str:

@@ -53,7 +53,7 @@ def draw(study: Study, data: xr.Dataset) -> Drawn:
         paths = sorted(folder.rglob("*.png"), key=lambda p: str(p.relative_to(folder)))
         pictures = tuple(_picture(p.relative_to(folder), p.read_bytes()) for p in paths)
         summary = folder / "summary.txt"
-        return Drawn(pictures, summary.read_text() if summary.exists() else "")
+        return Drawn(pictures, summary.read_text(encoding="utf-8") if summary.exists() else "")
 
 
 def _picture(path: Path, png: bytes) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,11 +109,12 @@ def _check_out(out: Path) -> None:
 
 
 def files_of(out: Path) -> list[Path]:
-    """The files of a report that is in a folder."""
+    """The files of a report that is in a folder; copies under other names are a user's own."""
     marks = {".html": GENERATOR, ".tex": MARK}
     paths = [*out.glob("report*.html"), *out.glob("tables*/*.tex")]
+    own = re.compile(r"report(-\d+)?\.html|tables(-\d+)?/[^/]+\.tex")
     found = []
-    for path in sorted(paths):
+    for path in sorted(p for p in paths if own.fullmatch(p.relative_to(out).as_posix())):
         with path.open(encoding="utf-8", errors="replace") as file:
             if marks[path.suffix] in file.read(400):
                 found.append(path)
