@@ -18,6 +18,7 @@ import importing
 import pgcore
 import report_case
 from pgcore.playback import offscreen
+from pgcore.studies import sample_regime
 from pgcore.studies.style import figure_formats
 from pgcore.training.config import TrainConfig
 from pgcore.training.run import Run
@@ -202,6 +203,17 @@ def folders(runs, tmp_path_factory):
     """Studies that reports are made of, by their names; not to be written to."""
     root = made_once(tmp_path_factory, "studies", partial(report_case.measure_all, runs))
     return {name: root / name for name in report_case.ASKED}
+
+
+@pytest.fixture(scope="session")
+def regimes(tmp_path_factory):
+    """The folder of a sample regime, computed on one thread; not to be written to."""
+    import regime_case
+
+    def make(out):
+        sample_regime(regime_case.TASK, out, num_threads=1, **regime_case.SMALL)
+
+    return made_once(tmp_path_factory, "regimes", make)
 
 
 @pytest.fixture(scope="session")

@@ -41,3 +41,8 @@ def checked(out, configs=CONFIGS, task=TASK, **changes):
     """A call of the study, all but computed."""
     settings = {k: v for k, v in SMALL.items() if k != "configs"} | changes
     return check_call(task, out, RegimeStudy(**settings), configs, None, True)
+
+
+def part(data, **chosen):
+    """What a study of a part of the grid has, in which the paper's setting is not."""
+    return data.sel(chosen).drop_vars([name for name in data if "_difference" in name])

@@ -90,12 +90,18 @@ def test_equal_bits_for_threads_extension_and_a_lost_cell(runs, measured, tmp_pa
     assert chunk.is_file()
     chunk.unlink()  # as a kill before the last write of a cell leaves it
     shutil.rmtree(tmp_path / "dataset.zarr" / "trace" / "c" / "0" / "0" / "0")
-    grown = curvature_subspaces(runs, tmp_path, num_threads=3, **SMALL)
-    whole, folder = measured
-    assert_same_dataset(whole, grown)
-    for store in ("dataset.zarr", "gradients.zarr"):
-        assert_same_dataset(open_study(folder / store), open_study(tmp_path / store))
-    assert whole["gradient_share"].notnull().all()
+    shutil.copytree(tmp_path, tmp_path.with_name("trials"))
+    for out, sources, more, cells in (
+        (tmp_path, runs, {"trials": 1}, 4),
+        (tmp_path.with_name("trials"), runs[:1], {"iterations": (0,)}, 2),
+    ):
+        curvature_subspaces(sources, out, num_threads=3, **{**SMALL, **more})
+        for store in ("dataset.zarr", "gradients.zarr"):
+            grown = open_study(out / store)
+            there = {d: grown[d] for d in ("agent", "iteration", "trial")}
+            assert np.prod([d.size for d in there.values()]) == cells
+            assert_same_dataset(open_study(measured[1] / store).sel(there), grown)
+    assert measured[0]["gradient_share"].notnull().all()
 
 
 def test_more_pairs_come_to_what_is_there_and_another_seed_changes_all(tmp_path):

@@ -1,6 +1,7 @@
 """Derived quantities of a study's dataset, and paired differences between agents."""
 
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_of_one_trial_there_is_no_interval():
 
 
 @pytest.fixture(scope="module")
-def studied(runs, tmp_path_factory):
+def studied(runs, gradients, tmp_path_factory):
     """A gradient study of PPO, of PPO from another seed, and of one trial of TRPO as an object."""
     folder = tmp_path_factory.mktemp("differences")
     config = small_config(trials=2, seed=3, normalize_advantages="batch")
@@ -106,6 +107,7 @@ def studied(runs, tmp_path_factory):
     second.save(folder / "second.safetensors")
     sources = {"ppo": runs[0], "trpo": runs[1], "other seed": folder / "other"}
     sources["second"] = folder / "second.safetensors"
+    shutil.copytree(gradients, folder / "study")
     pgcore.studies.gradient_quality(sources, folder / "study", **SMALL)
     return folder / "study"
 
@@ -148,8 +150,9 @@ def test_the_table_says_how_trials_were_compared(studied):
 
 
 def test_seeds_survive_that_agents_come_later(runs, tmp_path):
+    few = {"iterations": (2,), "trials": 1, "pairs": (64,), "estimates": 2, "true_pairs": 64}
     for sources in (runs[:1], runs):
-        pgcore.studies.gradient_quality(sources, tmp_path, trials=1, **SMALL)
+        pgcore.studies.gradient_quality(sources, tmp_path, true_step_pairs=128, **few)
     data = pgcore.open(tmp_path)
     assert (data["run_seed"] == 0).all() and (data["run_trial"] == 0).all()
     del data.attrs["seeds"], data["run_seed"], data["run_trial"]

@@ -21,6 +21,7 @@ from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.divergence import CAUSES, DivergedError
 from pgcore.training.records import read_metrics
 from pgcore.training.run import Run
+from report_reading import reported
 from test_diverged import hinges
 
 VICTIM = 1  # in a block with trial 0
@@ -271,8 +272,7 @@ def test_a_trial_whose_own_update_diverges_is_left_out(
     monkeypatch.setattr(pgcore.Agent, "updated", None)  # nothing calls it again
     again = STUDIES[name].measure(spoiled, tmp_path / "a", **settings)
     assert_same_dataset(data, again)
-    pgcore.report(tmp_path / "a", tmp_path / "page")
-    assert "its own update diverges" in (tmp_path / "page" / "report.html").read_text()
+    assert "its own update diverges" in reported(tmp_path / "a", tmp_path / "page")
 
 
 def test_tables_and_titles_tell_what_blew_up():

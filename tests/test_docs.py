@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pgcore
-from conftest import ROOT, small_config
+from conftest import ROOT
 from pgcore import cli
 from pgcore.studies.catalog import STUDIES
 
@@ -74,47 +74,20 @@ def test_two_variants_are_compared_in_one_figure(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "studies" / "variants" / "gradient_quality.png").stat().st_size > 10_000
 
 
-def test_what_the_page_of_datasets_names_is_there(runs, tmp_path):
-    """Of the studies that are quick; of the others their own tests ask."""
-    studies = pgcore.studies
+def test_what_the_page_of_datasets_names_is_there(runs, folders, regimes, tmp_path):
     rows = re.findall(
         r"^\| (\w+) \| (`.*) \|$", (ROOT / "docs/compare.md").read_text(), re.MULTILINE
     )
     assert [name for name, _ in rows] == [*STUDIES]
+    opened = {name: pgcore.open(path) for name, path in (folders | {"regime": regimes}).items()}
     few = {"iterations": (2,), "trials": 1}
-    opened = {
-        "gradient": studies.gradient_quality(
-            runs[:1], tmp_path / "g", pairs=(64,), estimates=3, true_pairs=128, true_step_pairs=128,
-            **few,
-        ),
-        "value": studies.value_prediction(
-            runs[:1], tmp_path / "v", variance_iterations=(2,), held_out_pairs=300, returns="cut",
-            true_value_pairs=500, states=3, continuations=2, pairs=(64,), estimates=3, **few,
-        ),
-        "landscape": studies.landscape(
-            runs[:1], tmp_path / "l", sources=(128,), pairs=(100,), points=(2, 2), scout_pairs=100,
-            **few,
-        ),
-        "step": studies.update_steps(
-            runs[:1], tmp_path / "s", steps=2, pairs=(64,), reward_pairs=100, **few
-        ),
-        "update": studies.update_paths(
-            runs[:1], tmp_path / "u", updates=2, pairs=(64,), reward_pairs=100, **few
-        ),
-        "regime": studies.sample_regime(
-            "LinearQuadratic-v0", tmp_path / "r", algorithms=("ppo",),
-            configs={"ppo": small_config(task="LinearQuadratic-v0")}, pairs=(512, 2048),
-            rates=(1.0,), total_pairs=4096, trials=2, shares=(0.5,),
-            estimates=3, true_pairs=512, steps=2, reward_pairs=100,
-        ),
-        "variance": studies.variance_budget(
-            runs[:1], tmp_path / "b", trajectories=10, first_actions=3, fit_pairs=500, **few
-        ),
-        "curvature": studies.curvature_subspaces(
-            runs[:1], tmp_path / "c", pairs=(64,), vectors=2, updates=2, update_pairs=64,
-            true_pairs=128, **few,
-        ),
-    }  # fmt: skip
+    opened["variance"] = pgcore.studies.variance_budget(
+        runs[:1], tmp_path / "b", trajectories=10, first_actions=3, fit_pairs=500, **few
+    )
+    opened["curvature"] = pgcore.studies.curvature_subspaces(
+        runs[:1], tmp_path / "c", pairs=(64,), vectors=2, updates=2, update_pairs=64,
+        true_pairs=128, **few,
+    )  # fmt: skip
     for study, text in rows:
         data = opened[study]
         for name in re.findall(r"`(\w+\w)`", text):

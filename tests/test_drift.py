@@ -1,6 +1,7 @@
 """`experiments/drift.py`: its plan, its returns, its statistics, its page."""
 
 import dataclasses
+import functools
 import json
 import math
 import signal
@@ -51,6 +52,14 @@ def made(name, _):
     if name == "2.3.7":
         raise RuntimeError("pip failed: no wheel")
     return Path(sys.executable)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _versions_once():
+    """Of one Python, whose versions do not change."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drift, "versions_of", functools.cache(drift.versions_of))
+        yield
 
 
 @pytest.fixture(scope="module")

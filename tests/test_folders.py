@@ -115,12 +115,11 @@ def test_a_second_process_is_refused_a_run_until_its_owner_is_killed(tmp_path):
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("cluster", ["", "local:1"])
-def test_a_second_study_is_refused_until_its_owner_is_killed(runs, tmp_path, cluster):
+def test_a_second_study_is_refused_until_its_owner_is_killed(runs, tmp_path):
     out = tmp_path / "study"
     few = {"iterations": (2,), "trials": 1, "pairs": (64,), "estimates": 2, "true_pairs": 64}
     few["true_step_pairs"] = 128
-    first = warm.start(partial(measure_for_ever, **few), runs[:1], out, cluster or None)
+    first = warm.start(partial(measure_for_ever, **few), runs[:1], out, None)
     try:
         wait_for(out / "dataset.zarr")  # of its second store; the first is finished
         with pytest.raises(FolderInUseError, match=f"in use by process {first.pid} on"):

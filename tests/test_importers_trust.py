@@ -17,6 +17,7 @@ from pgcore.cli import main
 from pgcore.importers.check import compare, compute
 from pgcore.importers.table import import_agent
 from pgcore.studies.gradient.report import report_gradient
+from report_reading import reported
 
 
 def imported(capsys, *arguments):
@@ -112,8 +113,8 @@ def test_what_is_not_known_of_an_import_is_said_by_its_studies(sb3, tmp_path):
     said = (tmp_path / "study" / "summary.txt").read_text()
     assert "imported agents: re: not verified against its library; observation statistics" in said
     assert "re-estimated" in data.attrs["imported"]
-    main(["report", str(tmp_path / "study"), "--out", str(tmp_path / "page")])
-    assert "Imported agents: re: not verified" in (tmp_path / "page" / "report.html").read_text()
+    page = reported(tmp_path / "study", tmp_path / "page")
+    assert "Imported agents: re: not verified" in page
 
 
 def test_only_rewards_that_training_divided_get_a_scale(tmp_path):

@@ -17,16 +17,15 @@ from pgcore.studies.regime.table import regime_table
 from pgcore.studies.step.cells import Steps
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.run import Run
-from regime_case import AT, CONFIGS, ONE, SMALL, TASK, checked
+from regime_case import AT, CONFIGS, ONE, SMALL, TASK, checked, part
 from report_reading import reported
 from test_train import assert_same_run
 
 
 @pytest.fixture(scope="module")
-def studied(tmp_path_factory):
+def studied(regimes):
     """The folder of a whole study, and its dataset."""
-    out = tmp_path_factory.mktemp("regime") / "study"
-    return out, sample_regime(TASK, out, num_threads=1, **SMALL)
+    return regimes, pgcore.open(regimes)
 
 
 def folders(out):
@@ -98,11 +97,6 @@ def test_the_measured_numbers_are_those_of_the_studies_themselves(studied, tmp_p
     best = float(agent.evaluate(40_000, seed=3).returns.mean())
     error = float(data["reward_error"].sel(at).sel(trial=1, share=1.0))
     assert abs(float(data["final_reward"].sel(at).sel(trial=1)) - best) < 5 * error
-
-
-def part(data, **chosen):
-    """What a study of a part of the grid has, in which the paper's setting is not."""
-    return data.sel(chosen).drop_vars([name for name in data if "_difference" in name])
 
 
 def test_equal_bits_on_threads(studied, tmp_path):

@@ -27,16 +27,6 @@ def test_same_bits_for_any_threads_and_grouping(task_id):
             assert np.array_equal(getattr(piece, name), getattr(whole, name)[part]), name
 
 
-@pytest.mark.parametrize("task_id", TASKS)
-def test_lowered_models_give_the_same_bits(task_id):
-    policy = make_policy(pgcore.make_task(task_id))
-    lowered, plain = (
-        pgcore.collect(pgcore.make_task(task_id, lowered=on), policy, 300, streams=2, seed=2)
-        for on in (True, False)
-    )
-    assert_same_batch(lowered, plain)
-
-
 def test_streams_are_permutation_equivariant():
     task = pgcore.make_task("Hopper-v2")
     policy = make_policy(task)

@@ -88,6 +88,8 @@ def test_an_array_of_trials(cluster, tmp_path):
         TRIALS="2",
     )  # fmt: skip
     assert code == 0, logs
+    stopped = logs.count("stopping after this iteration; SIGUSR1 again stops at once")
+    assert stopped + logs.count("interrupted; what was finished is on disk") == 1, logs
     for first in ("0", "2"):
         main(["train", *RUN, "--first-trial", first, "--out", str(tmp_path / f"whole-{first}")])
         assert not differences(tmp_path / f"whole-{first}", tmp_path / f"ppo-{first}")
@@ -114,7 +116,7 @@ def test_an_error_is_not_tried_again(cluster):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP])
 def test_a_study_takes_these_signals_as_ctrl_c(whole, tmp_path, number):
-    long = "--estimates 4000 --pairs 2000"
+    long = "--iterations 4 --trials 1 --estimates 4000 --pairs 2000"
     study = warm.Pgcore(
         *("study", "gradient", whole / "ppo", *STUDY.split(), *long.split()),
         *("--out", tmp_path / "study"), log=tmp_path / "log",

@@ -62,9 +62,8 @@ def test_learning_loads_no_studies():
     assert loaded("import pgcore; pgcore.Trainer") == ["torch", "safetensors"]
 
 
-@pytest.mark.parametrize("code", ["from pgcore import studies", "import pgcore; pgcore.studies"])
-def test_studies_come_with_their_name(code):
-    found = set(loaded(code))
+def test_studies_come_with_their_name():
+    found = set(loaded("from pgcore import studies"))
     assert {"torch", "xarray", "zarr", "scipy"} <= found
     assert not found & {"scipy.stats", "matplotlib"}  # half a second and more each
 

@@ -81,8 +81,8 @@ def test_planned_stores_open_without_a_warning(runs, tmp_path, name):
         assert np.isnan(data["finished"].values).all()
 
 
-def test_finished_and_grown_stores_open_without_a_warning(runs, tmp_path):
-    out = tmp_path / "study"
+def test_finished_and_grown_stores_open_without_a_warning(runs, gradients, tmp_path):
+    out = shutil.copytree(gradients, tmp_path / "study")
     for settings in SMALL, SMALL | {"iterations": (0, 2, 4)}:
         pgcore.studies.gradient_quality(runs, out, **settings)
         for store in sorted(out.glob("*.zarr")):
@@ -91,9 +91,9 @@ def test_finished_and_grown_stores_open_without_a_warning(runs, tmp_path):
             assert data.sizes["iteration"] == len(settings["iterations"])
 
 
-def test_a_store_of_an_older_pgcore_is_consolidated_when_it_goes_on(runs, tmp_path):
+def test_a_store_of_an_older_pgcore_is_consolidated_when_it_goes_on(runs, gradients, tmp_path):
     plan = STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]["true.zarr"]
-    whole = run_plan(plan, tmp_path / "true.zarr")
+    whole = run_plan(plan, shutil.copytree(gradients / "true.zarr", tmp_path / "true.zarr"))
     file = tmp_path / "true.zarr" / "zarr.json"
     header = json.loads(file.read_text())
     assert header.pop("consolidated_metadata")

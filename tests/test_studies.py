@@ -94,8 +94,10 @@ def test_same_bits_for_any_threads_and_after_a_stop(runs, tmp_path, gradients):
         assert np.isfinite(one[name].values).all(), name
     assert np.isfinite(one["step_gram"].sel(n=64).values).all()
     assert np.isnan(one["step_gram"].sel(n=256).values).all()
-    other = pgcore.studies.gradient_quality(runs, tmp_path / "c", seed=1, **GRADIENTS)
-    assert not np.array_equal(one["gram"].values, other["gram"].values)
+    few = GRADIENTS | {"iterations": (2,), "trials": 1, "seed": 1}
+    other = pgcore.studies.gradient_quality(runs[:1], tmp_path / "c", **few)
+    same = one["gram"].sel({d: other[d] for d in ("agent", "iteration", "trial")})
+    assert same.shape == other["gram"].shape and (same.values != other["gram"].values).all()
 
 
 def test_noise_scale_of_normalized_advantages(runs):

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pickle
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 import pgcore
 from campaigns import warm
+from campaigns.folders import finished_work, repeated
 from campaigns.targets import measure
 from conftest import GRADIENTS as SMALL
 from conftest import assert_same_dataset
@@ -34,13 +36,17 @@ def test_a_killed_study_resumes_with_the_same_bits(runs, gradients, tmp_path):
         time.sleep(delay)
         process.kill()
         process.join()
+        assert process.exitcode == -signal.SIGKILL
+    plans = STUDIES["gradient"].plan(runs, tmp_path / "cut", None, SMALL)[1]
+    left = [missing_cells(tmp_path / "cut" / name, p.schema) for name, p in plans.items()]
+    assert any(left), "it was killed before its end"
     cut = pgcore.studies.gradient_quality(runs, tmp_path / "cut", **SMALL)
     assert_same_dataset(pgcore.open(gradients), cut)
 
 
-def test_a_finished_cell_is_not_computed_again(runs, tmp_path):
+def test_a_finished_cell_is_not_computed_again(runs, gradients, tmp_path):
     plan = STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]["true.zarr"]
-    run_plan(plan, tmp_path / "true.zarr")
+    shutil.copytree(gradients / "true.zarr", tmp_path / "true.zarr")
 
     def never(at, threads):
         raise AssertionError("computed twice")
@@ -61,18 +67,18 @@ class Flaky:
         return self.real(at, threads)
 
 
-def test_a_failing_cell_is_named_and_the_rest_completes(runs, tmp_path):
+def test_a_failing_cell_is_named_and_the_rest_completes(runs, gradients, tmp_path):
     plan = STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]["true.zarr"]
     flaky = dataclasses.replace(plan, function=Flaky(plan.function, fail=True))
     with pytest.raises(StudyError, match="2 of 8 cells failed: agent=ppo, iteration=0") as info:
         run_plan(flaky, tmp_path / "a")
     assert str(info.value).count("ArithmeticError: on purpose") == 2
     assert "2 of 8 cells to compute" in describe_plan(plan, tmp_path / "a")
-    whole = run_plan(plan, tmp_path / "b")
+    whole = run_plan(plan, shutil.copytree(gradients / "true.zarr", tmp_path / "b"))
     assert_same_dataset(run_plan(plan, tmp_path / "a"), whole)
 
 
-def test_a_failing_cell_stops_no_later_store(runs, tmp_path):
+def test_a_failing_cell_stops_no_later_store(runs, gradients, tmp_path):
     """What needs the failed cell fails by name; the rest of both stores is there."""
     plans = STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]
     true = plans["true.zarr"]
@@ -80,13 +86,13 @@ def test_a_failing_cell_stops_no_later_store(runs, tmp_path):
     with pytest.raises(StudyError, match="6 of 24 cells failed") as info:
         run_plans(plans | {"true.zarr": flaky}, tmp_path)
     assert "needs the cell of true.zarr at" in str(info.value)
-    whole = pgcore.studies.gradient_quality(runs, tmp_path / "whole", **SMALL)
-    assert_same_dataset(pgcore.studies.gradient_quality(runs, tmp_path, **SMALL), whole)
+    ended = pgcore.studies.gradient_quality(runs, tmp_path, **SMALL)
+    assert_same_dataset(ended, pgcore.open(gradients))
 
 
-def test_order_and_labels_change_no_bit(runs, tmp_path):
+def test_order_and_labels_change_no_bit(runs, gradients, tmp_path):
     """Cells are found by their coordinates, and their random numbers follow from the agents."""
-    whole = pgcore.studies.gradient_quality(runs, tmp_path / "a", **SMALL)
+    whole = pgcore.open(shutil.copytree(gradients, tmp_path / "a"))
     assert_same_dataset(pgcore.studies.gradient_quality(runs[::-1], tmp_path / "a", **SMALL), whole)
     named = {"second": runs[1], "first": runs[0]}
     other = pgcore.studies.gradient_quality(named, tmp_path / "b", **SMALL)
@@ -108,10 +114,9 @@ def test_a_study_is_extended(runs, gradients, tmp_path):
         plan = plans["dataset.zarr"]
         missing = len(missing_cells(out / "dataset.zarr", plan.schema))
         assert 0 < missing < len(plan.cells())
-        before = {c: c.read_bytes() for c in (out / "dataset.zarr" / "gram" / "c").rglob("*/0")
-                  if c.is_file()}  # fmt: skip
+        before = finished_work(out)
         pgcore.studies.gradient_quality(sources, out, **settings)
-        assert all(c.read_bytes() == held for c, held in before.items())
+        assert before and not repeated(before, out)
     grown = pgcore.open(out)
     assert_same_dataset(whole, grown.sel(agent=whole["agent"]))
     with pytest.raises(ValueError, match="holds another agent as trpo/0"):
@@ -227,9 +232,9 @@ def test_a_coordinate_twice_is_refused_before_any_work():
         Schema({}, {"half": [1, 1]}, {})
 
 
-def test_all_stores_that_would_have_to_go_are_named_at_once(runs, tmp_path):
+def test_all_stores_that_would_have_to_go_are_named_at_once(runs, gradients, tmp_path):
     """One after the other, each would have been removed for nothing."""
-    pgcore.studies.gradient_quality(runs, tmp_path, **SMALL)
+    shutil.copytree(gradients, tmp_path, dirs_exist_ok=True)
     advice = r"true\.zarr holds .* of true_pairs; choose another folder, or remove .*true\.zarr "
     with pytest.raises(ValueError, match=advice + r"and .*dataset\.zarr, and they are computed"):
         pgcore.studies.gradient_quality(runs, tmp_path, **SMALL | {"true_pairs": 300})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import torch
+
 from conftest import small_config
 from pgcore.studies.catalog import STUDIES
 from pgcore.training.run import Run
@@ -35,4 +37,5 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
+    assert torch.get_num_threads() == 4, "the one thread of the caller would be compared with one"
     main(Path(sys.argv[1]))

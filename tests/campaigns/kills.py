@@ -139,15 +139,23 @@ class Target:
 
 
 def campaign(
-    kills: int, terms: int, seed: int, folder: Path, names: Sequence[str] | None = None
+    kills: int,
+    terms: int,
+    seed: int,
+    folder: Path,
+    names: Sequence[str] | None = None,
+    runs: list[Path] | None = None,
 ) -> list[Row]:
-    """All targets, or some by name; kills and terms are dealt out to them in turn."""
+    """All targets, or some by name; kills and terms are dealt out to them in turn.
+
+    Their agents are those of ``runs``, or are trained.
+    """
     rng = random.Random(seed)
     chosen = list(names or targets())
     deal: dict[str, list[str]] = {name: [] for name in chosen}
     for i, kind in enumerate(["kill"] * kills + ["term"] * terms):
         deal[chosen[i % len(chosen)]].append(kind)
-    runs = make_runs(folder)
+    runs = make_runs(folder) if runs is None else runs
     print(HEADER, flush=True)
     rows = []
     for number, (name, kinds) in enumerate(deal.items()):

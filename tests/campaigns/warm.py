@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 from pgcore.cli import command
+from pgcore.studies.style import figure_formats
 
 TESTS = Path(__file__).parent.parent
 _LOADED = (
@@ -25,6 +26,9 @@ _LOADED = (
     "pgcore.training.run",
     "pgcore.training.command_line",
     "pgcore.studies.command_line",
+    "dask.array",
+    "pgcore.studies.figures",
+    "matplotlib.backends.backend_agg",
     # what a run imports at its start, for the event files
     "tensorboard.summary.writer.record_writer",
     "tensorboard.compat.proto.event_pb2",
@@ -41,9 +45,13 @@ def _kill_all() -> None:
 
 
 def serve() -> None:
-    """Have the process that all others are forked from; it has to find the tests' modules."""
+    """Have the process that all others are forked from; it has to find the tests' modules.
+
+    Its hashes of strings are others than the caller's, as in any two processes.
+    """
     _CONTEXT.set_forkserver_preload([*_LOADED])
-    with mock.patch.dict(os.environ, PYTHONPATH=str(TESTS), OMP_NUM_THREADS="1"):
+    own = {"PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "7"}
+    with mock.patch.dict(os.environ, own):
         forkserver.ensure_running()
 
 
@@ -79,10 +87,11 @@ def start(function: Callable[..., Any], *arguments: Any, log: Path | str = os.de
 
 
 def pgcore(arguments: list[str], folder: str) -> None:
-    """The command, in a folder."""
+    """The command, in a folder; its figures as PNG alone."""
     os.chdir(folder)
     sys.argv[:] = ["pgcore", *arguments]
-    command()
+    with figure_formats(".png"):
+        command()
 
 
 def script(arguments: list[str], folder: str) -> None:
@@ -90,7 +99,9 @@ def script(arguments: list[str], folder: str) -> None:
     os.chdir(folder)
     sys.argv[:] = arguments
     sys.path.insert(0, folder)
-    runpy.run_path(arguments[0], run_name="__main__")
+    with figure_formats(".png"):
+        # whole: processes that it starts read it, too, from wherever they are
+        runpy.run_path(str(Path(folder, arguments[0])), run_name="__main__")
 
 
 class Called:
