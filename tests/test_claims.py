@@ -13,7 +13,7 @@ from conftest import ROOT
 
 sys.path.append(str(ROOT / "experiments"))
 import claims
-from claimed.claims import CLAIMS, NEAR_ZERO, RISES
+from claimed.claims import CLAIMS, NEAR_ZERO, RISES, _per_trial
 from claimed.rules import Part, Rule, describes, verdict
 from claimed.sources import Sources
 
@@ -134,3 +134,13 @@ def test_the_kept_verdicts_are_those_of_the_kept_studies():
     kept = json.loads((RESULTS / "claims.json").read_text())
     assert claims.judged(RESULTS) == kept
     assert {row["claim"] for row in kept} == {f"C{i}" for i in range(1, 15)}
+
+
+def test_a_trial_that_ended_on_the_way_is_no_whole_one():
+    """Its mean over the iterations that it has would be that of an earlier agent."""
+    values = xr.DataArray(
+        [[0.5, 0.1, 0.1, np.nan], [0.6, 0.2, 0.2, np.nan], [0.5, np.nan, np.nan, np.nan]],
+        dims=("trial", "iteration"),
+    )
+    found = _per_trial(values)  # nobody has the last iteration
+    np.testing.assert_allclose(found, [0.7 / 3, 1.0 / 3])

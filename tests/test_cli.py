@@ -1,9 +1,19 @@
 """The command line as a user meets it."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 import pgcore
+from pgcore import cli
 from pgcore.cli import main
+from pgcore.studies.engine.moments import named_sources
+from pgcore.studies.report import write
+from pgcore.studies.report.drawn import Drawn
 
 
 def refused(capsys, *arguments):
@@ -95,3 +105,53 @@ def test_help_documents_every_field(capsys):
         assert field in out, field
     assert "Bound of the probability" not in out
     assert helped(capsys, "study", "gradient").count("--") > 8
+
+
+def test_a_home_is_one_in_every_command(gradients, tmp_path, monkeypatch, capsys):
+    """Where a shell leaves the tilde, as in `--out=~/R`."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(gradients, tmp_path / "home" / "S")
+    monkeypatch.setattr(write, "draw", lambda study, data: Drawn((), ""))
+    main(["report", "~/S", "--out=~/R"])
+    said = capsys.readouterr().out
+    assert said.startswith(f"{tmp_path / 'home' / 'R'}: report.html") and "-1 LaTeX" not in said
+    assert not (tmp_path / "~").exists()
+    with pytest.raises(SystemExit):
+        main(["import", "~/none.zip", "--task", "Hopper-v4", "--out", "x"])
+    assert str(tmp_path / "home" / "none.zip") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_streams_that_are_closed_fail_no_command(closed):
+    line = f"exec {sys.executable} -m pgcore presets {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_letter_that_a_terminal_does_not_know_is_no_error():
+    code = "from pgcore import cli; cli.COMMANDS['info'] = lambda _: print('tr \u03a3')"
+    code += "; cli.command()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "info"], capture_output=True, timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, b"tr ?\n")
+
+
+def test_what_leaves_nothing_behind_says_so_when_it_is_stopped(monkeypatch, capsys):
+    def stopped(_):
+        raise KeyboardInterrupt
+
+    for name, said in (("play", "nothing was written"), ("study", "what was finished is on disk")):
+        monkeypatch.setitem(cli.COMMANDS, name, stopped)
+        with pytest.raises(SystemExit) as stop:
+            main([name])
+        assert stop.value.code == 130 and said in capsys.readouterr().err
+
+
+def test_a_folder_whose_name_has_an_equals_sign(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(runs[0], tmp_path / "lr=3e-4")
+    assert list(named_sources("lr=3e-4")) == [(None, "lr=3e-4")]
+    assert list(named_sources("mine=lr=3e-4")) == [("mine", Path("lr=3e-4"))]

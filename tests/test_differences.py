@@ -19,6 +19,7 @@ from pgcore.studies.measures.differences import (
     SEEDS,
     agent_difference,
     differences_of,
+    fewest_trials,
     paired_difference,
     unpaired_difference,
 )
@@ -94,6 +95,23 @@ def test_of_one_trial_there_is_no_interval():
     assert np.isnan(agent_difference(np.array([np.nan]), SAME[:1], np.ones(1), SAME[:1]).estimate)
     with pytest.raises(ValueError, match=r"other: expected the trials of one, \(2,\), got \(3,\)"):
         paired_difference(np.ones(2), np.ones(3))
+
+
+def test_what_is_infinite_is_told_from_nothing():
+    """A noise scale whose gradient is not seen: the interval was [inf, inf]."""
+    found = unpaired_difference(np.array([1.0, np.inf, 3.0]), np.array([2.0, 3.0, 4.0]))
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_the_fewest_trials_are_those_of_the_last_iteration():
+    """Of agents and iterations where any is known; one of the other dimensions is enough."""
+    known = np.ones((2, 3, 6, 2))
+    known[0, 2, 4:] = np.nan  # two trials of an agent have ended
+    known[1, 2] = np.nan  # the other agent is not there
+    known[1, 1, 0, 0] = np.nan
+    values = xr.DataArray(known, dims=("agent", "iteration", "trial", "n"))
+    assert fewest_trials(values) == 4 and fewest_trials(values.isel(agent=1)) == 6
+    assert fewest_trials(values.where(False)) == 0
 
 
 @pytest.fixture(scope="module")

@@ -45,11 +45,11 @@ def test_a_number_that_is_changed_is_found(documents):
     """In a document by hand, and in a dataset; `--write` puts it right again."""
     path = ROOT / "docs" / "update_study.md"
     document = documents[path]
-    mark = f"<!--n:{EARLY}-->0.5 ["
+    mark = f"<!--n:{EARLY}-->0.50 ["
     assert mark in document
-    changed = document.replace(mark, f"<!--n:{EARLY}-->0.6 [")
+    changed = document.replace(mark, f"<!--n:{EARLY}-->0.60 [")
     (line,) = numbers_in_docs.differences(changed)
-    assert line.startswith(f"{EARLY}: the document says '0.6 [") and "the datasets '0.5 [" in line
+    assert line.startswith(f"{EARLY}: the document says '0.60 [") and "the datasets '0.50 [" in line
     assert numbers_in_docs.filled(changed) == document
 
 
@@ -66,7 +66,7 @@ def test_a_dataset_that_is_changed_is_found(documents, tmp_path):
 
 
 def test_a_mark_that_breaks_the_page_is_found():
-    whole = f"is <!--n:{EARLY}-->0.5 [0.2, 0.8]<!--/n--> so"
+    whole = f"is <!--n:{EARLY}-->0.50 [0.23, 0.77]<!--/n--> so"
     assert numbers_in_docs.differences(whole) == []
     (line,) = numbers_in_docs.differences("of\n  " + whole[3:])
     assert line.startswith("a line must not begin with a mark")

@@ -28,6 +28,7 @@ from pgcore.studies.style import (
     look_of,
     new_figure,
     pairs_axis,
+    save_figure,
     trials_panel,
 )
 
@@ -212,3 +213,12 @@ def test_a_trial_with_one_n_among_many_is_seen():
     trials_panel(axes[0, 0], x, rows, np.full((3, 3), 0.45), **look)
     pale = [line for line in axes[0, 0].lines if line.get_linewidth() == 0.4]
     assert [line.get_marker() for line in pale] == [""] * 2 + ["_"] * 4
+
+
+def test_names_with_points_are_whole(tmp_path):
+    """A label such as lr0.001, or a share of training: the figures of two were one file."""
+    for name in ("regime-0.3", "regime-0.6", "contour-lr0.001-trial0", "contour-lr0.003-trial0"):
+        figure, _ = new_figure(1, 1)
+        save_figure(figure, tmp_path / name)
+        assert (tmp_path / f"{name}.png").is_file()
+    assert len(list(tmp_path.iterdir())) == 4

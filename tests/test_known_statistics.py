@@ -256,3 +256,14 @@ def test_a_dotted_line_is_told_of_where_the_axis_shows_it():
     edge = np.array([2048 * 10**0.5])  # the line is at the lower end of the axis
     assert own_pairs.dotted(edge * 0.999) and not own_pairs.dotted(edge * 1.001)
     assert own_pairs.dotted(edge * 0.1001) and not own_pairs.dotted(edge * 0.0999)
+
+
+def test_two_estimates_have_no_jackknife():
+    middle, *ends = statistics.noise_scale_interval(GRAM[:2, :2], 50)
+    assert np.isfinite(middle) and np.isnan(ends).all()
+
+
+def test_a_ratio_of_single_trials_has_no_interval():
+    for one, other in (([500.0], [2000.0]), ([500.0], [1.0, 2000.0, 3.0]), ([5.0, 6.0], [2.0])):
+        middle, *ends = statistics.iqm_ratio_interval(np.array(one), np.array(other))
+        assert np.isfinite(middle) and np.isnan(ends).all()

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from pgcore.studies.measures import steps as measures
+from pgcore.studies.measures.step_summary import Steps, agent_summary, trial_summary
 
 REPEATS = 4000
 
@@ -182,3 +183,43 @@ def test_clear_shares_are_of_intervals_beside_zero():
     widths = measures.change_width(np.ones(4), np.array([1e6, 1e6, 1e6, 3.0]))
     np.testing.assert_allclose(widths, [1.96, 1.96, 1.96, 4.303], atol=1e-3)
     assert measures.clear_shares(changes, widths) == (0.25, 0.0)  # of three trajectories: unclear
+
+
+def test_an_unknown_error_is_no_knowledge():
+    """One trajectory of a step, or of the centre, gives a change without an error."""
+    values, errors = 1000 + 50 * normal(12), np.full(12, 10.0)
+    errors[3] = np.nan
+    assert np.isnan(measures.lower_tail(values, errors))
+    assert np.isnan(measures.lower_mean(values, errors))
+    assert np.isnan(measures.reliability(values, errors))
+    assert np.isnan(measures.clear_shares(values, errors)).all()
+    shape = (8, 20)
+    steps = Steps(
+        change=np.full(shape, -50.0), change_error=np.full(shape, np.nan),
+        apart_error=np.full(shape, np.nan), compared=np.ones(shape), surrogate=np.ones(shape),
+        centre=np.full(8, 100.0), common_error=np.full(8, np.nan), trials=tuple("01234567"),
+    )  # fmt: skip
+    sure, may, count = steps.lowering_shares()
+    assert (sure.estimate, may.estimate, count) == (0.0, 1.0, 160)
+
+
+def test_one_trial_of_several_has_no_interval_over_trials():
+    K = 12
+    of_steps = [normal(3, K, seed=i) for i in range(5)]
+    of_steps[1:4] = [np.abs(x) + 1 for x in of_steps[1:4]]
+    of_steps[0][1:] = np.nan  # two trials are not there
+    found = np.array(agent_summary(*of_steps, np.ones(3), np.ones(3)))
+    middles = [0, 3, 6, 9, 18, 21, 24]
+    ends = [i + end for i in middles for end in (1, 2)]
+    assert np.isnan(found[ends]).all() and np.isfinite(found[[0, 3, 6, 9, 21, 24]]).all()
+    alone = np.array(trial_summary(*(x[0] for x in of_steps), 1.0, 1.0))
+    assert np.isfinite(alone[[1, 2, 4, 5, 7, 8, 10, 11]]).all(), "over its steps it has them"
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 6, 8])
+def test_the_interval_of_a_share_holds_it(T):
+    """Rounding has put an end of 0 or 1 on the other side, and figures refused it."""
+    for K in range(2, 61):
+        for count in (0, 1, K):
+            found = measures.share_over_trials(np.full(T, float(count)), np.full(T, float(K)))
+            assert found.low <= found.estimate <= found.high

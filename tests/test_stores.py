@@ -100,3 +100,14 @@ def test_a_store_of_an_older_pgcore_is_consolidated_when_it_goes_on(runs, gradie
     file.write_text(json.dumps(header))
     assert_same_dataset(whole, run_plan(plan, tmp_path / "true.zarr"))
     opened_without_warning(tmp_path / "true.zarr")
+
+
+def test_a_folder_is_of_one_study(gradients, runs, tmp_path):
+    """A second one would hide the first from `pgcore.open`, exports and reports."""
+    folder = shutil.copytree(gradients, tmp_path / "study")
+    small = {"iterations": (2,), "trials": 1, "returns": "cut", "variance_iterations": ()}
+    with pytest.raises(ValueError, match="holds a gradient_quality study; choose another folder"):
+        pgcore.studies.value_prediction(runs[0], folder, held_out_pairs=300, **small)
+    with pytest.raises(ValueError, match="holds a gradient_quality study; choose another folder"):
+        STUDIES["value"].describe(runs[0], folder, held_out_pairs=300, **small)
+    assert {p.name for p in folder.glob("*.zarr")} == {p.name for p in gradients.glob("*.zarr")}

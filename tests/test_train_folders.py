@@ -9,7 +9,8 @@ import pytest
 from conftest import small_config
 from pgcore.base.errors import CheckpointError
 from pgcore.cli import main
-from pgcore.training.command_line import without_effect
+from pgcore.training.command_line import _parse, without_effect
+from pgcore.training.presets import preset_config
 from pgcore.training.run import Run
 from pgcore.training.trainer import Trainer
 from test_train import assert_same_run, run_to_end
@@ -146,3 +147,20 @@ def test_a_run_that_does_not_anneal_may_be_made_longer_by_hand(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(longer.to_dict()))
     with Run(tmp_path, longer, resume=True) as run:
         assert len(list(run.iterations())) == 2
+
+
+def test_iterations_that_are_over_cannot_be_kept_any_more(tmp_path):
+    config = small_config(trials=1, keep=(0, 2))
+    run_to_end(tmp_path, config, stop_after=3)
+    before = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(ValueError, match="keep: the run is at iteration 3, and has not kept 1"):
+        Run(tmp_path, dataclasses.replace(config, keep=(0, 1, 4)), resume=True)
+    assert (tmp_path / "config.json").read_bytes() == before
+    run_to_end(tmp_path, dataclasses.replace(config, keep=(0, 2, 4)), resume=True)
+
+
+def test_the_last_of_an_options_values_counts_for_its_preset_too():
+    config, _, preset = _parse(["--task", "Hopper-v2", "--task=Humanoid-v2", "--out", "x"])
+    paper = preset_config("paper", "Humanoid-v2", "ppo")
+    assert (config.task, config.policy_lr, preset) == ("Humanoid-v2", paper.policy_lr, "paper")
+    assert paper.policy_lr != preset_config("paper", "Hopper-v2", "ppo").policy_lr

@@ -240,7 +240,7 @@ def test_the_verdict_says_where_ascent_stops_to_pay(tmp_path):
     noise = 0.1 * np.random.default_rng(0).standard_normal((6, 1))
     for rise, expected in (
         ([5, 9, 7, 4], ["pays: what follows the start", "stops to pay: what follows pass 1 "]),
-        ([2, 4, 6, 8], ["reward: pays: what follows pass 3 adds 2.0 ["]),
+        ([2, 4, 6, 8], ["reward: pays: what follows pass 3 adds 2.0"]),
         ([-2, -3, -4, -5], ["reward: stops to pay: what follows the start adds -5"]),
     ):
         own = data.copy()

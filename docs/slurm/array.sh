@@ -23,7 +23,7 @@ again() {
   exit $code
 }
 
-# The same seed at all: each element trains the agents that one run of all trials would have.
+# The same seed at all: each element's agents begin as those of one run of all trials, up to the last digit of sums.
 first=$((SLURM_ARRAY_TASK_ID * TRIALS))
 srun --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" pgcore train --out "$RUNS-$first" \
   --first-trial "$first" --trials "$TRIALS" --resume $TRAIN || again

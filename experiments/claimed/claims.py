@@ -57,10 +57,15 @@ class Claim:
 
 
 def _per_trial(values: xr.DataArray) -> F64:
-    """Mean over what is left besides trials [T]; trials in which nothing is known are left out."""
+    """Mean over what is left besides trials [T], of the trials that are known as far as any is.
+
+    One that diverged on the way has no late values: its mean would be that of an earlier agent.
+    """
     others = [d for d in values.dims if d != "trial"]
+    known = values.notnull()
+    whole = (known | ~known.any("trial")).all(others) & known.any(others)
     own = np.asarray(values.mean(others).values, dtype=float)
-    return own[~np.isnan(own)]
+    return own[np.asarray(whole.values)]
 
 
 def _late(data: xr.Dataset) -> xr.Dataset:
@@ -245,6 +250,8 @@ def _c11(sources: Sources, task: str, algorithm: str) -> list[Part]:
         if count:
             title = f"share of steps that raise the surrogate and clearly lower the reward, {last}"
             ends, against = (dataclasses.astuple(x) for x in (sure, may))
+            if len(late.trials) < 2:  # its intervals are over steps
+                ends, against = ((x[0], np.nan, np.nan) for x in (ends, against))
             parts.append(Part(title, ends, len(late.trials), OFTEN, against))
     return parts
 

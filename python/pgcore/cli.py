@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pgcore.base.signals import INTERRUPTED, STOPPED, stopped_like_ctrl_c
+from pgcore.base.signals import INTERRUPTED, NOTHING_WRITTEN, STOPPED, stopped_like_ctrl_c
 
 USAGE = """usage: pgcore COMMAND [options]
 
@@ -120,12 +120,23 @@ def _show_warning(message: Any, *_: Any, **__: Any) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
+def _open_streams() -> None:
+    """Streams that are closed swallow what is said; a letter that they do not know is a `?`."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
 def command() -> None:
     """What a process runs: :func:`main`, and an end at once where it was asked to stop.
 
     Python's own end stops the threads of libraries wherever they are, which can abort the process
     (status 134) after all was said and stored.
     """
+    _open_streams()
     try:
         main()
     except SystemExit as stop:
@@ -169,5 +180,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"pgcore {argv[0]}: {what}; ask for less at a time", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        print(f"\n{INTERRUPTED}", file=sys.stderr)
+        kept = argv[0] in ("train", "study")
+        print(f"\n{INTERRUPTED if kept else NOTHING_WRITTEN}", file=sys.stderr)
         raise SystemExit(STOPPED) from None

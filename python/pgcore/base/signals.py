@@ -14,6 +14,7 @@ from types import FrameType
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 STOPPED = 130  # exit status where it was asked to stop
 INTERRUPTED = "interrupted; what was finished is on disk"
+NOTHING_WRITTEN = "interrupted; nothing was written"
 
 
 def _say(line: str) -> None:

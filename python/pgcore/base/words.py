@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def counted(number: int, unit: str) -> str:
     """`1 trial`, `2 trials`."""
@@ -12,3 +14,30 @@ def spanned(low: float, high: float, spec: str = "") -> str:
     """`3 to 8`, or `3` where both ends are written alike."""
     one, other = format(low, spec), format(high, spec)
     return one if one == other else f"{one} to {other}"
+
+
+def interval_text(
+    middle: float, low: float, high: float, digits: int, ends: int | None = None, sign: str = ""
+) -> str:
+    """`1.0 [0.5, 1.5]`; `1.0` without known ends, and `-` without anything.
+
+    Args:
+        middle, low, high: a number and its interval.
+        digits: behind the point, at least; a narrow interval gets two significant ones.
+        ends: of the ends, at least; None: as many.
+        sign: "+" to write both signs.
+    """
+    if not math.isfinite(middle):
+        return "-"
+    if not math.isfinite(low):
+        return _plain(middle, digits, sign)
+    width, ends = high - low, digits if ends is None else ends
+    least = max(0, 1 - math.floor(math.log10(width))) if 0 < width < math.inf else 0
+    between = ", ".join(_plain(x, max(ends, least), sign) for x in (low, high))
+    return f"{_plain(middle, max(digits, least), sign)} [{between}]"
+
+
+def _plain(x: float, digits: int, sign: str) -> str:
+    """A number that is written 0 has no minus."""
+    text = f"{x:{sign}.{digits}f}"
+    return f"{0.0:{sign}.{digits}f}" if float(text) == 0 else text

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pgcore.agent import Agent
-from pgcore.base.errors import CheckpointError, check_choice, check_count, check_seed
+from pgcore.base.errors import CheckpointError, check_choice, check_count, check_path, check_seed
 from pgcore.importers import (
     cleanrl,
     exported,
@@ -160,8 +160,9 @@ def import_agent(
     check_seed("seed", seed)
     if reestimate_pairs:
         check_count("reestimate", reestimate_pairs, 100)
-    path = Path(source)
-    options = Options(None if normalizer is None else Path(normalizer), activation, library)
+    path = check_path("source", source)
+    statistics = None if normalizer is None else check_path("normalizer", normalizer)
+    options = Options(statistics, activation, library)
     name, parts = read_parts(path, options)
     made, note = find_task(task)
     if note is not None:
@@ -175,7 +176,7 @@ def import_agent(
         found = compare(agent, ask_library(name, path, parts, agent, obs))
         check = {"status": "verified", **found, "statistics": _statistics_said(parts)}
     elif reference is not None or path.suffix == ".npz":
-        numbers = read_reference(path if reference is None else Path(reference))
+        numbers = read_reference(path if reference is None else check_path("reference", reference))
         said = "inside these numbers, and so verified, too"
         check = {"status": "verified", **compare(agent, numbers), "statistics": said}
     agent = _with_statistics(agent, parts, reestimate_pairs, seed)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from pgcore.base.command import parse
-from pgcore.base.errors import check_count
+from pgcore.base.errors import check_count, check_path
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.study import Study
 
@@ -89,6 +89,7 @@ def run(study: Study, arguments: Sequence[str]) -> None:
     where, chosen = _parse(study, arguments)
     if where.threads is not None:
         check_count("threads", where.threads)
+    out = check_path("out", where.out)
     settings = {f.name: getattr(chosen, f.name) for f in dataclasses.fields(chosen)}
     options: dict[str, Any] = {
         "num_threads": where.threads,
@@ -98,10 +99,10 @@ def run(study: Study, arguments: Sequence[str]) -> None:
     options |= settings
     of: Any = where.task if study.trains else where.sources
     if where.dry_run:
-        print(study.describe(of, where.out, **options))
+        print(study.describe(of, out, **options))
         return
-    data = study.measure(of, where.out, cluster=where.cluster, **options)
-    study.report(data, where.out)
+    data = study.measure(of, out, cluster=where.cluster, **options)
+    study.report(data, out)
 
 
 def main(arguments: Sequence[str]) -> None:

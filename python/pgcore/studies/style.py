@@ -278,9 +278,14 @@ def figure_formats(*suffixes: str) -> Iterator[None]:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG for the screen and a PDF for print beside it, which know the figure's title."""
+    """Write a PNG for the screen and a PDF for print beside it, which know the figure's title.
+
+    Args:
+        figure: a figure.
+        path: of the files without what is behind their last point; it may have points of its own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     title = {"Title": figure.get_suptitle()}
     for suffix in _formats.get():
-        figure.savefig(path.with_suffix(suffix), dpi=200, metadata=title)
+        figure.savefig(path.with_name(path.name + suffix), dpi=200, metadata=title)
         figure.set_layout_engine("none")  # the second file has the layout of the first

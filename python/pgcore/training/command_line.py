@@ -83,13 +83,14 @@ class _RunOptions:
 
 
 def _peek(arguments: Sequence[str], option: str, otherwise: str) -> str:
-    """The value of an option that the defaults of the others depend on."""
+    """The value of an option that the defaults of the others depend on; of several the last."""
+    found = otherwise
     for i, argument in enumerate(arguments):
         if argument == option and i + 1 < len(arguments):
-            return arguments[i + 1]
+            found = arguments[i + 1]
         if argument.startswith(option + "="):
-            return argument.split("=", 1)[1]
-    return otherwise
+            found = argument.split("=", 1)[1]
+    return found
 
 
 def _defaults(arguments: Sequence[str]) -> tuple[TrainConfig, str]:

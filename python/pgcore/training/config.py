@@ -46,7 +46,8 @@ class TrainConfig:
     algorithm: Annotated[str, _named(ALGORITHMS)] = "ppo"
     """Policy update: one of the table of algorithms."""
     trials: int = 1
-    """Agents trained side by side. Trial i is the same agent in any number of trials."""
+    """Agents trained side by side. Trial i begins with the same networks and random numbers in any
+    number of trials; sums of another number differ in their last digit, and training follows."""
     first_trial: int = 0
     """Trials that other runs have: trial i here is trial first_trial + i of a run that has all."""
     iterations: int = 500

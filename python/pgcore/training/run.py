@@ -92,6 +92,7 @@ class Run:
             checkpoint.check_task(self.trainer.task)
             with corrupt_if_it_fails(f"checkpoint: {newest}"):
                 self.trainer.load_state(checkpoint.state, checkpoint.iteration)
+            self._check_kept(checkpoint.iteration)
         if changed:  # all is checked
             self._write_config(config_file)
         self.records = Records(path, config, self.trainer.iteration)
@@ -103,6 +104,15 @@ class Run:
             with contextlib.suppress(OSError):  # the first error is the one to be told
                 self.records.close()
             raise
+
+    def _check_kept(self, iteration: int) -> None:
+        """ValueError where iterations are to be kept that are over, and were not."""
+        kept = [i for i in self.config.keep or () if i < iteration]
+        gone = [str(i) for i in kept if not kept_file(self.path, i).exists()]
+        if gone:
+            raise ValueError(
+                f"keep: the run is at iteration {iteration}, and has not kept {', '.join(gone)}"
+            )
 
     def _keeps_more(self) -> bool:
         """Whether the moment that the run stands at is one to keep by now."""

@@ -76,7 +76,7 @@ def along_training_panel(
         x = iterations[known] + 0.015 * span * (place - 1)
         middle, low, high = rows[known].T
         low, high = np.maximum(low, 0.0), np.minimum(high, np.maximum(middle, 1.0))
-        ends = np.nan_to_num(np.array([middle - low, high - middle]))
+        ends = np.array([middle - low, high - middle])  # NaN: no bar
         look: Any = {"color": color if own else ("black", _GREY)[place - 1], "marker": marker}
         ax.errorbar(
             x, middle, ends, linestyle=line, markersize=3, linewidth=1.1, elinewidth=0.8,

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pgcore.studies.differences_table import difference_table
-from pgcore.studies.measures.differences import differences_of, few_trials
+from pgcore.studies.measures.differences import differences_of, few_trials, fewest_trials
 from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.measures.subspaces import LEAST_COSINE
 from pgcore.studies.step.table import shown
@@ -66,7 +66,7 @@ def curvature_table(data: xr.Dataset) -> str:
     refused //= data.sizes["n"] * data.sizes["matrix"]
     if refused:
         lines.append(f"{refused} steps were refused (their length is 0) and have no share")
-    remarks = few_trials(data.sizes["trial"]) + simulation_remarks(data)
+    remarks = few_trials(fewest_trials(data["split_half"])) + simulation_remarks(data)
     return "\n".join([*lines, *remarks]) + "\n"
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pgcore.agent import Agent
 from pgcore.base.errors import LeftOutError
 from pgcore.base.files import remove_torn
-from pgcore.base.folders import LOCK_NAME, FolderLock, check_new_folder
+from pgcore.base.folders import FolderLock
 from pgcore.base.progress import Progress
 from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
@@ -29,7 +29,14 @@ from pgcore.base.words import counted
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
 from pgcore.studies.engine.overlap import outcome, overlapping_cells, run_overlapping
 from pgcore.studies.engine.reading import open_study
-from pgcore.studies.engine.store import TORN_CHUNKS, Schema, Store, check_stores, missing_cells
+from pgcore.studies.engine.store import (
+    TORN_CHUNKS,
+    Schema,
+    Store,
+    check_folder,
+    check_stores,
+    missing_cells,
+)
 
 Values = Mapping[str, NDArray[Any] | float]
 Cell = tuple[int, ...]
@@ -172,17 +179,6 @@ def _stages(
             yield [(c, at) for c, at in missing.items() if plan.stage(at) == stage]
 
 
-def check_folder(out: str | Path) -> None:
-    """Whether a study may be in ``out``; ValueError if that is a file, or holds something else.
-
-    A store, or a lock's file that is not a run's, tells that a study has been there.
-    """
-    out = Path(out)
-    locked = (out / LOCK_NAME).exists() and not (out / "config.json").exists()
-    if not locked and not any(out.glob("*.zarr")):
-        check_new_folder(out, "study")
-
-
 def run_plans(
     plans: Mapping[str, Plan],
     out: str | Path,
@@ -200,7 +196,7 @@ def run_plans(
         StudyError: some cells failed; everything else is stored.
     """
     chosen_threads(num_threads)
-    check_folder(out)
+    check_folder(out, next(iter(plans.values())).schema.spec)
     if cluster is not None:
         lacking = (missing_of(plan, Path(out) / name) for name, plan in plans.items())
         check_cluster(cluster, lambda: any(lacking))
@@ -258,7 +254,7 @@ def describe_plans(
     plans: Mapping[str, Plan], out: str | Path, num_threads: int | None = None
 ) -> str:
     """:func:`describe_plan` of the plans of a study, a line each."""
-    check_folder(out)
+    check_folder(out, next(iter(plans.values())).schema.spec)
     return "\n".join(
         describe_plan(plan, Path(out) / name, num_threads) for name, plan in plans.items()
     )

@@ -130,7 +130,8 @@ def named_sources(sources: AnySources) -> Iterator[tuple[str | None, Source]]:
         raise TypeError(f"agents: expected run folders, agent files or agents, got {got}")
     for source in [sources] if isinstance(sources, str | Path | Agent) else sources:
         label, equals, path = str(source).partition("=")
-        if not isinstance(source, Agent) and equals and "/" not in label:
+        there = not isinstance(source, Agent) and Path(source).exists()  # its name may have a "="
+        if not isinstance(source, Agent) and equals and "/" not in label and not there:
             if not path:
                 raise ValueError(f"agents: expected LABEL=PATH, got {source!r}")
             yield _checked_label(label), Path(path)

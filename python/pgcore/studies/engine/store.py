@@ -13,6 +13,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pgcore.base.files import file_named
+from pgcore.base.folders import LOCK_NAME, check_new_folder
 from pgcore.studies.engine.identities import same_identity
 from pgcore.studies.engine.layout import (
     consolidate,
@@ -134,6 +135,39 @@ def check_same(path: Path, schema: Schema) -> bool:
             reason = f"{gone} coordinates of {name} that a larger grid would have to keep"
         raise OtherStudyError(f"out: {path} holds a study with {reason}; {advice}")
     return True
+
+
+def stored_spec(path: Path) -> dict[str, Any]:
+    """What makes the numbers of a store; {} where that cannot be read, which is told elsewhere."""
+    try:
+        found = json.loads(str(zarr.open_group(path, mode="r").attrs["spec"]))
+    except (KeyError, OSError, ValueError, zarr.errors.GroupNotFoundError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def kind_of(spec: Mapping[str, Any]) -> str:
+    """The study that a store is of, by the first word of its spec's name of it; else ""."""
+    return str(spec.get("study", "")).partition(" ")[0]
+
+
+def check_folder(out: str | Path, spec: Mapping[str, Any]) -> None:
+    """Whether a study may be in ``out``; ValueError if that is a file, or holds something else.
+
+    A store, or a lock's file that is not a run's, tells that a study has been there.
+
+    Args:
+        out: the folder.
+        spec: of one of the study's stores, which names its kind; one of another kind is refused.
+    """
+    out, own = Path(out), kind_of(spec)
+    for store in sorted(out.glob("*.zarr")):
+        other = kind_of(stored_spec(store))
+        if own and other and own != other:
+            raise ValueError(f"out: {out} holds a {other} study; choose another folder for {own}")
+    locked = (out / LOCK_NAME).exists() and not (out / "config.json").exists()
+    if not locked and not any(out.glob("*.zarr")):
+        check_new_folder(out, "study")
 
 
 def check_stores(out: Path, schemas: Mapping[str, Schema]) -> None:

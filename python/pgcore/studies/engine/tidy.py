@@ -13,7 +13,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pgcore.studies.engine.findings import Column, Findings, Number, Table
-from pgcore.studies.measures.statistics import mean_over_trials
 
 _ENDS = ("", "_low", "_high")
 _MOST_ROWS = 500  # of a table that nobody has chosen
@@ -24,13 +23,6 @@ def pick(data: xr.Dataset, column: Column, at: Mapping[str, Any]) -> Number:
     at = {**at, **column.at}
     found = [float(data[n].sel(at)) if n in data else math.nan for n in _names(column)]
     return column.number(found, at)
-
-
-def over_trials(data: xr.Dataset, column: Column, at: Mapping[str, Any]) -> Number:
-    """The mean of a column over the trials that have it, with Student's interval over them."""
-    at = {**at, **column.at}
-    found = mean_over_trials(data[column.variable].sel(at).to_numpy())
-    return column.number(found, at, "mean over trials")
 
 
 def range_of(data: xr.Dataset, column: Column, at: Mapping[str, Any]) -> Number:

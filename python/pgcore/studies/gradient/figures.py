@@ -176,12 +176,16 @@ def _note(data: xr.Dataset, kind: str) -> str:
     if kind == "gradient" and data.sizes["n"] > 1:
         note += " Dashed: predicted from the noise scale B of the true gradient, per trial."
     note += " Trajectories: mean of an estimate of that agent."
-    counts = data[KINDS[kind][0]].notnull().any("agent").sum("trial")
-    fewest = int(counts.where(counts > 0).min())
-    if fewest < trials:
-        note += f" {trials - fewest} of the trials have one n only."
+    known = data[KINDS[kind][0]].notnull()
+    if one := int(((known.sum("n") == 1).any(("agent", "iteration"))).sum()) * (
+        data.sizes["n"] > 1
+    ):
+        note += f" {one} of the trials have one n only."
     if data.sizes["agent"] > 1:
-        note += f" {_trials_text(fewest, trials).capitalize()}."
+        pairs = differences_of(data, KINDS[kind][0])["trials"]
+        if len(counts := pairs.values[pairs.values > 0]):
+            text = _trials_text(int(counts.min()), int(counts.max()))
+            note += f" {text.capitalize()}."
     return note + (f"\n{blown}" if (blown := divergence_note(data)) else "")
 
 

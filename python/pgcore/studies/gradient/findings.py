@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from pgcore.base.words import spanned
 from pgcore.studies.engine.findings import Answer, Column, Findings, Number, Table, number_text
 from pgcore.studies.engine.sentences import (
     against_zero,
@@ -43,8 +44,10 @@ def _answers(data: xr.Dataset) -> list[Answer]:
     ends = dict(iterations_of(data, "pairwise_cosine"))
     if not ends:
         return []
-    trials = {a: trials_of(data, "pairwise_cosine", a, known[-1]) for a, known in ends.items()}
+    own = data.sel(n=[n])
+    trials = {a: trials_of(own, "pairwise_cosine", a, known[-1]) for a, known in ends.items()}
     counts = [len(t) for t in trials.values()]
+    to_true = [len(trials_of(own, "cosine_to_true", a, i[-1])) for a, i in ends.items()]
 
     def cosine(agent: str, iteration: int, name: str) -> Number:
         at = {"agent": agent, "iteration": iteration, "n": n}
@@ -57,7 +60,8 @@ def _answers(data: xr.Dataset) -> list[Answer]:
     ]
     true = [(a, cosine(a, i[-1], "cosine_to_true")) for a, i in ends.items()]
     parts = [f"Gradient estimates from {n} pairs have a mean pairwise cosine of ", *named(late)]
-    parts += [", and a mean cosine to the true gradient of ", *named(true), "."]
+    fewer = "" if to_true == counts else f" (of {spanned(min(to_true), max(to_true))} trials)"
+    parts += [f", and a mean cosine to the true gradient{fewer} of ", *named(true), "."]
     early = [
         (f"{a}, iteration {i[0]}", cosine(a, i[0], "pairwise_cosine"))
         for a, i in ends.items()

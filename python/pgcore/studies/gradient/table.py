@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.differences_table import difference_table
-from pgcore.studies.measures.differences import differences_of, few_trials
+from pgcore.studies.measures.differences import differences_of, few_trials, fewest_trials
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.own_pairs import nearest_to_agents
 
@@ -87,8 +87,7 @@ def _measured(own: xr.Dataset) -> xr.DataArray:
 
 def _trial_remarks(own: xr.Dataset) -> list[str]:
     """How many trials stand behind what is said of agents, where they are fewest."""
-    counts = [x.sum("trial") for x in (_measured(own), own["true_norm"].notnull())]
-    trials, true = (int(c.where(c > 0).min()) if bool((c > 0).any()) else 0 for c in counts)
+    trials, true = (fewest_trials(own[name]) for name in ("gram", "true_norm"))
     if true == trials:
         return few_trials(trials)
     lines = [f"{trials} trials, of which {true} have a true gradient and what is compared with it"]

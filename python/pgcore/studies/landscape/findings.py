@@ -19,7 +19,7 @@ from pgcore.studies.engine.sentences import (
     spec_of,
     trials_of,
 )
-from pgcore.studies.engine.tidy import over_trials, pick, tidy
+from pgcore.studies.engine.tidy import pick, tidy
 
 _COLUMNS = (
     Column("trajectories", "mean_trajectories", 0),
@@ -80,14 +80,17 @@ def _answers(data: xr.Dataset) -> list[Answer]:
         }
         for agent, i in ends.items()
     }
-    trials = {agent: trials_of(own, "reward", agent, i) for agent, i in ends.items()}
+    trials = {
+        agent: trials_of(own.sel(pairs=[places[agent]["pairs"]]), "reward", agent, i)
+        for agent, i in ends.items()
+    }
     counts = [len(t) for t in trials.values()]
 
     def number(agent: str, variable: str, digits: int | None) -> Number:
-        column, at = Column("", variable, digits), places[agent]
         if max(counts) > 1:
-            return over_trials(data, column, at)
-        return pick(data, column, {**at, "trial": trials[agent][0]})
+            return pick(data, Column("", f"{variable}_over_trials", digits), places[agent])
+        at = {**places[agent], "trial": trials[agent][0]}
+        return pick(data, Column("", variable, digits), at)
 
     agree = [
         (

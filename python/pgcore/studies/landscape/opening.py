@@ -166,7 +166,7 @@ def _pool_centre(data: xr.Dataset, here: xr.DataArray, kind: str) -> None:
     """The centre's reward from all maps of a checkpoint, whose random numbers are independent."""
     names = (f"{kind}reward", f"{kind}reward_error", "trajectories")
     mean, error, count = (data[n].where(here).sum(_GRID, min_count=1) for n in names)
-    known = count > 1
+    known = (count > 1) & np.isfinite(mean) & np.isfinite(error)  # of a map that has its centre
     count, over = count.where(known), [d for d in ("source", "pairs") if d in data.dims]
     total, square = count * mean, count * (error**2 * (count - 1) + mean**2)
     n = count.sum(over, min_count=1)

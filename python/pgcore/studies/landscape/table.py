@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from pgcore.base.words import interval_text
 from pgcore.studies.landscape.style import names_of, range_text
-from pgcore.studies.measures.differences import few_trials
+from pgcore.studies.measures.differences import few_trials, fewest_trials
 from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.measures.maps import CORNER
 from pgcore.studies.measures.surfaces import smooth_degree
@@ -55,7 +56,7 @@ def landscape_table(data: xr.Dataset) -> str:
     if bool((data["step_norm"] == 0).any()):
         lines.append("|1| 0: the update was refused (TRPO's line search); there is no direction")
     if data.sizes["trial"] > 1:
-        lines += few_trials(data.sizes["trial"])
+        lines += few_trials(fewest_trials(data["reward"]))
     return "\n".join([*lines, *simulation_remarks(data)]) + "\n"
 
 
@@ -82,13 +83,11 @@ def _lines(own: xr.Dataset, trial: str) -> list[str]:
     return lines
 
 
-def _shown(own: xr.Dataset, name: str, form: str = ".2f", ends: str = ".2f") -> str:
+def _shown(own: xr.Dataset, name: str) -> str:
     if name not in own:
         return "-"  # an older pgcore did not measure it
     middle, low, high = (float(own[n]) for n in (name, f"{name}_low", f"{name}_high"))
-    if not np.isfinite(middle):
-        return "-"
-    return f"{middle:{form}}" + (f" [{low:{ends}}, {high:{ends}}]" if np.isfinite(low) else "")
+    return interval_text(middle, low, high, 2)
 
 
 def _number(own: xr.Dataset, name: str, digits: int) -> str:
@@ -97,7 +96,10 @@ def _number(own: xr.Dataset, name: str, digits: int) -> str:
 
 
 def _change(own: xr.Dataset, name: str) -> str:
-    text = _shown(own, name, "+.1f", "+.0f")
+    if name not in own:
+        return "-"  # an older pgcore did not measure it
+    middle, low, high = (float(own[n]) for n in (name, f"{name}_low", f"{name}_high"))
+    text = interval_text(middle, low, high, 1, 0, "+")
     return text if "[" in text else "-"
 
 

@@ -27,6 +27,17 @@ def few_trials(trials: int) -> list[str]:
     return [f"{few}: what is said about agents is a description, not a decision"]
 
 
+def fewest_trials(values: xr.DataArray) -> int:
+    """Fewest trials with a value at an agent and iteration, of those where any has one; else 0.
+
+    Args:
+        values: with the dimensions agent, iteration and trial, and others of which one is enough.
+    """
+    others = [d for d in values.dims if d not in ("agent", "iteration", "trial")]
+    counts = values.notnull().any(others).sum("trial").values
+    return int(counts[counts > 0].min()) if (counts > 0).any() else 0
+
+
 SEEDS = ("run_seed", "run_trial")
 
 
@@ -68,12 +79,12 @@ def paired_difference(one: F64, other: F64, level: float = 0.95) -> Interval:
 def unpaired_difference(one: F64, other: F64, level: float = 0.95) -> Interval:
     """Difference of the means of independent trials [n] and [m], and its interval by Welch (1947).
 
-    The ends are NaN where one of them has fewer than two trials.
+    The ends are NaN where one of them has fewer than two trials, or a value that is not finite.
     """
     if not (len(one) and len(other)):
         return Interval(math.nan, math.nan, math.nan)
     middle = float(np.mean(one) - np.mean(other))
-    if min(len(one), len(other)) < 2:
+    if min(len(one), len(other)) < 2 or not np.isfinite([*one, *other]).all():
         return Interval(middle, math.nan, math.nan)
     parts = np.array([np.var(x, ddof=1) / len(x) for x in (one, other)])
     total = float(parts.sum())

@@ -103,7 +103,7 @@ def noise_scale_interval(gram: F64, n: int, level: float = 0.95) -> tuple[float,
         return shared / (n * max(float(np.diagonal(part).mean()) - shared, 1e-300))
 
     middle, low, high = jackknife_interval(inverse, len(gram), level)
-    turned = [1 / x if x > 0 else np.inf for x in (middle, high, low)]
+    turned = [1 / x if x > 0 or np.isnan(x) else np.inf for x in (middle, high, low)]
     return turned[0], turned[1], turned[2]
 
 
@@ -218,7 +218,13 @@ def iqm_over_trials(values: F64) -> tuple[float, float, float]:
 def iqm_ratio_interval(
     one: F64, other: F64, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float, float]:
-    """Ratio of the interquartile means of trials [n] and [m], with its bootstrap interval."""
+    """Ratio of the interquartile means of trials [n] and [m], with its bootstrap interval.
+
+    Its ends are NaN where one of them is a single trial.
+    """
+    middle = float(interquartile_mean(one) / interquartile_mean(other))
+    if min(len(one), len(other)) < 2:
+        return middle, math.nan, math.nan
     generator = np.random.default_rng(np.random.Philox(key=seed))
 
     def drawn(values: F64) -> F64:
@@ -226,4 +232,4 @@ def iqm_ratio_interval(
 
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(drawn(one) / drawn(other), [tail, 100 - tail])
-    return float(interquartile_mean(one) / interquartile_mean(other)), float(low), float(high)
+    return middle, float(low), float(high)

@@ -16,6 +16,8 @@ from pgcore.studies.measures.surfaces import Interval
 
 OF_STEPS = ("change", "change_error", "apart_error", "compared", "surrogate")
 OF_CENTRE = ("centre", "common_error")
+# places of the bounds among the numbers of `agent_summary`
+_ENDS = [i + end for i in (0, 3, 6, 9, 18, 21, 24) for end in (1, 2)]
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,9 @@ class Steps:
         many such steps there are.
         """
         raised = self.surrogate > 0
-        known = (self.change + self.width < 0, self.change - self.width < 0)
-        lows, of = [(x & raised).sum(axis=1) for x in known], raised.sum(axis=1)
+        # where a step's own interval is not known, it may lower the reward, and is not sure to
+        sure_or_may = (self.change + self.width < 0, ~(self.change - self.width >= 0))
+        lows, of = [(x & raised).sum(axis=1) for x in sure_or_may], raised.sum(axis=1)
         sure, may = (measures.share_over_trials(low, of) for low in lows)
         return sure, may, float(of.sum())
 
@@ -138,7 +141,7 @@ def agent_summary(*arrays: F64) -> tuple[float, ...]:
     """The same over the finished trials, from OF_STEPS [T, K] and OF_CENTRE [T]: 27 numbers.
 
     Then the correlation between trials, and the shares of the steps that raise the surrogate which
-    clearly lower the reward, and which may, each with its bounds.
+    clearly lower the reward, and which may, each with its bounds. Of a single trial bounds are NaN.
     """
     whole = np.isfinite(arrays[0]).all(axis=1)
     if not whole.any():
@@ -146,7 +149,10 @@ def agent_summary(*arrays: F64) -> tuple[float, ...]:
     steps = _unnamed([a[whole] for a in arrays])
     sure, may, _ = steps.lowering_shares()
     more = [x for interval in (steps.between(), sure, may) for x in astuple(interval)]
-    return *_summary(steps, None), *more
+    numbers = np.array([*_summary(steps, None), *more])
+    if whole.sum() == 1:  # what its steps say of it is no interval over trials
+        numbers[_ENDS] = math.nan
+    return tuple(numbers.tolist())
 
 
 def groups(data: xr.Dataset) -> Iterator[tuple[str, int, int, float, xr.Dataset]]:

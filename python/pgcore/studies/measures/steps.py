@@ -120,9 +120,12 @@ def without_noise(values: F64, errors: F64) -> F64:
 
     Constrained empirical Bayes (Louis 1984): x̄ + (xₖ - x̄) sqrt(max(0, s² - mean eₖ²) / s²). Mean
     and variance are those of what was to be measured; a shape that noise has blurred stays blurred.
+    NaN where the noise is not known.
     """
-    middle, square = values.mean(), values.var(ddof=1)
-    kept = max(0.0, square - np.square(errors).mean()) / square if square > 0 else 0.0
+    middle, square, noise = values.mean(), values.var(ddof=1), np.square(errors).mean()
+    if not np.isfinite([square, noise]).all():
+        return np.full_like(values, math.nan)
+    kept = max(0.0, square - noise) / square if square > 0 else 0.0
     return np.asarray(middle + (values - middle) * math.sqrt(kept))
 
 
@@ -135,7 +138,10 @@ def _wilson(share: float, of: float, level: float) -> Interval:
     z = normal_factor(level)
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     width = z * math.sqrt(share * (1 - share) / of + (z / (2 * of)) ** 2) / (1 + z * z / of)
-    return Interval(share, max(0.0, middle - width), min(1.0, middle + width))
+    # rounding puts an end of a share of 0 or 1 on its other side
+    return Interval(
+        share, min(share, max(0.0, middle - width)), max(share, min(1.0, middle + width))
+    )
 
 
 def change_width(errors: F64, count: F64, level: float = 0.95) -> F64:
@@ -154,8 +160,10 @@ def clear_shares(changes: F64, widths: F64) -> tuple[float, float]:
 
     Args:
         changes: [K].
-        widths: [K], of :func:`change_width`.
+        widths: [K], of :func:`change_width`; NaN gives NaN.
     """
+    if not np.isfinite(widths).all():
+        return math.nan, math.nan
     return float((changes + widths < 0).mean()), float((changes - widths > 0).mean())
 
 
@@ -167,7 +175,8 @@ def lower_tail(returns: F64, errors: F64, fraction: float = 0.5) -> float:
     """
     if not returns.mean() > 0:
         return math.nan
-    return float((without_noise(returns, errors) < fraction * returns.mean()).mean())
+    there = without_noise(returns, errors)
+    return math.nan if np.isnan(there).any() else float((there < fraction * returns.mean()).mean())
 
 
 def lower_mean(returns: F64, errors: F64, share: float = 0.1) -> float:
@@ -227,8 +236,9 @@ def reliability(values: F64, errors: F64) -> float:
 
     Noise in one of two variables lowers their correlation by the root of this (Spearman 1904).
     """
-    square = float(values.var(axis=-1, ddof=1).mean())
-    return max(0.0, square - float(np.square(errors).mean())) / square if square > 0 else math.nan
+    square, noise = float(values.var(axis=-1, ddof=1).mean()), float(np.square(errors).mean())
+    known = square > 0 and math.isfinite(noise)
+    return max(0.0, square - noise) / square if known else math.nan
 
 
 def over_trials(values: F64, level: float = 0.95) -> Interval:

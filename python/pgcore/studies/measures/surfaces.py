@@ -14,6 +14,7 @@ import numpy as np
 
 from pgcore.base.arrays import F64, I64, Bool
 from pgcore.base.quantiles import normal_factor, t_upper_tail
+from pgcore.base.words import interval_text
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,7 @@ class Interval:
 
     def text(self, digits: int = 1) -> str:
         """As tables have it; without its ends where they are not known."""
-        if not np.isfinite(self.estimate):
-            return "-"
-        ends = f" [{self.low:.{digits}f}, {self.high:.{digits}f}]" if np.isfinite(self.low) else ""
-        return f"{self.estimate:.{digits}f}{ends}"
+        return interval_text(self.estimate, self.low, self.high, digits)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pgcore.base.threads import chosen_threads
-from pgcore.studies.engine.cells import StudyError, check_folder, run_plan, run_plans
+from pgcore.studies.engine.cells import StudyError, run_plan, run_plans
 from pgcore.studies.engine.parts import check_time_limit
 from pgcore.studies.engine.sources import Agents
-from pgcore.studies.engine.store import check_same, check_stores
+from pgcore.studies.engine.store import check_folder, check_same, check_stores
 from pgcore.studies.regime.cells import (
     REWARD_STORE,
     TRAINING_STORE,
@@ -129,7 +129,7 @@ def check_call(
         "seed": settings.seed,
     }
     identities = {f"settings of {name}": own for name, own in base_digests(settings, bases)}
-    check_folder(out)
+    check_folder(out, spec)
     check_same(out / REWARD_STORE, reward_schema(settings, spec, identities))
     runs = grid_runs(settings, bases, made, out, plain)
     for run in runs:

@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from pgcore.base.command import parse
+from pgcore.base.errors import check_path
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str]) -> None:
     command = parse(Command, "pgcore report", arguments)
     from pgcore.studies.report.write import files_of, report
 
-    pages = report(command.studies, command.out)
+    out = check_path("out", command.out)
+    pages = report(command.studies, out)
     sizes = [f"{page.name} ({page.stat().st_size / 1e6:.1f} MB)" for page in pages]
-    tables = len(files_of(command.out)) - len(pages)
-    print(f"{command.out}: {', '.join(sizes)}, {tables} LaTeX tables")
+    tables = len(files_of(out)) - len(pages)
+    print(f"{out}: {', '.join(sizes)}, {tables} LaTeX tables")

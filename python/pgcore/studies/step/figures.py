@@ -64,7 +64,7 @@ def _panel(ax: Axes, data: xr.Dataset, agent: str, fraction: float, measure: str
         steps = Steps.of(own.sel(kind="step"), measure)
         color = look_of(name, data["agent"].values)["color"]
         changes_panel(ax, x - 0.14 * slot, 0.55 * slot, steps, color, shape)
-        whole = 0 if len(steps.trials) == 1 else None
+        whole = 0 if data.sizes["trial"] == 1 else None  # of one known of several no interval
         label = None if f"n = {n}" in named else f"n = {n}"
         _mean(ax, x + 0.24 * slot, steps.mean(whole), color, shape, label)
         named.add(f"n = {n}")

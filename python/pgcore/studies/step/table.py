@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from pgcore.base.words import interval_text
 from pgcore.studies.differences_table import difference_table
-from pgcore.studies.measures.differences import differences_of, few_trials
+from pgcore.studies.measures.differences import differences_of, few_trials, fewest_trials
 from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.measures.step_summary import groups
 
@@ -84,7 +85,7 @@ def _remarks(data: xr.Dataset) -> list[str]:
         lines.append(
             f"{refused} of {int(norm.notnull().sum())} steps were refused: their length is 0"
         )
-    lines += few_trials(data.sizes["trial"])
+    lines += few_trials(fewest_trials(norm.where(norm.notnull().all("step"))))
     return lines + simulation_remarks(data)
 
 
@@ -140,9 +141,5 @@ def _difference_lines(data: xr.Dataset) -> list[str]:
 def shown(data: xr.Dataset, name: str, digits: int = 1) -> str:
     """A number in a table, with its interval where that is known."""
     known = [n for n in (name, f"{name}_low", f"{name}_high") if n in data]
-    middle, *ends = (float(data[n]) for n in known)
-    if not np.isfinite(middle):
-        return "-"
-    if not ends or not np.isfinite(ends[0]):
-        return f"{middle:.{digits}f}"
-    return f"{middle:.{digits}f} [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
+    middle, low, high = (*(float(data[n]) for n in known), np.nan, np.nan)[:3]
+    return interval_text(middle, low, high, digits)

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
-from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, few_trials
+from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, few_trials, fewest_trials
 from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.measures.steps import share_over_trials
 from pgcore.studies.measures.updates import Along, Verdict, groups, over_units
@@ -117,5 +117,5 @@ def _unit(along: Along) -> str:
 
 def _remarks(data: xr.Dataset) -> list[str]:
     lines = []
-    lines += few_trials(data.sizes["trial"])
+    lines += few_trials(fewest_trials(data["change"]))
     return lines + simulation_remarks(data)

@@ -61,7 +61,7 @@ def _answers(data: xr.Dataset) -> list[Answer]:
 def _unit(data: xr.Dataset, counts: list[int]) -> str:
     if max(counts) < 2:
         return sampling(counts, "its states or estimates, where there are any,")
-    few = max(counts) < TRIALS_TO_DECIDE
+    few = min(counts) < TRIALS_TO_DECIDE
     over = "about the range of the trials" if few else "95 % over trials (bootstrap)"
     text = f"{sampling(counts, '', 'interquartile means')} In brackets: {over}"
     return f"{text}; a range (to) is that of the trials." if "gram" in data else f"{text}."

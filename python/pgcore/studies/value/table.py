@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pgcore.base.words import counted
+from pgcore.base.words import counted, spanned
 from pgcore.studies.differences_table import difference_table
-from pgcore.studies.measures.differences import differences_of, few_trials
+from pgcore.studies.measures.differences import (
+    TRIALS_TO_DECIDE,
+    differences_of,
+    few_trials,
+    fewest_trials,
+)
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.own_pairs import nearest_to_agents
 from pgcore.studies.style import spec_of
@@ -37,10 +42,11 @@ def value_table(data: xr.Dataset) -> str:
     Args:
         data: of :func:`pgcore.studies.value.opening.open_value`.
     """
-    trials = data.sizes["trial"]
+    trials, fewest = data.sizes["trial"], fewest_trials(data["error"])
     bounds = _bounds(data)
+    over = counted(trials, "trial") if fewest == trials else f"{spanned(fewest, trials)} trials"
     lines = [
-        f"errors of the value network, IQM over {counted(trials, 'trial')}: mean relative error "
+        f"errors of the value network, IQM over {over}: mean relative error "
         f"[{bounds}] | root mean square error / std of the target",
         f"{'':<14}{'iter':>5}"
         + "".join(f"{t} {s}".rjust(30) for t, s in itertools.product(_TARGETS, _SETS)),
@@ -52,7 +58,7 @@ def value_table(data: xr.Dataset) -> str:
             names = ("error_iqm", "error_iqm_low", "error_iqm_high")
             middle, low, high = (float(own[n].sel(measure="mre")) for n in names)
             spread = float(own["error_iqm"].sel(measure="normalized"))
-            between = f" [{low:.2f}, {high:.2f}]" if trials > 1 else ""
+            between = f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else ""
             cells.append(f"{middle:.2f}{between} | {spread:.2f}".rjust(30))
         lines.append(_place(at) + "".join(cells))
     lines += ["", *_other_lines(data)]
@@ -63,7 +69,7 @@ def value_table(data: xr.Dataset) -> str:
         lines += ["", *_variance_lines(part)]
         lines += [blown] if (blown := divergence_note(part, "estimates_diverged")) else []
         lines += ["", *_monte_carlo_lines(part)]
-    return "\n".join([*lines, "", *few_trials(trials), *_difference_lines(data)]) + "\n"
+    return "\n".join([*lines, "", *few_trials(fewest), *_difference_lines(data)]) + "\n"
 
 
 def _place(at: dict[str, Any]) -> str:
@@ -112,7 +118,8 @@ def _split_lines(data: xr.Dataset) -> list[str]:
 
 
 def _bounds(data: xr.Dataset) -> str:
-    return "95 % interval" if data.sizes["trial"] > 5 else "range"
+    few = fewest_trials(data["error"]) < TRIALS_TO_DECIDE
+    return "range" if few else "95 % interval"
 
 
 def _interval(own: xr.Dataset, name: str, kind: str = ".3g") -> str:

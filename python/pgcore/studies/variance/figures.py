@@ -88,7 +88,7 @@ def left_panel(ax: Axes, data: xr.Dataset, name: str) -> Axes:
         if baseline == "none" or not known.any():
             continue
         look = nth_look(b)
-        ends = np.nan_to_num(np.abs(own[known, 1:] - own[known, :1]).T)
+        ends = np.abs(own[known, 1:] - own[known, :1]).T  # NaN: no bar
         ax.errorbar(
             x[known] + 0.08 * (b - 2.5), own[known, 0], ends, color=look["color"],
             linestyle=look["line"], marker=look["marker"], markersize=3, linewidth=1.1,

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.studies.differences_table import difference_table
-from pgcore.studies.measures.differences import differences_of, few_trials
+from pgcore.studies.measures.differences import differences_of, few_trials, fewest_trials
 from pgcore.studies.measures.divergence import simulation_remarks
 from pgcore.studies.style import spec_of
 
@@ -49,7 +49,7 @@ def variance_table(data: xr.Dataset) -> str:
                 found = differences_of(data.sel(baseline=baseline), name)
                 short = str(baseline).replace("value net, own lambda", "own lambda")
                 lines += difference_table({f"{text}, {short}": found})
-    remarks = few_trials(data.sizes["trial"]) + simulation_remarks(data)
+    remarks = few_trials(fewest_trials(data["total_left"])) + simulation_remarks(data)
     return "\n".join([*lines, *remarks]) + "\n"
 
 
