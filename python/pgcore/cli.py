@@ -5,6 +5,7 @@ Little is imported before :func:`main` listens to signals: until then they end i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
@@ -127,7 +128,8 @@ def _open_streams() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            with contextlib.suppress(OSError):  # of one that is no longer what it was opened as
+                stream.reconfigure(errors="replace")
 
 
 def command() -> None:

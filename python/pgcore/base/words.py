@@ -17,15 +17,23 @@ def spanned(low: float, high: float, spec: str = "") -> str:
 
 
 def interval_text(
-    middle: float, low: float, high: float, digits: int, ends: int | None = None, sign: str = ""
+    middle: float,
+    low: float,
+    high: float,
+    digits: int,
+    ends: int | None = None,
+    sign: str = "",
+    more: int = 2,
 ) -> str:
     """`1.0 [0.5, 1.5]`; `1.0` without known ends, and `-` without anything.
 
     Args:
         middle, low, high: a number and its interval.
-        digits: behind the point, at least; a narrow interval gets two significant ones.
+        digits: behind the point, at least; a narrow interval gets two significant ones, as far as
+            there is room for ``more``.
         ends: of the ends, at least; None: as many.
         sign: "+" to write both signs.
+        more: how many more than asked for there may be.
     """
     if not math.isfinite(middle):
         return "-"
@@ -33,8 +41,9 @@ def interval_text(
         return _plain(middle, digits, sign)
     width, ends = high - low, digits if ends is None else ends
     least = max(0, 1 - math.floor(math.log10(width))) if 0 < width < math.inf else 0
-    between = ", ".join(_plain(x, max(ends, least), sign) for x in (low, high))
-    return f"{_plain(middle, max(digits, least), sign)} [{between}]"
+    own, of_ends = (max(n, min(least, n + more)) for n in (digits, ends))
+    between = ", ".join(_plain(x, of_ends, sign) for x in (low, high))
+    return f"{_plain(middle, own, sign)} [{between}]"
 
 
 def _plain(x: float, digits: int, sign: str) -> str:

@@ -23,7 +23,12 @@ def read_task_file(path: str | Path) -> TaskSpec:
     """
     path = check_path("task", path)
     if not path.is_file():
-        raise ValueError(f"task: there is no task file {str(path)!r}")
+        where = (
+            ""
+            if path.is_absolute()
+            else (" here; a run on a relative path is used from the folder that it was trained in")
+        )
+        raise ValueError(f"task: there is no task file {str(path)!r}{where}")
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

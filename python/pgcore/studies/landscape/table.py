@@ -87,7 +87,7 @@ def _shown(own: xr.Dataset, name: str) -> str:
     if name not in own:
         return "-"  # an older pgcore did not measure it
     middle, low, high = (float(own[n]) for n in (name, f"{name}_low", f"{name}_high"))
-    return interval_text(middle, low, high, 2)
+    return interval_text(middle, low, high, 2, more=0)  # of shares, in narrow columns
 
 
 def _number(own: xr.Dataset, name: str, digits: int) -> str:
