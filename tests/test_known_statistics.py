@@ -220,6 +220,7 @@ def test_means_of_what_has_bounds():
     equal, low, high = np.full(3, 0.5), np.array([0.1, 0.2, NAN]), np.array([0.6, 0.9, 0.9])
     found = over_trials.bounded_over_trials(equal, low, high)
     np.testing.assert_allclose(found, (0.5, 0.15, 0.8), rtol=1e-14)
+    assert over_trials.bounded_over_trials(equal, NAN * low, NAN * high) == (0.5, 0.5, 0.5)
     found = over_trials.bounded_over_trials(np.full(2, 1.5), most=1.0)
     assert found == (1.5, 1.5, 1.5), "what noise was taken off may lie outside"
 
@@ -267,3 +268,33 @@ def test_a_ratio_of_single_trials_has_no_interval():
     for one, other in (([500.0], [2000.0]), ([500.0], [1.0, 2000.0, 3.0]), ([5.0, 6.0], [2.0])):
         middle, *ends = statistics.iqm_ratio_interval(np.array(one), np.array(other))
         assert np.isfinite(middle) and np.isnan(ends).all()
+
+
+@pytest.mark.parametrize("skewness", [-1.3, -0.2, 0.3, 2.0])
+@pytest.mark.parametrize("t", [0.5, 2.0, 4.0])
+def test_skewed_quantiles_solve_halls_cubic(skewness, t):
+    """y + s y² / 3 + s² y³ / 27 + s / 6 = x (Hall 1992), solved by `numpy.roots`."""
+
+    def root(x):
+        roots = np.roots([skewness**2 / 27, skewness / 3, 1.0, skewness / 6 - x])
+        return float(roots[np.argmin(np.abs(roots.imag))].real)
+
+    found = statistics.skewed_quantiles(np.array(skewness), t)
+    np.testing.assert_allclose(found, (max(root(t), t), max(-root(-t), t)), rtol=1e-6)
+    assert max(found) > t, "a side is farther"
+
+
+def test_what_is_not_skewed_has_students_quantiles():
+    for skewness in (0.0, NAN):
+        assert statistics.skewed_quantiles(np.array(skewness), 2.0) == (2.0, 2.0)
+
+
+def test_a_ratio_of_two_trials_each_has_an_interval():
+    found = statistics.iqm_ratio_interval(np.array([1.0, 2.0]), np.array([1.0, 3.0]))
+    assert np.isfinite(found).all() and found[1] < found[0] < found[2]
+
+
+def test_a_jackknife_is_of_95_percent():
+    values = np.array([1.0, 2.0, 4.0, 8.0])
+    found = statistics.jackknife_interval(lambda i: float(values[i].mean()), 4)
+    np.testing.assert_allclose(found, student(values))

@@ -16,6 +16,8 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+import mujoco
+
 import pgcore
 from pgcore import _build_info, _core
 
@@ -31,9 +33,11 @@ ROOMS = {
 }
 EXPLAINED = Path(__file__).parent / "survivors.toml"
 
-# The package is found in the folder of the mutants, not where its editable install points.
+# The package is found in the folder of the mutants, not where its editable install points. MuJoCo's
+# library is not beside it there, and is loaded ahead.
 NO_EDITABLE_INSTALL = """
-import sys
+import ctypes, sys
+ctypes.CDLL({library!r})
 sys.meta_path[:] = [f for f in sys.meta_path if type(f).__name__ != "ScikitBuildRedirectingFinder"]
 """
 SETTINGS = """
@@ -64,7 +68,10 @@ def prepare(folder: Path, rooms: Iterable[str]) -> dict[str, str]:
     for module in (_core, _build_info):
         shutil.copy(str(module.__file__), folder / "pgcore")
     (folder / "site").mkdir()
-    (folder / "site" / "sitecustomize.py").write_text(NO_EDITABLE_INSTALL)
+    (library,) = Path(mujoco.__file__).parent.glob("libmujoco.so.*")
+    (folder / "site" / "sitecustomize.py").write_text(
+        NO_EDITABLE_INSTALL.format(library=str(library))
+    )
     only = [f"pgcore/{room}" for room in rooms]
     tests = sorted({f"tests/{test}" for room in rooms for test in ROOMS[room]})
     (folder / "pyproject.toml").write_text(SETTINGS.format(only=only, tests=tests))
