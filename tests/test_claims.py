@@ -13,9 +13,10 @@ from conftest import ROOT
 
 sys.path.append(str(ROOT / "experiments"))
 import claims
-from claimed.claims import CLAIMS, NEAR_ZERO, RISES, _per_trial
+from claimed.claims import CLAIMS, NEAR_ZERO, RISES
 from claimed.rules import Part, Rule, describes, verdict
 from claimed.sources import Sources
+from claimed.trials import per_trial
 
 from pgcore.studies.measures.statistics import mean_interval
 
@@ -142,5 +143,5 @@ def test_a_trial_that_ended_on_the_way_is_no_whole_one():
         [[0.5, 0.1, 0.1, np.nan], [0.6, 0.2, 0.2, np.nan], [0.5, np.nan, np.nan, np.nan]],
         dims=("trial", "iteration"),
     )
-    found = _per_trial(values)  # nobody has the last iteration
+    found = per_trial(values)  # nobody has the last iteration
     np.testing.assert_allclose(found, [0.7 / 3, 1.0 / 3])

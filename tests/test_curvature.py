@@ -1,7 +1,6 @@
 """Curvature: products and eigenpairs against dense matrices, closed forms, laws of chance."""
 
 import dataclasses
-import io
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import linear_quadratic as lq
 import pgcore
 from conftest import HEADS, make_policy
 from pgcore.agent import Agent
-from pgcore.studies.curvature.blocks import _Rows, pairs_of, sampled_pairs
+from pgcore.studies.curvature.blocks import pairs_of, sampled_pairs
 from pgcore.studies.curvature.cells import spectrum
 from pgcore.studies.curvature.lanczos import TOLERANCE, leading
 from pgcore.studies.curvature.products import fisher, gradient, hessian, trace_of_fisher
@@ -152,20 +151,6 @@ def test_blocks_files_and_threads():
         assert not torch.equal(one, blocks)
         assert torch.equal(found["file", product], blocks)
         assert torch.equal(found["all of it in a file", product], blocks)
-
-
-def test_a_file_that_takes_a_part_at_a_time_holds_all(tmp_path):
-    """As an unbuffered one does where little of a disk is left."""
-
-    class Short(io.FileIO):
-        def write(self, content):
-            return super().write(bytes(content)[:1000])
-
-    with Short(tmp_path / "file", "w+") as file:
-        rows = _Rows(50, memory=0, file=file)
-        every = np.random.default_rng(0).standard_normal((120, 30)).astype(np.float32)
-        rows.append(every)
-        np.testing.assert_array_equal(np.concatenate([rows.read(i) for i in range(3)]), every)
 
 
 def test_a_linear_policy_has_the_closed_forms_of_the_linear_quadratic_task():

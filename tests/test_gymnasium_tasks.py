@@ -10,7 +10,7 @@ import torch
 
 import pgcore
 from conftest import assert_same_batch, make_policy
-from environments import Crane, limited
+from environments import Crane, Duck, limited
 from pgcore.cli import main
 from pgcore.rollout.environments import NativeOutputs
 from pgcore.tasks.gymnasium import GymnasiumSpec
@@ -291,19 +291,6 @@ def test_what_such_a_task_cannot_do(crane):
 
 
 # Training
-
-
-class Duck:
-    """An environment by its methods alone, whose text has an address."""
-
-    observation_space = Crane.observation_space
-    action_space = Crane.action_space
-
-    def reset(self, *, seed=None, options=None):
-        return np.zeros(3, dtype=np.float32), {}
-
-    def step(self, action):
-        return np.zeros(3, dtype=np.float32), 1.0, False, False, {}
 
 
 def test_what_a_task_is_does_not_depend_on_where_it_lies_in_memory():

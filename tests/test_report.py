@@ -19,7 +19,7 @@ from pgcore.studies.engine.findings import CHAPTERS, Column, Number, Table
 from pgcore.studies.engine.tidy import plain_findings
 from pgcore.studies.report import write
 from pgcore.studies.report.document import Page
-from pgcore.studies.report.drawn import Drawn, draw
+from pgcore.studies.report.drawn import draw
 from pgcore.studies.report.latex import escaped, table_latex
 from pgcore.studies.report.sections import Part
 from pgcore.studies.report.sets import Given
@@ -192,20 +192,6 @@ def test_tables_compile(written, hostile, tmp_path):
     odd = Table("t", "t", (letters,), (Column("x", "x"),), rows)
     (tmp_path / "odd.tex").write_text(table_latex(odd, "source"))
     assert "Output written on all.pdf" in compiled(tmp_path, [*paths, tmp_path / "odd.tex"])
-
-
-def test_copies_of_a_report_are_the_users(folders, tmp_path, monkeypatch):
-    """What it wrote is replaced; what has another name is not its own, whatever is in it."""
-    monkeypatch.setattr(write, "draw", lambda study, data: Drawn((), ""))
-    pgcore.report([folders["gradient"], folders["value"]], tmp_path)
-    shutil.copytree(tmp_path / "tables", tmp_path / "tables-paper")
-    shutil.copy(tmp_path / "report.html", tmp_path / "report-before.html")
-    copies = [tmp_path / "report-before.html", *(tmp_path / "tables-paper").iterdir()]
-    copies = {p: p.read_bytes() for p in copies}
-    before = set((tmp_path / "tables").iterdir())
-    pgcore.report(folders["gradient"], tmp_path)
-    assert set((tmp_path / "tables").iterdir()) < before, "tables of the value study are gone"
-    assert len(copies) > 2 and all(p.read_bytes() == content for p, content in copies.items())
 
 
 def refused(capsys, *arguments):

@@ -16,6 +16,7 @@ from quoted.writing import number
 
 from claimed.rules import Ends, Part, Rule
 from claimed.sources import Sources
+from claimed.trials import per_trial
 from pgcore.base.arrays import F64
 from pgcore.studies.measures.differences import unpaired_difference
 from pgcore.studies.measures.over_trials import geometric_over_trials
@@ -56,18 +57,6 @@ class Claim:
     measure: Measure
 
 
-def _per_trial(values: xr.DataArray) -> F64:
-    """Mean over what is left besides trials [T], of the trials that are known as far as any is.
-
-    One that diverged on the way has no late values: its mean would be that of an earlier agent.
-    """
-    others = [d for d in values.dims if d != "trial"]
-    known = values.notnull()
-    whole = (known | ~known.any("trial")).all(others) & known.any(others)
-    own = np.asarray(values.mean(others).values, dtype=float)
-    return own[np.asarray(whole.values)]
-
-
 def _late(data: xr.Dataset) -> xr.Dataset:
     return data.sel(iteration=data["iteration"] > 0)
 
@@ -100,7 +89,7 @@ def _falls(title: str, values: xr.DataArray) -> list[Part]:
     parts = []
     for first in times[:2] if len(times) > 2 else times[:1]:
         change = values.sel(iteration=times[-1]) - values.sel(iteration=first)
-        parts += _mean(f"{title}, {times[-1]} less {first}", _per_trial(change), FALLS)
+        parts += _mean(f"{title}, {times[-1]} less {first}", per_trial(change), FALLS)
     return parts
 
 
@@ -108,7 +97,7 @@ def _c1(sources: Sources, task: str, algorithm: str) -> list[Part]:
     data = _at_own_pairs(sources, task, algorithm)
     if data is None:
         return []
-    own = _per_trial(_late(data)["pairwise_cosine"])
+    own = per_trial(_late(data)["pairwise_cosine"])
     return _mean("pairwise cosine after the start", own, NEAR_ZERO)
 
 
@@ -127,7 +116,7 @@ def _c3(sources: Sources, task: str, algorithm: str) -> list[Part]:
         if easy is None:
             continue
         shared = np.intersect1d(hard["iteration"].values, easy["iteration"].values)
-        one, other = (_per_trial(d["pairwise_cosine"].sel(iteration=shared)) for d in (hard, easy))
+        one, other = (per_trial(d["pairwise_cosine"].sel(iteration=shared)) for d in (hard, easy))
         ends: Ends = (float(one.mean() - other.mean()), np.nan, np.nan)
         if min(len(one), len(other)) > 1:
             ends = dataclasses.astuple(unpaired_difference(one, other))
@@ -141,7 +130,7 @@ def _c4(sources: Sources, task: str, algorithm: str) -> list[Part]:
     if data is None:
         return []
     needed = _late(data)["true_noise_scale"] * NEAR_TRUE**2 / (1 - NEAR_TRUE**2)
-    times = np.exp(_per_trial(np.log(needed / float(data["n"]))))
+    times = np.exp(per_trial(np.log(needed / float(data["n"]))))
     return _mean(f"pairs for a cosine of {NEAR_TRUE} to the true gradient, in n", times, MANY_TIMES)
 
 
@@ -150,16 +139,16 @@ def _c5(sources: Sources, task: str, algorithm: str) -> list[Part]:
     if data is None:
         return []
     own = data["step_pairwise_cosine"]
-    late = _per_trial(own.sel(iteration=own["iteration"] > 0))
+    late = per_trial(own.sel(iteration=own["iteration"] > 0))
     first = own.sel(iteration=own["iteration"].min())
-    fall = _per_trial(own.sel(iteration=own["iteration"].max()) - first)
+    fall = per_trial(own.sel(iteration=own["iteration"].max()) - first)
     parts = _mean("pairwise cosine of steps after the start", late, NEAR_ZERO)
     return parts + _mean("the same, last less first", fall, FALLS)
 
 
 def _errors(data: xr.Dataset, which: str, target: str) -> F64:
     """Mean relative errors of each trial."""
-    return _per_trial(_late(data)["error"].sel(set=which, target=target, measure="mre"))
+    return per_trial(_late(data)["error"].sel(set=which, target=target, measure="mre"))
 
 
 def _c6(sources: Sources, task: str, algorithm: str) -> list[Part]:
@@ -190,9 +179,9 @@ def _c8(sources: Sources, task: str, algorithm: str) -> list[Part]:
         return []
     late = _late(data)
     most = np.log(late["variance_ratio"].sel(n=late["n"].max()))
-    true, none = (np.exp(_per_trial(most.sel(baseline=b))) for b in ("true value", "zero"))
+    true, none = (np.exp(per_trial(most.sel(baseline=b))) for b in ("true value", "zero"))
     few = late["pairwise_cosine"].sel(n=nearest_to_agents(late["n"].values))
-    apart = _per_trial(few.sel(baseline="value net") - few.sel(baseline="zero"))
+    apart = per_trial(few.sel(baseline="value net") - few.sel(baseline="zero"))
     parts = _mean("variance with the true value over the value network's", true, LESS)
     parts += _mean("variance without a baseline over the value network's", none, MORE)
     n = nearest_to_agents(late["n"].values)
@@ -219,7 +208,7 @@ def _c10(sources: Sources, task: str, algorithm: str) -> list[Part]:
         (n for n in data["pairs"].values if bool(late["unexplained"].sel(pairs=n).notnull().any())),
         default=few,
     )
-    rough, smooth = (_per_trial(late["unexplained"].sel(pairs=n)) for n in (few, most))
+    rough, smooth = (per_trial(late["unexplained"].sel(pairs=n)) for n in (few, most))
     title = "share of a map's variation that no smooth surface has"
     parts = _mean(f"{title}, {few} pairs per point", rough, ROUGH)
     return parts + _mean(f"{title}, {most} pairs per point", smooth, SMOOTH)
@@ -274,14 +263,14 @@ def _c13(sources: Sources, task: str, algorithm: str) -> list[Part]:
         return []
     count = data["mean_trajectories"]
     first, last = (count.sel(iteration=f(count["iteration"].values)) for f in (np.min, np.max))
-    return _mean("trajectories of n pairs, last less first", _per_trial(last - first), FALLS)
+    return _mean("trajectories of n pairs, last less first", per_trial(last - first), FALLS)
 
 
 def _c14(sources: Sources, task: str, algorithm: str) -> list[Part]:
     data = _at_own_pairs(sources, task, algorithm)
     if data is None:
         return []
-    share = np.exp(_per_trial(np.log(data["step_norm"] / RANDOM_NORM)))
+    share = np.exp(per_trial(np.log(data["step_norm"] / RANDOM_NORM)))
     return _mean(f"length of a step over {number(RANDOM_NORM, 0)}", share, ABOUT_A_TENTH)
 
 
