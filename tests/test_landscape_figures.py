@@ -4,12 +4,13 @@ import re
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 
 import pgcore
 from pgcore.studies import command_line, figures
 from pgcore.studies.landscape.figures import along_the_step
-from pgcore.studies.landscape.opening import open_landscape
+from pgcore.studies.landscape.opening import _pool_centre, open_landscape
 from pgcore.studies.measures.maps import kl_at_one_step, reward_change
 from pgcore.studies.measures.surfaces import RewardSurface
 from test_landscape import SMALL
@@ -111,3 +112,19 @@ def test_a_point_that_is_not_finite_costs_the_map_no_row(runs, tmp_path):
         figures.save_figure(draw(data, "ppo", 0, 128), tmp_path / "figure")
     pages = [figures.landscape_page(d).count("NaN") for d in (whole, data)]
     assert pages[0] == pages[1]  # no number that JSON does not have
+
+
+def test_a_map_without_its_centre_adds_nothing_to_the_pooled_one():
+    """Its trajectories were counted, and its missing reward taken as 0."""
+    dims = ("pairs", "step_scale", "random_scale")
+    shape = (2, 1, 1)
+    values = {
+        "reward": [100.0, np.nan],
+        "reward_error": [5.0, np.nan],
+        "trajectories": [50.0, 50.0],
+    }
+    data = xr.Dataset({n: (dims, np.reshape(v, shape)) for n, v in values.items()})
+    _pool_centre(data, xr.ones_like(data["reward"], dtype=bool), "")
+    assert float(data["centre"]) == pytest.approx(100.0)
+    assert float(data["centre_error"]) == pytest.approx(5.0)
+    assert float(data["centre_trajectories"]) == 50
