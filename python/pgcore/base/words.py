@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 
-def counted(number: int, unit: str) -> str:
-    """`1 trial`, `2 trials`."""
-    return f"{number} {unit}{'' if number == 1 else 's'}"
+def counted(number: int, unit: str, most: int | None = None) -> str:
+    """`1 trial`, `2 trials`; `1 to 2 trials` where there is a ``most``."""
+    most = number if most is None else most
+    return f"{spanned(number, most)} {unit}{'' if most == 1 else 's'}"
 
 
 def spanned(low: float, high: float, spec: str = "") -> str:

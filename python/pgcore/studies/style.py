@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
+from pgcore.base.words import counted
 from pgcore.studies.measures.own_pairs import AGENT_PAIRS as AGENT_PAIRS
 from pgcore.studies.measures.own_pairs import decade_around
 
@@ -205,12 +206,15 @@ def not_computed(ax: Axes, text: str = "not computed") -> None:
     ax.text(0.5, 0.5, text, ha="center", transform=ax.transAxes)
 
 
-def trials_text(trials: int, over: str) -> str:
+def trials_text(fewest: int, most: int, over: str) -> str:
     """What :func:`trials_panel` draws, for a caption; ``over``: what a trial's bar is over."""
-    if trials > FEW:
-        return f"pale: {trials} trials; bold: their mean, bars: its 95 % intervals over trials"
-    many = f"a line for each of {trials} trials, side by side" if trials > 1 else "one trial"
-    return f"{many}; bars: 95 % intervals over {over}"
+    many = counted(fewest, "trial", most)
+    pale = f"pale: {many}; bold: their mean, bars: its 95 % intervals over trials"
+    if fewest > FEW:
+        return pale
+    lines = f"a line for each of {many}, side by side" if most > 1 else "one trial"
+    lines += f"; bars: 95 % intervals over {over}"
+    return f"where there are up to {FEW}, {lines}; of more, {pale}" if most > FEW else lines
 
 
 def trajectories_axis(panel: Axes, n: F64, trajectories: F64) -> None:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from pgcore.base.arrays import F64
 from pgcore.base.words import counted
-from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
+from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, known_trials
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.style import STYLE, look_of, new_figure, shown, spec_of, wrapped
 
@@ -157,14 +157,15 @@ def curvature_figure(data: xr.Dataset, matrix: str, n: int) -> Figure:
 
 
 def _title(data: xr.Dataset, matrix: str, n: int) -> str:
-    trials, few = data.sizes["trial"], data.sizes["trial"] < TRIALS_TO_DECIDE
+    several, (fewest, most) = data.sizes["trial"] > 1, known_trials(data["split_half"])
+    few = fewest < TRIALS_TO_DECIDE
     names = ", ".join(shown(a) for a in data["agent"].values)
     text = (
         f"{spec_of(data).get('task', '')}: {names}; leading eigenvectors of the {_NAMES[matrix]} "
-        f"from {n} pairs, shares from other pairs, {counted(trials, 'trial')}\n"
+        f"from {n} pairs, shares from other pairs, {counted(fewest, 'trial', most)}\n"
         "bars: 95 % intervals, cut at 0 and 1, over "
     )
-    text += "trials" if trials > 1 else "gradient estimates and steps, given the subspace"
-    text += "; pale: single trials" * (trials > 1)
+    text += "trials" if several else "gradient estimates and steps, given the subspace"
+    text += "; pale: single trials" * several
     text += f"; fewer than {TRIALS_TO_DECIDE} trials: a description, not a decision" * few
     return text + (f"\n{blown}" if (blown := divergence_note(data)) else "")

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.words import spanned
-from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, differences_of
+from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, differences_of, known_trials
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.own_pairs import dotted
 from pgcore.studies.measures.statistics import predicted_pairwise, predicted_to_true
@@ -169,9 +169,10 @@ def _same_limits(panels: np.ndarray) -> None:
 
 
 def _note(data: xr.Dataset, kind: str) -> str:
-    trials = data.sizes["trial"]
     note = f"{data.sizes['estimate']} independent estimates at each n. "
-    note += f"{trials_text(trials, 'estimates').capitalize()}."
+    trials = [x for x in (known_trials(data[name]) for name in KINDS[kind]) if x[1]]
+    fewest, most = min((x for x, _ in trials), default=0), max((x for _, x in trials), default=0)
+    note += f"{trials_text(fewest, most, 'estimates').capitalize()}."
     note += dotted(data["n"].values, ", an iteration of the agents of the paper")
     if kind == "gradient" and data.sizes["n"] > 1:
         note += " Dashed: predicted from the noise scale B of the true gradient, per trial."

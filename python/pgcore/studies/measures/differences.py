@@ -27,15 +27,26 @@ def few_trials(trials: int) -> list[str]:
     return [f"{few}: what is said about agents is a description, not a decision"]
 
 
-def fewest_trials(values: xr.DataArray) -> int:
-    """Fewest trials with a value at an agent and iteration, of those where any has one; else 0.
+def known_trials(values: xr.DataArray, *units: str) -> tuple[int, int]:
+    """Fewest and most trials with a value at an agent and iteration, of those where any has one.
 
     Args:
-        values: with the dimensions agent, iteration and trial, and others of which one is enough.
+        values: with the dimension trial, and others of which one is enough.
+        units: dimensions at each of which trials are counted; without any, agent and iteration.
+
+    Returns:
+        Both; (0, 0) where nothing is known.
     """
-    others = [d for d in values.dims if d not in ("agent", "iteration", "trial")]
+    apart = units or ("agent", "iteration")
+    others = [d for d in values.dims if d not in (*apart, "trial")]
     counts = values.notnull().any(others).sum("trial").values
-    return int(counts[counts > 0].min()) if (counts > 0).any() else 0
+    counts = counts[counts > 0]
+    return (int(counts.min()), int(counts.max())) if counts.size else (0, 0)
+
+
+def fewest_trials(values: xr.DataArray) -> int:
+    """The first of :func:`known_trials`."""
+    return known_trials(values)[0]
 
 
 SEEDS = ("run_seed", "run_trial")

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from pgcore.base.arrays import F64
 from pgcore.base.words import counted
-from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
+from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, known_trials
 from pgcore.studies.style import AGENT_PAIRS, STYLE, new_figure, nth_look, shown, spec_of, wrapped
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _APART = 0.35, 0.1  # of the way to the next n, and of the axis: what rates at one n take at most
+_GRID = ("algorithm", "pairs", "rate")
 # variable, label of its axis
 _MEASURED = (
     ("true_noise_scale", "noise scale B (pairs)"),
@@ -29,8 +30,7 @@ _MEASURED = (
 
 def measured_shares(data: xr.Dataset) -> list[float]:
     """The shares of training after which gradients or steps were measured."""
-    dims = ("algorithm", "pairs", "rate", "trial")
-    found = [data[name].notnull().any(dims) for name, _ in _MEASURED if name in data]
+    found = [data[name].notnull().any([*_GRID, "trial"]) for name, _ in _MEASURED if name in data]
     return [float(s) for s in data["share"].values if any(bool(f.sel(share=s)) for f in found)]
 
 
@@ -169,19 +169,17 @@ def _finish_row(row: Any, data: xr.Dataset, name: str) -> None:
 def _note(data: xr.Dataset, share: float | None) -> str:
     """What is drawn, of how many trials."""
     agents = ", ".join(shown(a) for a in data["algorithm"].values)
-    trials, spec = data.sizes["trial"], spec_of(data)
+    spec, (fewest, most) = spec_of(data), known_trials(data["final_reward"], *_GRID)
     note = f"{spec['task']}: {agents}: {spec['total_pairs']:,} pairs of training of each agent"
     if share is not None:
         note += f"; gradients and steps after {100 * share:g} % of it, from n pairs each"
-    note += (
-        f"\nlarge: mean of {counted(trials, 'trial')} with 95 % interval over them; dots: trials; "
-    )
-    note += f"dotted: n = {AGENT_PAIRS}"
+    note += f"\nlarge: mean of {counted(fewest, 'trial', most)} with 95 % interval over them; "
+    note += f"dots: trials; dotted: n = {AGENT_PAIRS}"
     if share is not None:
         note += "; B: median, dashed: B = n, ∞: a trial whose gradient is not seen above its noise"
     if lost := data.attrs.get("trials_left_out", ""):
         note += f"\n{len(lost.split('; '))} trials diverged and are left out"
-    if trials < TRIALS_TO_DECIDE:
+    if fewest < TRIALS_TO_DECIDE:
         note += (
             f"\nfewer than {TRIALS_TO_DECIDE} trials: a description, not a decision; intervals may "
         )
@@ -248,9 +246,10 @@ def curves_figure(data: xr.Dataset) -> Figure:
         )  # fmt: skip
     figure.supxlabel("state-action pairs of training", fontsize=8)
     task, agents = spec_of(data)["task"], ", ".join(shown(a) for a in algorithms)
+    fewest, most = known_trials(data["curve"], *_GRID)
     note = (
         f"{task}: {agents}: training with several n and rates\nlines: mean return of trajectories "
-        f"that ended within an iteration (thin: each of {counted(data.sizes['trial'], 'trial')}), "
+        f"that ended within an iteration (thin: each of {counted(fewest, 'trial', most)}), "
         "which leaves long ones out where n is small; points: true reward with 95 % interval "
         "over trials"
     )

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.words import counted
+from pgcore.studies.measures.differences import known_trials
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.step_summary import OF_CENTRE, OF_STEPS, Steps, groups
 from pgcore.studies.measures.surfaces import Interval
@@ -104,18 +105,20 @@ def step_figure(data: xr.Dataset, measure: str = "return") -> Figure:
         _panel(ax, data, agent, fraction, measure)
     what = "discounted return" if measure == "discounted" else "return"
     axes[0, 0].set_ylabel(f"change of the mean\n{what} [reward]")
-    trials = data.sizes["trial"]
+    several = data.sizes["trial"] > 1
+    counts = known_trials(data["change"])
     part = f", {fraction:g} of a step" if fraction != 1 else ""
     kinds = data["kind"].values
     crosses = "random" in kinds and bool(data["change"].sel(kind="random").notnull().any())
     caption(
         figure,
         headline(data, f"what single updates do to the reward{part}"),
-        f"{data.sizes['step']} independent steps of each of {counted(trials, 'trial')}. "
+        f"{data.sizes['step']} independent steps of each of "
+        f"{counted(counts[0], 'trial', counts[1])}. "
         "Pale: steps with 95 % intervals over trajectories, "
-        + ("trial after trial; " if trials > 1 else "")
+        + ("trial after trial; " if several else "")
         + "bold: mean and 95 % interval over "
-        + ("trials" if trials > 1 else "steps")
+        + ("trials" if several else "steps")
         + (". Crosses: random steps of equal KL." if crosses else ".")
         + (f"\n{blown}" if (blown := divergence_note(data)) else ""),
     )

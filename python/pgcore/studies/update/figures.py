@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
+from pgcore.base.words import counted
+from pgcore.studies.measures.differences import known_trials
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.updates import Along, over_units
 from pgcore.studies.style import STYLE, band, bars, caption, headline, look_of, new_figure, shown
@@ -148,15 +150,17 @@ def update_figure(data: xr.Dataset, iteration: int, n: int, measure: str = "retu
     axes[1, 0].set_ylabel("gain of the surrogate\n[std of the advantage]")
     for above, below in axes.T:
         above.set_xlabel(below.get_xlabel())
-    trials = data.sizes["trial"]
-    many = "s" * (trials > 1)
+    at = data["at"].sel(iteration=iteration, n=n)
+    fewest, most = known_trials(at.where(at.notnull().any("point").all("update")), "agent")
+    over = "trials" if most > 1 else "updates"
+    over += " (updates where there is one trial)" if fewest == 1 < most else ""
     caption(
         figure,
         headline(data, f"updates at iteration {iteration}, from {n} pairs each"),
-        f"{data.sizes['update']} independent updates of each of {trials} trial{many}. Pale: "
-        + ("means of trials" if trials > 1 else "updates")
-        + "; bold: their mean; bands and bars: 95 % intervals over "
-        + ("trials" if trials > 1 else "updates")
+        f"{data.sizes['update']} independent updates of each of "
+        f"{counted(fewest, 'trial', most)}. Pale: "
+        + ("means of trials" if most > 1 else "updates")
+        + f"; bold: their mean; bands and bars: 95 % intervals over {over}"
         + ". Fresh pairs: as many others, of the same policy."
         + (f"\n{blown}" if (blown := divergence_note(data)) else ""),
     )

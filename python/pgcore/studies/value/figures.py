@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 
 from pgcore.base.arrays import F64
+from pgcore.base.words import counted
+from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, known_trials
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.measures.own_pairs import dotted
 from pgcore.studies.measures.statistics import mean_over_trials
@@ -96,7 +98,7 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
         data: of :func:`pgcore.studies.value.opening.open_value`.
         measure: one of its error measures.
     """
-    agents, trials = [str(a) for a in data["agent"].values], data.sizes["trial"]
+    agents = [str(a) for a in data["agent"].values]
     sets = [s for s in _SETS if data["error"].sel(set=s).notnull().any()] or list(_SETS)
     panels = [(s, t) for t in ("gae", "returns") for s in sets]
     figure, axes = new_figure(len(panels), len(agents), width=1.9, height=1.8)
@@ -116,15 +118,17 @@ def value_figure(data: xr.Dataset, measure: str = "mre") -> Figure:
             ax.set_xticks(trained or data["iteration"].values)
     for ax in axes[-1]:
         ax.set_xlabel("iteration")
-    caption(figure, headline(data, "errors of the value network"), _errors_note(data, trials))
+    caption(figure, headline(data, "errors of the value network"), _errors_note(data))
     return figure
 
 
-def _errors_note(data: xr.Dataset, trials: int) -> str:
-    note = "One trial"
-    if trials > 1:
-        kind = "95 % bootstrap intervals" if trials > 5 else "their range"
-        note = f"Thin: {trials} trials; bold: interquartile mean, bars: {kind}"
+def _errors_note(data: xr.Dataset) -> str:
+    note, (fewest, most) = "One trial", known_trials(data["error"])
+    if most > 1:
+        intervals = f"95 % bootstrap intervals of {TRIALS_TO_DECIDE} and more"
+        kind = "their range" if most < TRIALS_TO_DECIDE else f"{intervals}, the range of fewer"
+        kind = "95 % bootstrap intervals" if fewest >= TRIALS_TO_DECIDE else kind
+        note = f"Thin: {counted(fewest, 'trial', most)}; bold: interquartile mean, bars: {kind}"
     if not data["error"].sel(set="train").notnull().any():
         note += ". Without a run no training pairs are known"
     start, later = data["iteration"].values == 0, data["iteration"].values != 0
@@ -186,7 +190,7 @@ def variance_figure(data: xr.Dataset) -> Figure:
         ax.set_ylabel("mean pairwise\ncosine")
     for ax in axes[-1]:
         ax.set_xlabel("state-action pairs n")
-    handles, _ = axes[0, 0].get_legend_handles_labels()
+    handles = max((ax.get_legend_handles_labels()[0] for ax in axes.ravel()), key=len)
     title = headline(data, "gradient estimates with three baselines")
     caption(figure, title, _variance_note(data), handles)
     return figure
@@ -199,7 +203,10 @@ def _baselines_panel(ax: Axes, data: xr.Dataset) -> None:
         not_computed(ax)
     for place, (baseline, (color, line, marker)) in enumerate(BASELINE_STYLES.items()):
         own = data.sel(baseline=baseline)
+        own = own.isel(trial=np.flatnonzero(own["pairwise_cosine"].notnull().any("n")))
         trials = [rows_of(own.isel(trial=t), "pairwise_cosine") for t in range(own.sizes["trial"])]
+        if not trials:
+            continue
         trials_panel(
             ax, n, np.array(trials), _over_trials(own["pairwise_cosine"]), color=color, line=line,
             marker=marker, label=baseline, shift=2.2 * (place - 1),
@@ -220,7 +227,7 @@ def _variance_note(data: xr.Dataset) -> str:
     """What is drawn, and with what baselines."""
     bars_text = "bars: 95 % intervals over estimates"
     if data.sizes["trial"] > FEW:
-        bars_text = trials_text(data.sizes["trial"], "estimates")
+        bars_text = trials_text(*known_trials(data["pairwise_cosine"]), "estimates")
     fitted = int(spec_of(data).get("true_value_pairs", 0))
     note = (
         f"{data.sizes['estimate']} estimates at each n, of the same pairs for all baselines; "

@@ -10,7 +10,7 @@ import xarray as xr
 
 from pgcore.base.arrays import F64
 from pgcore.base.words import counted
-from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
+from pgcore.studies.measures.differences import TRIALS_TO_DECIDE, known_trials
 from pgcore.studies.measures.divergence import divergence_note
 from pgcore.studies.style import (
     STYLE,
@@ -144,15 +144,15 @@ def budget_figure(data: xr.Dataset) -> Figure:
 
 
 def _text(data: xr.Dataset, spec: dict[str, object]) -> str:
-    trials = data.sizes["trial"]
+    several, (fewest, most) = data.sizes["trial"] > 1, known_trials(data["total_left"])
     text = (
         "0, V, F: without a baseline, with the value net, with a value fitted to "
         f"{spec.get('fit_pairs', '?')} pairs; below: against no baseline, 100 %. best: the state "
         "baseline that leaves least to the pairs. lambda 1 but for the line of the agent's own. "
         f"{spec.get('trajectories', '?')} trajectories, a state of each restored; "
-        f"{counted(trials, 'trial')}, bars: 95 % intervals over "
+        f"{counted(fewest, 'trial', most)}, bars: 95 % intervals over "
     )
-    text += "trials" if trials > 1 else "trajectories, with a state of each"
-    few = trials < TRIALS_TO_DECIDE
+    text += "trials" if several else "trajectories, with a state of each"
+    few = fewest < TRIALS_TO_DECIDE
     text += f"; fewer than {TRIALS_TO_DECIDE} trials: a description, not a decision" * few
     return text + (f"; {blown}" if (blown := divergence_note(data)) else "")
