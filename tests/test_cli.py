@@ -1,6 +1,8 @@
 """The command line as a user meets it."""
 
+import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import pytest
 import pgcore
 from pgcore import cli
 from pgcore.cli import main
+from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.moments import named_sources
 from pgcore.studies.report import write
 from pgcore.studies.report.drawn import Drawn
@@ -105,6 +108,60 @@ def test_help_documents_every_field(capsys):
         assert field in out, field
     assert "Bound of the probability" not in out
     assert helped(capsys, "study", "gradient").count("--") > 8
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_help_names_what_a_text_may_be(study, capsys):
+    """Whatever the settings refuse with a list of names, and what is given without an option."""
+    out = " ".join(helped(capsys, "study", study).replace("│", " ").split())
+    assert ("] TASK" if STUDIES[study].trains else "] [LABEL=]SOURCE [[LABEL=]SOURCE ...]") in out
+    assert "STR [STR" not in out and "(default: )" not in out
+    settings = STUDIES[study].settings()
+    listed = 0
+    for part in (settings, getattr(settings, "sampling", None)):
+        for field in dataclasses.fields(part) if part else ():
+            if field.name == "sampling":
+                continue
+            wrong = {"algorithms": ("x",), "directions": ("x", "x")}.get(field.name, "x")
+            try:
+                dataclasses.replace(part, **{field.name: wrong})
+            except (TypeError, ValueError) as error:
+                if found := re.search("expected one of (.*);", str(error)):
+                    names = "{" + found[1].replace(", ", ",") + "}"
+                    assert names in re.sub(", (?=[a-z_,]+})", ",", out), field.name
+                    listed += 1
+    assert listed >= (2 if study == "regime" else 0 if study == "variance" else 3)
+
+
+def test_a_value_that_is_no_number_is_said_without_pythons_words(capsys, tmp_path):
+    """Beside where it stands: a list takes the sources that follow it, too."""
+    behind = "an option takes all that follows it: what is none of its values goes before it"
+    for words, says in (
+        ("--steps abc", "--steps: expected a whole number, got 'abc'"),
+        ("--steps 1.5", "--steps: expected a whole number, got '1.5'"),
+        ("--trials x", "--trials: expected a whole number, got 'x'"),
+        ("--gamma x", "--gamma: expected a number, got 'x'"),
+        ("--fractions x", "--fractions: expected numbers, got 'x'"),
+        ("--iterations 1.5 2", "--iterations: expected whole numbers, got '1.5'"),
+        ("--pairs 1.5 2", "--pairs: expected whole numbers, got '1.5'"),
+        ("--iterations 4 runs", f"--iterations: expected whole numbers, got 'runs'; {behind}"),
+        ("--pairs 64 a=runs/ppo b", f"--pairs: expected numbers, got 'a=runs/ppo'; {behind}"),
+    ):
+        error = refused(capsys, "study", "step", "run", "--out", tmp_path, *words.split())
+        assert error == f"pgcore study: {says}; see pgcore study step --help\n"
+    error = refused(capsys, "train", "--out", tmp_path, "--hidden", "64", "x")
+    assert error.startswith("pgcore train: --hidden: expected numbers, got 'x'; an option")
+
+
+def test_a_folder_is_no_file_to_write(capsys, tmp_path):
+    """A text that ends in / names a folder, also one that is not there yet."""
+    task = ["--task", "Hopper-v2"]
+    agent = tmp_path / "agent.safetensors"
+    pgcore.Agent(pgcore.make_task("Hopper-v2"), pgcore.GaussianPolicy(11, 3, (8,))).save(agent)
+    for command in (["import", "agent.zip", *task], ["play", agent]):
+        error = refused(capsys, *command, "--out", f"{tmp_path}/new/")
+        assert f"out: expected a file, got the folder {tmp_path}/new/" in error
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_home_is_one_in_every_command(gradients, tmp_path, monkeypatch, capsys):

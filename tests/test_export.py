@@ -157,6 +157,10 @@ def test_what_cannot_be_exported_is_said_in_a_line(studied, tmp_path, capsys):
         ([str(studied), "--to", "csv", "--quantities", "x"], "quantities: the study has none .*x"),
         ([str(studied), "--to", "csv", "--quantities"], "quantities: expected names of variables"),
         ([str(studied), "--to", "csv", "--out", str(tmp_path)], "out: expected a file, got the fo"),
+        (
+            [str(studied), "--to", "csv", "--out", f"{tmp_path}/tables/"],
+            "out: expected a file, got the folder .*/tables/",
+        ),
         ([str(studied), "--to", "excel"], "excel"),
         ([str(studied)], "--to"),
     ):

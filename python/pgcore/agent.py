@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pgcore.agent_parts import check_parts
 from pgcore.base.arrays import F64
-from pgcore.base.errors import check_count, check_path, check_type
+from pgcore.base.errors import check_count, check_new_file, check_type
 from pgcore.base.files import check_replaces, digest_of, write_arrays
 from pgcore.base.threads import one_torch_thread
 from pgcore.learning.advantages import Judgement
@@ -235,7 +235,7 @@ class Agent:
         Raises:
             ValueError: another file is there.
         """
-        path = check_path("path", path)
+        path = check_new_file("path", path)
         check_replaces(path, "agent")
         path.parent.mkdir(parents=True, exist_ok=True)
         header = {

@@ -5,10 +5,22 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tyro
+
+
+def one_of(names: Iterable[str], number: int | None = 1) -> Any:
+    """Marks a field that is one of some names, so that its help lists them.
+
+    Args:
+        names: that are known.
+        number: of values; None: any.
+    """
+    choices = "{" + ",".join(names) + "}"
+    several = f"[{choices} ...]" if number is None else " ".join([choices] * number)
+    return tyro.conf.arg(metavar=several)
 
 
 def parse(kind: Any, prog: str, arguments: Sequence[str], **options: Any) -> Any:
@@ -35,7 +47,7 @@ def parse(kind: Any, prog: str, arguments: Sequence[str], **options: Any) -> Any
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise ValueError(f"{one_line(said.getvalue())}; see {prog} --help") from None
+        raise ValueError(f"{plain(one_line(said.getvalue()))}; see {prog} --help") from None
 
 
 def one_line(text: str) -> str:
@@ -50,3 +62,38 @@ def one_line(text: str) -> str:
         message.append(line)
     whole = " ".join(word for line in message for word in line.split())
     return re.sub(r"^Error parsing (\S+): ", r"\1: ", whole)
+
+
+_NO_NUMBER = re.compile(
+    r"(?P<option>--\S+): (?:no type matching (?P<kind>.*) could be instantiated from|"
+    r"Could not find valid parse for arguments:) \[(?P<given>.*?)\](?!\])"
+)
+_NO_INT = re.compile(r"(--\S+): invalid literal for int\(\) with base 10: (.*)")
+_NO_FLOAT = re.compile(r"(--\S+): could not convert string to float: (.*)")
+
+
+def plain(message: str) -> str:
+    """A message of the parser's in words that need no Python: what is no number, and why."""
+    message = re.sub(r"^\w+\.\S+: (?=\w+: )", "", message)  # where in a settings' class it is
+    message = _NO_INT.sub(r"\1: expected a whole number, got \2", message)
+    message = _NO_FLOAT.sub(r"\1: expected a number, got \2", message)
+    found = _NO_NUMBER.match(message)
+    if found is None:
+        return message
+    given = re.findall(r"'([^']*)'", found["given"])
+    whole = "INT" in (found["kind"] or "") or all(_is_number(x, False) for x in given)
+    wrong = [x for x in given if not _is_number(x, whole)] or given
+    many = found["kind"] is None or "..." in found["kind"]
+    kind = ("whole " if whole else "") + "number" + "s" * many
+    text = f"{found['option']}: expected {'' if many else 'a '}{kind}, got {wrong[0]!r}"
+    if len(given) > 1 and not _is_number(wrong[0], False):
+        text += "; an option takes all that follows it: what is none of its values goes before it"
+    return text
+
+
+def _is_number(text: str, whole: bool) -> bool:
+    try:
+        int(text) if whole else float(text)
+    except ValueError:
+        return False
+    return True

@@ -178,6 +178,14 @@ def check_path(name: str, value: Any) -> Path:
         raise ValueError(f"{name}: {shown(value)} names the home of an unknown user") from None
 
 
+def check_new_file(name: str, value: Any) -> Path:
+    """:func:`check_path` of a file to be written: a text that ends in / is a folder."""
+    path = check_path(name, value)
+    if os.fspath(value).endswith(os.sep):
+        raise ValueError(f"{name}: expected a file, got the folder {os.fspath(value)}")
+    return path
+
+
 def check_counts(name: str, values: Sequence[int], least: int = 1) -> tuple[int, ...]:
     """:func:`check_count` of every value; there must be one, and none twice."""
     if isinstance(values, str) or not isinstance(values, Sequence):

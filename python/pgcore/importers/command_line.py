@@ -11,12 +11,13 @@ from typing import Annotated
 import tyro
 
 from pgcore.agent import Agent
-from pgcore.base.command import parse
-from pgcore.base.errors import check_path
+from pgcore.base.command import one_of, parse
+from pgcore.base.errors import check_new_file
 from pgcore.base.files import check_replaces
 from pgcore.importers.check import lines
 from pgcore.importers.export_snippet import exporter
 from pgcore.importers.table import READERS, import_agent
+from pgcore.policies.mlp import ACTIVATIONS
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,17 @@ class Command:
     rl_games, rsl_rl.
     """
 
-    source: Annotated[Path | None, tyro.conf.Positional] = None
+    source: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")] = None
     """Its file, or RLlib's checkpoint folder."""
     task: str | None = None
     """Task that it acts in: an id, or a task file (arm.toml)."""
-    out: Path | None = None
+    out: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Where the agent is written, such as agent.safetensors."""
     normalizer: Path | None = None
     """File of its observation statistics, such as vecnormalize.pkl."""
-    library: str | None = None
+    library: Annotated[str | None, one_of(READERS)] = None
     """Name of the library. Default: found out."""
-    activation: str | None = None
+    activation: Annotated[str | None, one_of(ACTIVATIONS)] = None
     """Activation of its networks, where the file does not say."""
     reestimate: int = 0
     """Pairs on which statistics that the file lacks are estimated anew; 0: not."""
@@ -49,7 +50,7 @@ class Command:
     """Trajectories whose returns are measured."""
     seed: int = 0
     """Of the check's trajectories."""
-    exporter: str | None = None
+    exporter: Annotated[str | None, one_of(READERS)] = None
     """Print a script that stores an agent of this library, for where the agent lives."""
 
 
@@ -104,7 +105,8 @@ def main(arguments: Sequence[str]) -> None:
         return
     if command.source is None or command.task is None or command.out is None:
         raise ValueError("expected SOURCE --task TASK --out FILE, or --exporter LIBRARY")
-    check_replaces(check_path("out", command.out), "agent", "out")  # ahead of the checks' work
+    out = check_new_file("out", command.out)
+    check_replaces(out, "agent", "out")  # ahead of the checks' work
     agent = import_agent(
         command.source,
         command.task,
@@ -117,6 +119,6 @@ def main(arguments: Sequence[str]) -> None:
         trajectories=command.trajectories,
         seed=command.seed,
     )
-    agent.save(command.out)
+    agent.save(out)
     print(describe(agent))
-    print(f"written     {command.out}")
+    print(f"written     {out}")

@@ -19,9 +19,9 @@ class Command:
     What is shown are the simulator's own states, as `pgcore.collect` of the same seed gives them.
     """
 
-    source: Annotated[Path, tyro.conf.Positional]
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
     """Folder of a run, a checkpoint, or the file of an agent."""
-    out: Path | None = None
+    out: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Video (MP4), also where there is a display. Default: named after SOURCE, in this folder."""
     iteration: int | None = None
     """Iteration of a run. Default: the last that it has kept."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pgcore.agent import Agent
-from pgcore.base.errors import check_flag, check_path, check_seed
+from pgcore.base.errors import check_flag, check_new_file, check_seed
 from pgcore.base.progress import Progress
 from pgcore.playback import offscreen
 from pgcore.playback.camera import View, choose_view
@@ -124,7 +124,7 @@ def _target(
         check_window()
         return None
     check_encoder()
-    path = Path(f"{player.stem}.mp4") if out is None else check_path("out", out)
+    path = Path(f"{player.stem}.mp4") if out is None else check_new_file("out", out)
     check_file(path, overwrite)
     return path
 

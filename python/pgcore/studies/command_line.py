@@ -29,6 +29,11 @@ with the same command, and one with more iterations, trials, agents or pairs is 
 """
 
 
+_SOURCES = tyro.conf.arg(
+    metavar="[LABEL=]SOURCE [[LABEL=]SOURCE ...]", help_behavior_hint="(required)"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Where:
     """What every study is given beside its agents: a folder, and where to compute."""
@@ -51,7 +56,7 @@ class Where:
 class WithAgents(Where):
     """Of a study that measures agents."""
 
-    sources: Annotated[tuple[str, ...], tyro.conf.Positional]
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, _SOURCES]
     """Run folders or agent files, each as PATH or LABEL=PATH."""
 
 
@@ -59,7 +64,7 @@ class WithAgents(Where):
 class WithTask(Where):
     """Of a study that trains its agents itself."""
 
-    task: Annotated[str, tyro.conf.Positional]
+    task: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]
     """Task: an id (`pgcore tasks` lists them), a task file (arm.toml), or gym:ID."""
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
 
+from pgcore.base.command import one_of
 from pgcore.base.errors import check_count, check_type
 from pgcore.learning.advantages import Judgement
 from pgcore.learning.algorithms import ALGORITHMS, Algorithm, find_algorithm
@@ -21,12 +21,6 @@ from pgcore.training.fields import check_fields
 
 MOST_TRIALS = 1 << 32  # over all runs that share them
 VERSION = 2  # of the settings' form; files of an older one take defaults for what they lack
-
-
-def _named(names: Iterable[str]) -> Any:
-    """A command-line argument that is one of some names."""
-    return tyro.conf.arg(metavar="{" + ",".join(names) + "}")
-
 
 _TASK_ARGUMENT = tyro.constructors.PrimitiveConstructorSpec(
     nargs=1,
@@ -43,7 +37,7 @@ class TrainConfig:
 
     task: Annotated[str | TaskSpec, _TASK_ARGUMENT] = "Hopper-v2"
     """Task: an id (`pgcore tasks` lists them), a task file (arm.toml), or gym:ID."""
-    algorithm: Annotated[str, _named(ALGORITHMS)] = "ppo"
+    algorithm: Annotated[str, one_of(ALGORITHMS)] = "ppo"
     """Policy update: one of the table of algorithms."""
     trials: int = 1
     """Agents trained side by side. Trial i begins with the same networks and random numbers in any
@@ -69,9 +63,9 @@ class TrainConfig:
     """Hidden layers of the policy."""
     value_hidden: tuple[int, ...] = (64, 64)
     """Hidden layers of the value network."""
-    activation: Annotated[str, _named(ACTIVATIONS)] = "tanh"
+    activation: Annotated[str, one_of(ACTIVATIONS)] = "tanh"
     """Activation between the layers."""
-    value_activation: Annotated[str, _named(ACTIVATIONS)] | None = None
+    value_activation: Annotated[str | None, one_of(ACTIVATIONS)] = None
     """The value network's, where it is another."""
     init: Literal["orthogonal", "xavier"] = "orthogonal"
     """Initial weights."""
@@ -83,7 +77,7 @@ class TrainConfig:
     """Standard deviation of the actions: a parameter, or an output of the network."""
     std_map: Literal["clamp", "softplus"] = "clamp"
     """With --std state: what makes it of that output."""
-    mean_map: Annotated[str, _named(ACTIVATIONS)] = "linear"
+    mean_map: Annotated[str, one_of(ACTIVATIONS)] = "linear"
     """What makes the mean of the network's outputs, such as tanh."""
 
     policy_lr: float = 3e-4

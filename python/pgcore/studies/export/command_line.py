@@ -10,18 +10,19 @@ from typing import Annotated, Literal
 import tyro
 
 from pgcore.base.command import parse
+from pgcore.base.errors import check_new_file
 
 
 @dataclass(frozen=True)
 class Command:
     """A study as one tidy table: a row for each number, with 95 % interval, unit and meaning."""
 
-    study: Annotated[Path, tyro.conf.Positional]
+    study: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="STUDY")]
     """Folder of a study."""
     to: Literal["csv", "parquet", "latex", "markdown", "json"]
     """Format. csv, parquet and json have every digit and every quantity, latex and markdown four
     digits of the quantities that have an interval."""
-    out: Path | None = None
+    out: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """File; an earlier export is replaced, and nothing else. Default: export.csv, .parquet, .tex,
     .md or .json in the study's folder."""
     quantities: tuple[str, ...] | None = None
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     from pgcore.studies.export.write import default_file, export
 
     frame = export(command.study, command.to, command.out, command.quantities)
-    path = command.out or default_file(command.study, command.to)
+    path = default_file(command.study, command.to)
+    path = path if command.out is None else check_new_file("out", command.out)
     count = frame["quantity"].nunique()
     print(f"{path}: {len(frame)} rows, {count} {'quantity' if count == 1 else 'quantities'}")

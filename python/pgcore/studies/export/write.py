@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from pgcore.base.errors import check_choice, check_path, check_type
+from pgcore.base.errors import check_choice, check_new_file, check_path, check_type
 from pgcore.base.files import check_replaceable, write_atomically
 from pgcore.studies.catalog import open as open_folder
 from pgcore.studies.catalog import study_of_data
@@ -77,7 +77,7 @@ def _file(study: str | Path | xr.Dataset, to: str | None, out: str | Path | None
             raise ValueError("out: expected a file, since a dataset has no folder; got None")
         path = default_file(study, to)
     else:
-        path = check_path("out", out)
+        path = check_new_file("out", out)
     check_replaceable(path, "out")
     if path.exists() and not _is_export(path):
         raise ValueError(

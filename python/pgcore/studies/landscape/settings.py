@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
+from pgcore.base.command import one_of
 from pgcore.base.errors import check_choice, check_count, check_counts, check_number, check_type
 from pgcore.studies.landscape.directions import Directions
 from pgcore.studies.landscape.style import DIRECTIONS
-from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.pairs.sampling import NOISES, Sampling
 
 _MOST_POINTS = 1000  # of an axis
 _FAR = 1e6  # no policy is left there
@@ -38,7 +40,7 @@ class LandscapeSettings:
     """Pairs per grid point of the true reward, one map each."""
     points: tuple[int, int] = (11, 11)
     """Grid points along each of the two directions; of a line the second is 1."""
-    directions: tuple[str, str] = _PAPER_DIRECTIONS
+    directions: Annotated[tuple[str, str], one_of(DIRECTIONS, 2)] = _PAPER_DIRECTIONS
     """Of the axes, two of: step (of one update), gradient (as long as the step), random (Gaussian,
     norm 2), filter (Gaussian, each neuron's weights as long as the policy's), agent (the way to
     --towards)."""
@@ -53,7 +55,7 @@ class LandscapeSettings:
     twice the distance over which the reward falls, from a scout line (the paper's plane: 0 3)."""
     scout_pairs: int = 2000
     """Pairs of every point of the scout line."""
-    noise: str = "independent"
+    noise: Annotated[str, one_of(NOISES)] = "independent"
     """"independent" streams at every point, or "common" random numbers."""
     part_pairs: int = 20_000
     """A map is computed in parts of so many pairs per point."""
@@ -69,7 +71,7 @@ class LandscapeSettings:
     """How the pairs of a step are sampled and judged."""
 
     def __post_init__(self) -> None:
-        check_choice("noise", self.noise, ("independent", "common"))
+        check_choice("noise", self.noise, NOISES)
         check_count("part_pairs", self.part_pairs)
         check_type("points", self.points, tuple | list, "two numbers of grid points")
         if len(self.points) != 2:

@@ -8,12 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64, I64
+from pgcore.base.command import one_of
 from pgcore.base.errors import check_choice, check_count, check_number, check_type
 from pgcore.learning.advantages import Judgement, batch_values
 from pgcore.learning.ranges import BASELINES
@@ -22,7 +23,9 @@ from pgcore.policies.value import ValueNet
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.collect import collect
 
+ADVANTAGES = ("raw", "normalized")
 CONVENTIONS = ("correct", "agent")
+NOISES = ("independent", "common")  # of what is evaluated: streams of its own, or the same for all
 MOST_STREAMS = 1 << 20  # of one estimate
 _BLOCK_BYTES = 200e6  # of transitions held at a time; two blocks are alive at once
 
@@ -44,14 +47,14 @@ class Sampling:
 
     gamma: float = 0.99
     lam: float = 0.95
-    baseline: str = "value"
-    advantages: str = "raw"
-    conventions: str = "correct"
+    baseline: Annotated[str, one_of(BASELINES)] = "value"
+    advantages: Annotated[str, one_of(ADVANTAGES)] = "raw"
+    conventions: Annotated[str, one_of(CONVENTIONS)] = "correct"
     stream_steps: int = 2048
 
     def __post_init__(self) -> None:
         check_choice("baseline", self.baseline, BASELINES)
-        check_choice("advantages", self.advantages, ("raw", "normalized"))
+        check_choice("advantages", self.advantages, ADVANTAGES)
         check_choice("conventions", self.conventions, CONVENTIONS)
         check_count("stream_steps", self.stream_steps)
         check_type("gamma", self.gamma, Real, "a number between 0 and 1")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pgcore.base.command import one_of
 from pgcore.base.errors import (
     check_choice,
     check_count,
@@ -29,7 +30,7 @@ LAST = 1.0  # share of training at its end
 class RegimeStudy:
     """What a sample regime study is told."""
 
-    algorithms: tuple[str, ...] = ("ppo", "trpo")
+    algorithms: Annotated[tuple[str, ...], one_of(ALGORITHMS, None)] = ("ppo", "trpo")
     """Policy updates to train with."""
     pairs: tuple[int, ...] = (512, 2048, 8192)
     """The values of n, pairs per iteration and agent."""
@@ -39,7 +40,7 @@ class RegimeStudy:
     """Pairs of a whole training, the same at each grid point up to less than one iteration."""
     trials: int = 8
     """Agents at each grid point; the same seeds at all."""
-    preset: str | None = None
+    preset: Annotated[str | None, one_of(PRESETS)] = None
     """Where all other settings come from, see `pgcore train`; None: as there."""
     minibatch_size: int | None = None
     """Pairs of a minibatch at every n; None: the preset's number of minibatches at every n."""

@@ -12,12 +12,14 @@ import tyro
 from pgcore.base.command import parse
 from pgcore.base.errors import check_path
 
+_STUDIES = tyro.conf.arg(metavar="STUDY [STUDY ...]", help_behavior_hint="(required)")
+
 
 @dataclass(frozen=True)
 class Command:
     """One page of studies of the same agents, which needs nothing beside it, and LaTeX tables."""
 
-    studies: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    studies: Annotated[tuple[Path, ...], tyro.conf.Positional, _STUDIES]
     """Folders of studies: gradient, value, landscape and others. Studies of other agents get a page
     of their own."""
     out: Path

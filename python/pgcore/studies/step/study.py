@@ -13,15 +13,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pgcore.base.command import one_of
 from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.rollout.collect import default_streams
 from pgcore.studies.engine.cells import Plan
 from pgcore.studies.engine.parts import check_time_limit, parameters_of, shared_of, spec_of
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema
-from pgcore.studies.pairs.sampling import Sampling
+from pgcore.studies.pairs.sampling import NOISES, Sampling
 from pgcore.studies.pairs.steps import MOST_STEPS
 from pgcore.studies.step.cells import KINDS, TRUE, VARIABLES, Steps, TrueGradient
 
@@ -54,14 +55,14 @@ class StepStudy:
     pairs: tuple[int, ...] = (2000,)
     reward_pairs: int = 100_000
     fractions: tuple[float, ...] = (1.0,)
-    noise: str = "independent"
+    noise: Annotated[str, one_of(NOISES)] = "independent"
     random: bool = True
     true_pairs: int = 0
     seed: int = 0
     sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
-        check_choice("noise", self.noise, ("independent", "common"))
+        check_choice("noise", self.noise, NOISES)
         check_count("steps", self.steps, 2, MOST_STEPS)
         check_counts("pairs", self.pairs, _LEAST_PAIRS)
         check_count("reward_pairs", self.reward_pairs)

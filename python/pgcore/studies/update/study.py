@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from pgcore.agent import Agent
+from pgcore.base.command import one_of
 from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.rollout.collect import default_streams
 from pgcore.studies.engine.cells import Plan
@@ -50,7 +52,7 @@ class UpdateStudy:
     trials: int | None = None
     updates: int = 10
     pairs: tuple[int, ...] = (2000,)
-    every: str = "pass"
+    every: Annotated[str, one_of(EVERY)] = "pass"
     points: int = 16
     reward_pairs: int = 20_000
     seed: int = 0

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pgcore.base.command import one_of
 from pgcore.base.errors import check_choice, check_count, check_counts
 from pgcore.base.memory import check_memory
 from pgcore.rollout.monte_carlo import default_tail, monte_carlo_bytes
@@ -34,6 +35,7 @@ from pgcore.studies.value.monte_carlo import MONTE_CARLO, MonteCarlo
 from pgcore.studies.value.returns import resolved_steps
 from pgcore.tasks.gymnasium import AnyTask
 
+RETURNS = ("resolved", "cut")
 _MOST_ESTIMATES = 4000  # so that all of them have stream ids of their own
 _MOST_STATES = 1_000_000
 _PAPER_MOMENTS = (150, 450)
@@ -63,7 +65,7 @@ class ValueStudy:
     variance_iterations: tuple[int, ...] | None = None
     trials: int | None = None
     held_out_pairs: int = 20_000
-    returns: str = "resolved"
+    returns: Annotated[str, one_of(RETURNS)] = "resolved"
     true_value_pairs: int = 5_000_000
     states: int = 100
     continuations: int = 20
@@ -73,7 +75,7 @@ class ValueStudy:
     sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
-        check_choice("returns", self.returns, ("resolved", "cut"))
+        check_choice("returns", self.returns, RETURNS)
         check_count(
             "estimates", self.estimates, 3, _MOST_ESTIMATES
         )  # two have no interval of a ratio
