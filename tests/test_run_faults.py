@@ -13,6 +13,7 @@ from gymnasium.envs.registration import EnvSpec, registry
 import pgcore
 from conftest import ball_spec, drop_file, small_config
 from pgcore.base.errors import CheckpointError
+from pgcore.cli import main
 from pgcore.training.block import Block
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.config import TrainConfig
@@ -47,6 +48,31 @@ def test_a_task_file_that_says_something_else_by_now_is_refused(tmp_path):
     assert load_checkpoint(kept).agent().evaluate(100).returns.mean() == before
     with Run(tmp_path / "run", config, resume=True) as run:
         assert len(list(run.iterations())) == 2
+
+
+def test_a_relative_task_file_is_found_above_the_run(tmp_path, monkeypatch, capsys):
+    """From any folder; what is beside the command comes first, and is compared."""
+    drop_file(tmp_path, 1.0)
+    config = small_config(task="drop.toml", trials=1)
+    monkeypatch.chdir(tmp_path)
+    made("runs/whole", config, 4)
+    made("runs/cut", config, 2)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    main(["train", "--resume", "--out", "../runs/cut"])
+    capsys.readouterr()
+    whole, cut = (checkpoint_path(tmp_path / "runs" / name, 4) for name in ("whole", "cut"))
+    assert whole.read_bytes() == cut.read_bytes()
+    few = {"pairs": (64,), "estimates": 2, "true_pairs": 64, "iterations": (4,)}
+    pgcore.studies.gradient_quality("../runs/cut", "study", **few)
+    drop_file(elsewhere, 5.0)
+    with pytest.raises(CheckpointError, match=r"another definition than drop\.toml is now"):
+        load_checkpoint(cut).agent()
+    (elsewhere / "drop.toml").unlink()
+    (tmp_path / "drop.toml").unlink()
+    with pytest.raises(ValueError, match=r"no task file 'drop\.toml', looked for here and, for a"):
+        load_checkpoint(cut).agent()
 
 
 def test_a_run_does_not_go_on_with_another_model(tmp_path):

@@ -23,11 +23,7 @@ def read_task_file(path: str | Path) -> TaskSpec:
     """
     path = check_path("task", path)
     if not path.is_file():
-        where = (
-            ""
-            if path.is_absolute()
-            else (" here; a run on a relative path is used from the folder that it was trained in")
-        )
+        where = "" if path.is_absolute() else ", looked for here and, for a run, above its folder"
         raise ValueError(f"task: there is no task file {str(path)!r}{where}")
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -43,6 +39,19 @@ def read_task_file(path: str | Path) -> TaskSpec:
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
     return replace(spec, xml=_find_model(str(spec.xml), path))
+
+
+def located(task: str | TaskSpec, run: Path) -> str | TaskSpec:
+    """The task of a run, whose file is where its path leads from here, else from above the run.
+
+    A run keeps a path as it was given. What is found may say something else by now: who asks
+    compares the definition's hash.
+    """
+    if not isinstance(task, str) or not task.endswith(".toml"):
+        return task
+    path = check_path("task", task)
+    found = (folder / path for folder in (Path(), *run.resolve().parents))
+    return next((str(p) for p in found if p.is_file()), task)
 
 
 def _find_model(xml: str, task_file: Path) -> str:

@@ -23,6 +23,7 @@ from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer, reward_stds
 from pgcore.policies.stack import ZERO
 from pgcore.policies.value import ValueNet
+from pgcore.tasks.files import located
 from pgcore.tasks.gymnasium import AnyTask
 from pgcore.tasks.make import identity_of, make_task
 from pgcore.training.config import VERSION, TrainConfig
@@ -54,7 +55,7 @@ class Checkpoint:
 
     def task(self) -> AnyTask:
         """The task that the agents were trained on; CheckpointError if it is another now."""
-        task = make_task(self.config.task, lowered=self.config.lowered)
+        task = make_task(located(self.config.task, self.path), lowered=self.config.lowered)
         self.check_task(task)
         return task
 

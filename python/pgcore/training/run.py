@@ -59,7 +59,7 @@ class Run:
         path = self.path = check_path("path", path)
         self.config = config
         check_start(path, resume)
-        self.trainer = Trainer(config, num_threads)
+        self.trainer = Trainer(config, num_threads, path)
         self._lock = FolderLock(path)
         try:
             check_start(path, resume)  # again: nobody can change it any more

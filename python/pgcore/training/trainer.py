@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pgcore.base.errors import check_type
 from pgcore.base.threads import chosen_threads
 from pgcore.tasks.actions import chosen_actions
+from pgcore.tasks.files import located
 from pgcore.tasks.make import make_task
 from pgcore.training.block import Block, Outcome
 from pgcore.training.config import TrainConfig
@@ -50,13 +52,17 @@ class Trainer:
     Args:
         config: the settings.
         num_threads: default: what affinity, cgroup and Slurm allow.
+        run: folder of the run, above which its task file may be.
     """
 
-    def __init__(self, config: TrainConfig, num_threads: int | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, num_threads: int | None = None, run: Path | None = None
+    ) -> None:
         check_type("config", config, TrainConfig, "a TrainConfig")
         threads = chosen_threads(num_threads)
         self.config = config
-        self.task = make_task(config.task, lowered=config.lowered)
+        named = config.task if run is None else located(config.task, run)
+        self.task = make_task(named, lowered=config.lowered)
         chosen_actions(self.task, config.actions)  # ahead of any work
         self.iteration = 0
         self._recorded: list[State] | None = None  # the blocks' at ``iteration``, while they run
