@@ -118,8 +118,8 @@ def test_an_agent_by_hand_is_studied_beside_a_run(runs, tmp_path):
     assert np.isnan(data["step_square"].sel(agent="mine")).all()
     with pytest.raises(ValueError, match="this agent has none; give"):
         pgcore.studies.landscape({"mine": mine}, tmp_path / "l", sources=(128,), pairs=(64,))
-    with pytest.raises(ValueError, match="two are called 'a'"):
-        Agents.of([f"a={runs[0]}", f"a={runs[1]}"], (2,))
+    with pytest.raises(ValueError, match="two are called 'ppo'; give labels"):
+        Agents.of([runs[0], runs[0]], (2,))
 
 
 def test_a_task_file_is_trained_and_studied(tmp_path, monkeypatch, capsys):

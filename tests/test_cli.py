@@ -14,7 +14,7 @@ import pgcore
 from pgcore import cli
 from pgcore.cli import main
 from pgcore.studies.catalog import STUDIES
-from pgcore.studies.engine.moments import named_sources
+from pgcore.studies.engine.labels import named_sources
 from pgcore.studies.report import write
 from pgcore.studies.report.drawn import Drawn
 

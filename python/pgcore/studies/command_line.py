@@ -19,9 +19,10 @@ from pgcore.studies.engine.study import Study
 _USAGE = """usage: pgcore study STUDY [LABEL=]SOURCE [[LABEL=]SOURCE ...] --out DIR [options]
 
 Measure agents on one task: a SOURCE is the folder of a training run, or an agent's file. LABEL
-names it in datasets and figures. A study that trains its agents itself (regime) is given a TASK
-instead. What is already in DIR is kept and only the rest computed: an interrupted study goes on
-with the same command, and one with more iterations, trials, agents or pairs is extended.
+names it in datasets and figures; sources of one LABEL are its trials, in their order. A study that
+trains its agents itself (regime) is given a TASK instead. What is already in DIR is kept and only
+the rest computed: an interrupted study goes on with the same command, and one with more iterations,
+trials, agents or pairs is extended.
 
 {studies}
 
@@ -57,7 +58,7 @@ class WithAgents(Where):
     """Of a study that measures agents."""
 
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, _SOURCES]
-    """Run folders or agent files, each as PATH or LABEL=PATH."""
+    """Run folders or agent files, each as PATH or LABEL=PATH; those of one LABEL are its trials."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from pgcore.base.arrays import F64
+from pgcore.studies.engine.identities import named_moment
 
 Measure = Callable[..., Sequence[float] | float]
 _COORDINATES = {
@@ -152,7 +153,7 @@ def annotate(data: xr.Dataset) -> xr.Dataset:
     """The dataset with descriptions everywhere, and with the seed of each agent's trial.
 
     Stores know a variable's description as ``long_name``, and the seeds of their agents as the
-    attribute ``seeds``: ``label/iteration`` -> seed of the run, and trials of that run.
+    attribute ``seeds``: name of the moment -> seed of the run, and trials of that run.
     """
     for variable in data.data_vars.values():
         if "long_name" in variable.attrs:
@@ -170,12 +171,14 @@ def _add_seeds(data: xr.Dataset) -> None:
     dims = ("agent", "iteration", "trial")
     values: F64 = np.full((2, *(data.sizes[d] for d in dims)), np.nan)
     seeds: Any = data.attrs.get("seeds", {})
-    for a, agent in enumerate(data["agent"].values):
-        for i, iteration in enumerate(data["iteration"].values):
-            seed, trials = seeds.get(f"{agent}/{iteration}", (np.nan, []))
-            for t, trial in enumerate(data["trial"].values):
-                if trial < len(trials):
-                    values[:, a, i, t] = seed, trials[trial]
+    agents, iterations, trials = (data[d].values.tolist() for d in dims)
+    for name, (seed, numbers) in seeds.items():
+        label, iteration, first = named_moment(name)
+        if label in agents and iteration in iterations:
+            at = agents.index(label), iterations.index(iteration)
+            for trial, number in enumerate(numbers, first):
+                if trial in trials:
+                    values[:, *at, trials.index(trial)] = seed, number
     texts = ("seed of the run that the agent is from", "the agent's trial in that run")
     for name, own, text in zip(("run_seed", "run_trial"), values, texts, strict=True):
         meaning = f"{text}; NaN where it is not known"

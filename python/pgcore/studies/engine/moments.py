@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pgcore.agent import Agent
 from pgcore.agent_file import load_agent
 from pgcore.base.errors import CheckpointError, check_path, check_type
-from pgcore.studies.engine.identities import MADE_AS
+from pgcore.studies.engine.identities import MADE_AS, moment_name
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.divergence import (
     NONE,
@@ -28,7 +27,7 @@ from pgcore.training.run import checkpoint_path, kept_iterations
 from pgcore.training.warm_up import has_seen_nothing, warmed_up
 
 Source = str | Path | Agent
-AnySources = Source | Sequence[Source] | Mapping[str, Source]
+AnySources = Source | Sequence[Source] | Mapping[str, Source | Sequence[Source]]
 
 
 @functools.lru_cache(maxsize=8)
@@ -55,6 +54,7 @@ class Moment:
     Attributes:
         label, iteration: what it is called and when.
         members: trials that it holds.
+        first: number of its first trial: not 0 where others have the label, too.
         path, digest: of its file.
         config: digest of the settings of the run whose checkpoint the file is; "": it is none's.
         lost: trials that have diverged by then, which are not studied.
@@ -77,12 +77,18 @@ class Moment:
     task: str = ""
     seeds: tuple[int, tuple[int, ...]] | None = None
     trust: str = ""
+    first: int = 0
+
+    @property
+    def name(self) -> str:
+        """What a store calls it."""
+        return moment_name(self.label, self.iteration, self.first)
 
     @property
     def trials(self) -> tuple[int, ...]:
         """The numbers of its trials, but for those that have diverged."""
         out = [d.trial for d in self.lost]
-        return tuple(t for t in range(self.members) if t not in out)
+        return tuple(self.first + t for t in range(self.members) if t not in out)
 
     def identity(self) -> str:
         """What tells it from others in a store: its arrays, and all that they do not say.
@@ -103,10 +109,11 @@ class Moment:
 
 @functools.lru_cache(maxsize=256)
 def one_trial(moment: Moment, trial: int) -> Agent:
-    agent = moment.agent().select(trial)
+    own = trial - moment.first
+    agent = moment.agent().select(own)
     if not moment.warm:
         return agent
-    return warmed_up(agent, moment.checkpoint(), trial)
+    return warmed_up(agent, moment.checkpoint(), own)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -117,33 +124,6 @@ def _agents_digest(moment: Moment) -> str:
 @functools.lru_cache(maxsize=4096)
 def trial_digest(moment: Moment, trial: int) -> str:
     return one_trial(moment, trial).digest()
-
-
-def named_sources(sources: AnySources) -> Iterator[tuple[str | None, Source]]:
-    """(label or None, source) of everything that was given."""
-    if isinstance(sources, Mapping):
-        for label, source in sources.items():
-            yield _checked_label(label), source
-        return
-    if not isinstance(sources, str | Path | Agent | Sequence):
-        got = type(sources).__name__
-        raise TypeError(f"agents: expected run folders, agent files or agents, got {got}")
-    for source in [sources] if isinstance(sources, str | Path | Agent) else sources:
-        label, equals, path = str(source).partition("=")
-        there = not isinstance(source, Agent) and Path(source).exists()  # its name may have a "="
-        if not isinstance(source, Agent) and equals and "/" not in label and not there:
-            if not path:
-                raise ValueError(f"agents: expected LABEL=PATH, got {source!r}")
-            yield _checked_label(label), Path(path)
-        else:
-            yield None, source
-
-
-def _checked_label(label: Any) -> str:
-    check_type("agents", label, str, "labels that are texts")
-    if not label.strip() or not label.isprintable():
-        raise ValueError(f"agents: expected a label of printable letters, got {label!r}")
-    return str(label)
 
 
 def find_moments(
@@ -217,51 +197,6 @@ def warm(moment: Moment) -> Moment:
 
 def left_out(found: Sequence[Moment]) -> str:
     """What is said of trials that have diverged."""
-    lines = [f"{m.label}: {divergence}" for m in found for divergence in m.lost]
+    lost = [(m, d) for m in found for d in m.lost]
+    lines = [f"{m.label}: {dataclasses.replace(d, trial=m.first + d.trial)}" for m, d in lost]
     return "; ".join(dict.fromkeys(lines))
-
-
-def label_moments(found: list[Moment], names: list[str | None]) -> list[Moment]:
-    """The moments with labels where none was given."""
-    unnamed = [m for m in found if not m.label]
-    algorithms = {}
-    for m in unnamed:
-        algorithm = m.agent().algorithm
-        algorithms[m] = "agent" if algorithm is None else getattr(algorithm, "name", "agent")
-    holders: dict[str, set[str]] = {}
-    for m in unnamed:
-        holders.setdefault(algorithms[m], set()).add(_place(m))
-    taken = {n for n in names if n}
-    named = []
-    for m in found:
-        label = m.label
-        if not label:
-            label = algorithms[m]
-            if len(holders[label]) > 1 or label in taken:
-                label = Path(_place(m)).name or label
-        named.append(dataclasses.replace(m, label=label))
-    seen: dict[tuple[str, int], Moment] = {}
-    for m in named:
-        if (m.label, m.iteration) in seen:
-            raise ValueError(f"agents: two are called {m.label!r}; give labels, as in LABEL=PATH")
-        seen[m.label, m.iteration] = m
-    return named
-
-
-def _place(moment: Moment) -> str:
-    """The folder of a run, the file of an agent without its ending, or what stands for it."""
-    path = Path(moment.path)
-    if moment.config:
-        return str(path.parent.parent)
-    return str(path.with_suffix("")) if moment.path else moment.digest[:8]
-
-
-def check_one_task(found: list[Moment]) -> None:
-    tasks = {(t.id, t.definition_hash()) for t in (m.agent().task for m in found)}
-    if len(tasks) != 1:
-        names = ", ".join(sorted({name for name, _ in tasks}))
-        several = "" if "," in names else f" in {len(tasks)} definitions"
-        raise ValueError(
-            f"agents: expected agents on one task (with one model and one set of rules), got "
-            f"{names}{several}"
-        )

@@ -10,14 +10,11 @@ from typing import Any
 from pgcore.agent import Agent
 from pgcore.base.errors import check_count, check_flag, check_type
 from pgcore.base.seeds import derive_seed
+from pgcore.studies.engine.labels import check_one_task, check_trials, find_all, named_sources
 from pgcore.studies.engine.moments import (
     AnySources,
     Moment,
-    check_one_task,
-    find_moments,
-    label_moments,
     left_out,
-    named_sources,
     one_trial,
     trial_digest,
     warm,
@@ -58,8 +55,9 @@ class Agents:
 
         Args:
             sources: run folders, agent files or :class:`Agent` objects, one, several, or by label.
-                ``LABEL=PATH`` is a labelled path. Without a label: the algorithm where that is
-                unique, else the name of the folder or file.
+                ``LABEL=PATH`` is a labelled path. Sources of one label are its trials, in their
+                order. Without a label: the algorithm where that is unique, else the name of the
+                folder or file.
             iterations: of the runs; None: all that they have kept, but for those where an annealed
                 learning rate is 0. Agents that are files or objects have one moment.
             trials: how many, from the first that has not diverged; None: all.
@@ -69,7 +67,8 @@ class Agents:
                 as they are.
 
         Raises:
-            ValueError: nothing there, agents on several tasks, or two of one label.
+            ValueError: nothing there, agents on several tasks, or under one label agents that
+                differ in more than their trial, or not at all.
             CheckpointError: a file cannot be used.
         """
         check_flag("warm_up", warm_up)
@@ -78,12 +77,12 @@ class Agents:
         named = list(named_sources(sources))
         if not named:
             raise ValueError("agents: expected at least one run, file or agent, got none")
-        found = [m for name, source in named for m in find_moments(name, source, iterations)]
-        found = label_moments(found, [name for name, _ in named])
+        found = find_all(named, iterations)
         if not found:
             raise ValueError("iterations: the runs have kept none that can be studied")
         _check_iterations(found, iterations)
         check_one_task(found)
+        check_trials(found)
         out, found = left_out(found), [m for m in found if m.trials]
         found = [warm(m) for m in found] if warm_up else found
         sound = sorted({t for m in found for t in m.trials})
@@ -123,21 +122,22 @@ class Agents:
             "; ".join(dict.fromkeys(part.left_out for part in parts if part.left_out)),
         )
 
-    def moment(self, label: str, iteration: int) -> Moment | None:
-        """What there is of an agent at an iteration."""
+    def moment(self, at: Mapping[str, Any]) -> Moment | None:
+        """What holds the trial at some coordinates."""
         for m in self.moments:
-            if (m.label, m.iteration) == (label, iteration):
+            there = (m.label, m.iteration) == (at["agent"], at["iteration"])
+            if there and m.first <= at["trial"] < m.first + m.members:
                 return m
         return None
 
     def has(self, at: Mapping[str, Any]) -> bool:
         """Whether there is an agent at some coordinates."""
-        moment = self.moment(at["agent"], at["iteration"])
+        moment = self.moment(at)
         return moment is not None and at["trial"] in moment.trials
 
     def agent(self, at: Mapping[str, Any]) -> Agent:
         """One trial of one agent at one moment."""
-        moment = self.moment(at["agent"], at["iteration"])
+        moment = self.moment(at)
         if moment is None:
             raise KeyError(dict(at))
         one = one_trial(moment, at["trial"])
@@ -147,8 +147,13 @@ class Agents:
 
     def checkpoint(self, at: Mapping[str, Any]) -> Checkpoint | None:
         """The checkpoint behind an agent; None if it is no run's."""
-        moment = self.moment(at["agent"], at["iteration"])
+        moment = self.moment(at)
         return None if moment is None else moment.checkpoint()
+
+    def first_trial(self, at: Mapping[str, Any]) -> int:
+        """The number of the first trial of the run, file or object that an agent is from."""
+        moment = self.moment(at)
+        return 0 if moment is None else moment.first
 
     def pairs(self, at: Mapping[str, Any]) -> int:
         """Pairs of an iteration of an agent's training; 0 where it is no run's."""
@@ -163,11 +168,11 @@ class Agents:
 
     def identities(self) -> dict[str, str]:
         """What identifies every moment, by its name in a store."""
-        return {f"{m.label}/{m.iteration}": m.identity() for m in self.moments}
+        return {m.name: m.identity() for m in self.moments}
 
     def seed(self, at: Mapping[str, Any], seed: int, *purpose: str | int) -> int:
         """A seed from the agent itself and the purpose: never from labels or positions."""
-        moment = self.moment(at["agent"], at["iteration"])
+        moment = self.moment(at)
         assert moment is not None
         return derive_seed(seed, trial_digest(moment, at["trial"]), *purpose)
 
@@ -208,7 +213,7 @@ class Agents:
         at = {"agent": first.label, "iteration": first.iteration, "trial": first.trials[0]}
         task = self.agent(at).task
         passes = ", ".join(getattr(task, "passes", ())) or "none"
-        seeds = {f"{m.label}/{m.iteration}": m.seeds for m in self.moments if m.seeds is not None}
+        seeds = {m.name: m.seeds for m in self.moments if m.seeds is not None}
         made = {"model_sha256": task.model_hash(), "engine_passes": passes, "seeds": seeds}
         if hidden := hidden_state(task):
             made["hidden_state"] = hidden
@@ -219,7 +224,7 @@ class Agents:
         ):
             those = [m for m in self.moments if m.warm and bool(m.config) == of_run]
             if those:
-                names = ", ".join(f"{m.label} at {m.iteration}" for m in those)
+                names = ", ".join(dict.fromkeys(f"{m.label} at {m.iteration}" for m in those))
                 said.append(f"{names}: statistics frozen after {after}")
         if said:
             made["warm_up"] = "; ".join(said)

@@ -14,6 +14,7 @@ from pgcore.agent import Agent
 from pgcore.base.arrays import F64
 from pgcore.base.errors import check_path
 from pgcore.policies.normalize import Normalizer
+from pgcore.studies.engine.identities import TARGET
 from pgcore.studies.engine.moments import Moment, find_moments, one_trial, warm
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.pairs.estimates import sum_gradients
@@ -87,17 +88,17 @@ class Target:
 
     def of(self, agents: Agents, at: dict[str, Any]) -> Agent:
         """The agent that the one at some coordinates is led to."""
-        own = agents.moment(at["agent"], at["iteration"])
+        own = agents.moment(at)
         assert own is not None
         other = self.moment(own)
-        trial = at["trial"] if other.config else 0
+        trial = at["trial"] - own.first if other.config else 0
         if trial not in other.trials:
             raise ValueError(f"towards: {self.name} has no trial {trial}, or it has diverged")
         return one_trial(other, trial)
 
     def identities(self, agents: Agents) -> dict[str, str]:
         """What identifies the other agent of every moment, by its name in a store."""
-        return {f"{m.label}/{m.iteration} towards": self.moment(m).digest for m in agents.moments}
+        return {f"{m.name}{TARGET}": self.moment(m).digest for m in agents.moments}
 
     def check(self, agents: Agents) -> None:
         """ValueError if some agent has no way to the other one."""

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pgcore.base.version import __version__
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.findings import CHAPTERS, Table
-from pgcore.studies.engine.identities import fullest
+from pgcore.studies.engine.identities import fullest, named_moment
 from pgcore.studies.report.markup import element, opened
 from pgcore.studies.report.sections import Counter, Part, slug, study_section
 
@@ -124,18 +124,19 @@ def _agents(page: Page) -> str:
     for part in page.parts:
         for name, identity in part.given.moments.items():
             told.setdefault(name, set()).add(identity)
-    found: dict[tuple[str, str, str], list[str]] = {}
+    found: dict[tuple[str, int, int, str], list[str]] = {}
     for part in page.parts:
         for name, identity in part.given.moments.items():
-            label, _, iteration = name.rpartition("/")
-            key = (label, iteration, fullest(identity, told[name]))
+            key = (*named_moment(name), fullest(identity, told[name]))
             found.setdefault(key, []).append(part.name)
     places = {label: i for i, label in enumerate(page.labels)}
-    ordered = sorted(found, key=lambda k: (places.get(k[0], len(places)), k[0], int(k[1]), k[2]))
+    ordered = sorted(found, key=lambda k: (places.get(k[0], len(places)), *k))
     heads = [element("th", h, scope="col") for h in ("agent", "iteration", "digest", "studies")]
     rows = []
     for key in ordered:
-        cells = (*key[:2], _short(key[2]), ", ".join(found[key]))
+        label, iteration, first, identity = key
+        when = f"{iteration}, from trial {first}" if first else str(iteration)
+        cells = (label, when, _short(identity), ", ".join(found[key]))
         rows.append(element("tr", *(element("td", escape(text)) for text in cells)))
     table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows))
     notes = [element("p", escape(text), class_="note") for text in _strangers(page.parts)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from pgcore.studies.engine.identities import named_moment
 from pgcore.studies.engine.report import cells_left_out
 from pgcore.studies.engine.sentences import spec_of
 from pgcore.studies.measures.differences import TRIALS_TO_DECIDE
@@ -50,8 +51,9 @@ def _expected(given: Given, known: xr.DataArray) -> int:
     if "agent" not in known.dims:
         return known.size
     labels, iterations = (known[d].values.tolist() for d in ("agent", "iteration"))
+    named = {named_moment(name)[:2] for name in given.moments}
     return sum(
-        bool(known.values[a, i]) or f"{label}/{iteration}" in given.moments
+        bool(known.values[a, i]) or (label, iteration) in named
         for a, label in enumerate(labels)
         for i, iteration in enumerate(iterations)
     )

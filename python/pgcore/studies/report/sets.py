@@ -14,7 +14,7 @@ import zarr
 from pgcore.base.errors import check_path
 from pgcore.studies.catalog import open as open_dataset
 from pgcore.studies.catalog import study_of, study_of_data
-from pgcore.studies.engine.identities import same_identity
+from pgcore.studies.engine.identities import TARGET, same_identity
 from pgcore.studies.engine.sentences import spec_of
 from pgcore.studies.engine.study import Study
 
@@ -65,10 +65,11 @@ class Given:
 
     @property
     def moments(self) -> dict[str, str]:
-        """The digest of each agent by ``label/iteration``; none of a grid of trainings."""
+        """The identity of each agent by its moment's name; none of a grid of trainings."""
         if "agent" not in self.data.dims:
             return {}
-        return {str(k): str(v) for k, v in dict(self.data.attrs.get("moments", {})).items()}
+        told = dict(self.data.attrs.get("moments", {}))
+        return {str(k): str(v) for k, v in told.items() if not str(k).endswith(TARGET)}
 
     @property
     def task(self) -> tuple[str, str]:

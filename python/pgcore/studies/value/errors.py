@@ -92,7 +92,7 @@ class ValueErrors:
         checkpoint = self.agents.checkpoint(at)
         if checkpoint is None:
             return None
-        trial = int(at["trial"])
+        trial = int(at["trial"]) - self.agents.first_trial(at)
         number = checkpoint.config.trial_numbers[trial]
         block = Block(checkpoint.task(), checkpoint.config, [number])
         own = slice(trial, trial + 1)
