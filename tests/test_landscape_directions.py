@@ -24,6 +24,7 @@ from pgcore.studies.landscape.style import DIRECTIONS
 from pgcore.studies.measures.maps import in_corner
 from pgcore.studies.measures.statistics import mean_interval
 from pgcore.studies.measures.surfaces import RewardSurface, rank_correlation
+from pgcore.studies.report.write import report
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.run import checkpoint_path
 from test_landscape import SMALL
@@ -195,6 +196,9 @@ def test_a_line_leads_to_another_run(runs, tmp_path):
         )  # fmt: skip
     title = figures.contour_figure(data.isel(trial=[0]), "ppo", 0, 128).get_suptitle()
     assert f"the way to {runs[1].name}" in title
+    report(tmp_path, tmp_path / "page")
+    page = (tmp_path / "page" / "report.html").read_text()
+    assert "The agents (1)" in page, "the other one is led to, not measured"
 
 
 def test_a_way_that_cannot_be_taken_is_refused(runs, linear, tmp_path):
