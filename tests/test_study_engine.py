@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pickle
+import re
 import shutil
 import signal
 import time
@@ -18,7 +19,8 @@ from campaigns.targets import measure
 from conftest import GRADIENTS as SMALL
 from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
-from pgcore.studies.engine.cells import StudyError, describe_plan, run_plan, run_plans
+from pgcore.studies.engine.cells import StudyError, run_plan, run_plans
+from pgcore.studies.engine.describing import describe_plans
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.engine.store import Schema, missing_cells
 from pgcore.studies.gradient.study import GradientStudy
@@ -71,11 +73,11 @@ def test_a_failing_cell_is_named_and_the_rest_completes(runs, gradients, tmp_pat
     plan = STUDIES["gradient"].plan(runs, tmp_path, None, SMALL)[1]["true.zarr"]
     flaky = dataclasses.replace(plan, function=Flaky(plan.function, fail=True))
     with pytest.raises(StudyError, match="2 of 8 cells failed: agent=ppo, iteration=0") as info:
-        run_plan(flaky, tmp_path / "a")
+        run_plan(flaky, tmp_path / "a" / "true.zarr")
     assert str(info.value).count("ArithmeticError: on purpose") == 2
-    assert "2 of 8 cells to compute" in describe_plan(plan, tmp_path / "a")
+    assert "2 of 8 cells to compute" in describe_plans({"true.zarr": plan}, tmp_path / "a")
     whole = run_plan(plan, shutil.copytree(gradients / "true.zarr", tmp_path / "b"))
-    assert_same_dataset(run_plan(plan, tmp_path / "a"), whole)
+    assert_same_dataset(run_plan(plan, tmp_path / "a" / "true.zarr"), whole)
 
 
 def test_a_failing_cell_stops_no_later_store(runs, gradients, tmp_path):
@@ -125,7 +127,11 @@ def test_a_study_is_extended(runs, gradients, tmp_path):
 
 def test_dry_run_says_what_it_would_cost(runs, tmp_path):
     text = STUDIES["gradient"].describe(runs, tmp_path / "x", **SMALL)
-    assert "8 of 8 cells" in text and "16 of 16 cells" in text and "min" in text
+    assert "8 of 8 cells" in text and "16 of 16 cells" in text
+    *parts, total = (float(x) for x in re.findall(r"about ([0-9.]+) min", text))
+    assert len(parts) == 2 and total == pytest.approx(sum(parts), abs=0.11)
+    assert len(set(re.findall(r"at (\S+) pairs/s", text))) == 1, "one agent has one speed"
+    assert text.splitlines()[-1].startswith("together about")
     assert not (tmp_path / "x").exists()
 
 

@@ -25,7 +25,7 @@ from campaigns.mutate import (
 from campaigns.targets import SMALL_RUN, targets
 from pgcore import cli
 from pgcore.base.files import digest_of
-from pgcore.studies.engine import cells
+from pgcore.studies.engine import describing
 from pgcore.training import command_line
 from pgcore.training.config import TrainConfig
 from pgcore.training.start import stored_config
@@ -240,7 +240,7 @@ class _Stopped:
 def run_command(words: list[str]) -> None:
     """A command in this process, without its work; its one line of an error as a ValueError."""
     command_line.Run = _Stopped  # type: ignore[assignment, misc]
-    cells.pairs_per_second = lambda agent, threads: 1e4
+    describing.pairs_per_second = lambda agent, threads: 1e4
     if words[:1] == ["study"]:
         words = [*words, "--dry-run"]
     said = io.StringIO()

@@ -11,6 +11,11 @@ def counted(number: int, unit: str, most: int | None = None) -> str:
     return f"{spanned(number, most)} {unit}{'' if most == 1 else 's'}"
 
 
+def lasting(seconds: float) -> str:
+    """`about 90.0 min (1.50 h)`."""
+    return f"about {seconds / 60:.1f} min ({seconds / 3600:.2f} h)"
+
+
 def spanned(low: float, high: float, spec: str = "") -> str:
     """`3 to 8`, or `3` where both ends are written alike."""
     one, other = format(low, spec), format(high, spec)

@@ -25,7 +25,6 @@ from pgcore.base.folders import FolderLock
 from pgcore.base.progress import Progress
 from pgcore.base.provenance import attributes
 from pgcore.base.threads import chosen_threads
-from pgcore.base.words import counted
 from pgcore.studies.engine.cluster import check_cluster, cluster_outcomes
 from pgcore.studies.engine.overlap import outcome, overlapping_cells, run_overlapping
 from pgcore.studies.engine.reading import open_study
@@ -250,41 +249,7 @@ def compute(
             keep(cell, outcome(function, coordinates, threads, own))
 
 
-def describe_plans(
-    plans: Mapping[str, Plan], out: str | Path, num_threads: int | None = None
-) -> str:
-    """:func:`describe_plan` of the plans of a study, a line each."""
-    check_folder(out, next(iter(plans.values())).schema.spec)
-    return "\n".join(
-        describe_plan(plan, Path(out) / name, num_threads) for name, plan in plans.items()
-    )
-
-
 def missing_of(plan: Plan, path: Path) -> list[dict[str, Any]]:
     """The coordinates of the wanted cells that a store lacks."""
     lacking = set(missing_cells(path, plan.schema))
     return [at for cell, at in plan.cells().items() if cell in lacking]
-
-
-def pairs_per_second(agent: Agent, threads: int) -> float:
-    """How fast an agent is simulated, from a short calibration."""
-    start = time.perf_counter()
-    batch = agent.collect(500, 4 * threads, num_threads=threads)
-    return batch.rewards.size / (time.perf_counter() - start)
-
-
-def describe_plan(plan: Plan, out: str | Path, num_threads: int | None = None) -> str:
-    """What a study would do: cells, simulator steps and time, from a short calibration."""
-    cells, missing = plan.cells(), missing_of(plan, Path(out))
-    pairs = sum(plan.cost(at) for at in missing)
-    threads = chosen_threads(num_threads)
-    rate = pairs_per_second(plan.probe, threads)
-    hours = pairs * plan.work / rate / 3600
-    frames = getattr(plan.probe.task, "frame_skip", None)  # unknown of a Gymnasium environment
-    steps = "" if frames is None else f" ({pairs * frames:.3g} simulator steps)"
-    return (
-        f"{plan.title}: {len(missing)} of {len(cells)} cells to compute, {pairs:.3g} state-action "
-        f"pairs{steps}; about "
-        f"{hours * 60:.1f} min ({hours:.2f} h) at {rate:.3g} pairs/s on "
-        f"{counted(threads, 'thread')}"
-    )

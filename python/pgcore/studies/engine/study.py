@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from pgcore.base.errors import check_count, check_counts, check_path, check_seed, check_type
-from pgcore.studies.engine.cells import Plan, describe_plans, run_plans
+from pgcore.studies.engine.cells import Plan, run_plans
+from pgcore.studies.engine.describing import describe_plans
 from pgcore.studies.engine.findings import Findings
 from pgcore.studies.engine.kinds import of_kinds
 from pgcore.studies.engine.moments import AnySources

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pgcore.agent import Agent
-from pgcore.base.words import counted
-from pgcore.studies.engine.cells import missing_of, pairs_per_second
+from pgcore.base.words import counted, lasting
+from pgcore.studies.engine.cells import missing_of
+from pgcore.studies.engine.describing import pairs_per_second
 from pgcore.studies.engine.overlap import overlapping_cells
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.pairs.steps import step_data
@@ -51,7 +52,7 @@ def describe_regime(call: RegimeCall, threads: int) -> str:
     agents = sum(run.config.trials for run in runs)
     lines = [
         f"training {call.spec['task']}: {sum(n > 0 for n in left)} of {len(runs)} runs to train, "
-        f"{agents} agents in all, {pairs:.3g} state-action pairs; {_about(seconds)}"
+        f"{agents} agents in all, {pairs:.3g} state-action pairs; {lasting(seconds)}"
     ]
     rate = pairs_per_second(_untrained(runs[0]).select(0), threads)
     work = {"rewards": _reward_work(call)}
@@ -62,17 +63,13 @@ def describe_regime(call: RegimeCall, threads: int) -> str:
         seconds += own_seconds
         lines.append(
             f"{kind}: {own.missing} of {own.cells} cells to compute, {own.pairs:.3g} state-action "
-            f"pairs; {_about(own_seconds)}"
+            f"pairs; {lasting(own_seconds)}"
         )
     lines.append(
-        f"together {_about(seconds)} on {counted(threads, 'thread')}, from a few iterations, "
+        f"together {lasting(seconds)} on {counted(threads, 'thread')}, from a few iterations, "
         "updates and trajectories of untrained agents"
     )
     return "\n".join(lines)
-
-
-def _about(seconds: float) -> str:
-    return f"about {seconds / 60:.1f} min ({seconds / 3600:.2f} h)"
 
 
 def _untrained(run: GridRun) -> Agent:
