@@ -199,7 +199,8 @@ def _c9(sources: Sources, task: str, algorithm: str) -> list[Part]:
 
 
 def _c10(sources: Sources, task: str, algorithm: str) -> list[Part]:
-    data = _own(sources, task, algorithm, "landscape", f"landscape-{algorithm}")
+    kinds = ("trials-landscape", "landscape", f"landscape-{algorithm}")
+    data = _own(sources, task, algorithm, *kinds)
     if data is None:
         return []
     few = data["pairs"].values.min()
