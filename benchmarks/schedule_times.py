@@ -17,12 +17,13 @@ from pgcore import _core
 from pgcore.agent import Agent
 from pgcore.base.arrays import F64
 from pgcore.base.threads import chosen_threads, one_torch_thread
+from pgcore.policies.gaussian import gradient_sums
 from pgcore.studies.engine.cells import run_plan
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.landscape.directions import random_direction
 from pgcore.studies.landscape.study import LandscapeStudy
 from pgcore.studies.landscape.surfaces import plane, surrogate_surface
-from pgcore.studies.pairs.sampling import Sampling, gradient_sums
+from pgcore.studies.pairs.sampling import Sampling
 from pgcore.studies.pairs.steps import step_data
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.presets import preset_config

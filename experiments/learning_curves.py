@@ -26,7 +26,7 @@ import tyro
 import xarray as xr
 from pack import keep, opened
 
-from pgcore.studies.engine.moments import named_sources
+from pgcore.studies.engine.labels import named_sources
 from pgcore.studies.figures import learning_figure, save_figure
 from pgcore.studies.measures.differences import unpaired_difference
 from pgcore.studies.measures.statistics import iqm_interval, iqm_ratio_interval

@@ -1,6 +1,7 @@
 """The direction of dependencies, and definitions that must agree."""
 
 import ast
+import importlib
 import inspect
 import re
 
@@ -193,3 +194,27 @@ def test_text_has_the_same_encoding_everywhere():
                 modes = [a.value for a in node.args if isinstance(a, ast.Constant)]
                 if node.func.attr == "open" and ("newline" in given or {"w", "a", "r"} & {*modes}):
                     assert "encoding" in given, (path, node.lineno)
+
+
+def lacking_imports(path):
+    """What a file imports from pgcore that is not there."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pgcore":
+            module = importlib.import_module(node.module)
+            for name in (a.name for a in node.names):
+                if not hasattr(module, name):
+                    try:
+                        importlib.import_module(f"{node.module}.{name}")
+                    except ModuleNotFoundError:
+                        yield f"{path.relative_to(ROOT)}: {node.module}.{name}"
+
+
+def test_scripts_import_what_is_there():
+    """Also those that no test runs: measurements, releases, campaigns."""
+    scripts = [
+        p
+        for f in ("experiments", "benchmarks", "release", "tests")
+        for p in (ROOT / f).rglob("*.py")
+    ]
+    assert len(scripts) > 100
+    assert not [line for path in scripts for line in lacking_imports(path)]
