@@ -152,6 +152,13 @@ def verdicts(figure: PaperFigure, results: Path) -> str:
         own = [r for r in own if r["algorithm"].upper() in figure.algorithms]
         each = (f"{r['task']} {r['algorithm'].upper()} {r['verdict']}" for r in own)
         parts.append(f"[{claim}](claims.md): {', '.join(each)}")
+        beside = [
+            f"{r['task']} {r['algorithm'].upper()} {part['says']}"
+            for r in own
+            for part in r["parts"]
+            if part["what"].startswith(f"figure {figure.number}:")
+        ]
+        parts += [f"of this figure, beside {claim}: {', '.join(beside)}"] if beside else []
     return "; ".join(parts)
 
 

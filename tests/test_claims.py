@@ -71,6 +71,28 @@ def test_a_share_that_may_be_large_does_not_fail():
     assert Part("", (0.4, 0.3, 0.5), 8, often, against=(0.7, 0.6, 0.8)).says == "holds"
 
 
+def test_what_could_not_fail_does_not_fail():
+    """C10 asks for 10^5 pairs per point: with fewer, jagged says nothing, and smooth enough."""
+    smooth = Rule(high=0.1)
+    nothing = (math.nan,) * 3
+    assert Part("", (0.3, 0.2, 0.4), 8, smooth, against=nothing).says == "undecided"
+    assert Part("", (0.05, 0.04, 0.06), 8, smooth, against=nothing).says == "holds"
+
+
+def test_what_is_told_beside_a_claim_does_not_decide_it():
+    holds = Part("", (-2, -3, -1), 8, BELOW)
+    beside = Part("", (2, 1, 3), 2, BELOW, judged=False)
+    assert verdict([holds, beside]) == "holds" and beside.says == "fails"
+
+
+def test_a_part_that_fails_by_another_number_has_no_power():
+    """Its interval is not the one that would have to leave the bound."""
+    ends = (0.1, 0.05, 0.2)
+    often = Rule(low=0.25)
+    assert math.isfinite(Part("", ends, 8, often).resolves)
+    assert math.isnan(Part("", ends, 8, often, against=(0.6, 0.5, 0.7)).resolves)
+
+
 @pytest.mark.parametrize("trials", [6, 24])
 def test_what_it_resolves_is_decided_four_times_of_five(trials):
     """Of a truth so far from the bound, by trials of the scatter that the interval stands for.
@@ -120,6 +142,74 @@ def test_claims_of_known_numbers(tmp_path):
     assert falls[0].ends[0] == pytest.approx(-0.58, abs=0.01)
     assert verdict(falls) == "holds"
     assert verdict(c1.measure(_Made(tmp_path), "Hopper-v2", "trpo")) == "untested"
+
+
+class _Studies(Sources):
+    """Given studies, by task and kind."""
+
+    def study(self, task, kind):
+        return self.folder.get((task, kind))
+
+
+def _gradients(late, start, steps=0.5):
+    """A gradient study whose cosines are ``late`` (a number per trial) after the start."""
+    late = np.asarray(late, dtype=float)
+    cosines = np.stack([np.full(late.shape, start), late, late])[None, ..., None]
+    places = {"agent": ["ppo"], "iteration": [0, 150, 300], "n": [2000]}
+    dims = ("agent", "iteration", "trial", "n")
+    data = {
+        "pairwise_cosine": cosines,
+        "step_pairwise_cosine": steps * cosines,
+        "step_norm": 2 * cosines,
+    }
+    return xr.Dataset({name: (dims, values) for name, values in data.items()}, places)
+
+
+def _measured(name, studies, task="Hopper-v2"):
+    (claim,) = (c for c in CLAIMS if c.name == name)
+    return claim.measure(_Studies(studies), task, "ppo")
+
+
+def test_tasks_and_lengths_are_compared_after_the_start():
+    """At 0 agents of tasks differ by what their statistics are made of."""
+    spread = np.linspace(-0.01, 0.01, 8)
+    easy, hard = _gradients(0.1 + spread, 0.8), _gradients(0.1 + spread, 0.0)
+    studies = {("Hopper-v2", "gradient"): easy, ("Humanoid-v2", "gradient"): hard}
+    (less,) = _measured("C3", studies, "Humanoid-v2")
+    assert less.ends[0] == pytest.approx(0.0, abs=1e-12) and less.says == "undecided"
+    (length,) = _measured("C14", studies)
+    assert length.ends[0] == pytest.approx(0.1, rel=0.01)
+
+
+def test_steps_are_judged_by_all_that_gradients_are():
+    spread = np.linspace(-0.01, 0.01, 8)
+    studies = {("Hopper-v2", "gradient"): _gradients(0.05 + spread, 0.8)}
+    parts = _measured("C5", studies)
+    assert [p.title for p in parts if "less" in p.title] == [
+        f"pairwise cosine of steps, 300 less {first}" for first in (0, 150)
+    ]
+    assert parts[0].says == "holds" and verdict(parts) == "undecided"
+
+
+def test_infinite_trials_make_no_interval():
+    """Seven whose gradient is not seen, one that is: nothing is decided by the one."""
+    data = _gradients(np.full(8, 0.05), 0.5)
+    scale = xr.full_like(data["pairwise_cosine"], np.inf)
+    scale[:, :, 0] = 1e6
+    studies = {("Hopper-v2", "gradient"): data.assign(true_noise_scale=scale)}
+    (needed,) = _measured("C4", studies)
+    assert needed.trials == 1 and verdict([needed]) == "undecided"
+
+
+@pytest.mark.parametrize(("most", "says"), [(20_000, "undecided"), (100_000, "fails")])
+def test_maps_of_few_pairs_are_not_called_jagged(most, says):
+    rough = np.linspace(0.2, 0.3, 8)[:, None, None] * np.ones((1, 2, 8, 1, 2))
+    places = {"agent": ["ppo"], "iteration": [0, 450], "pairs": [2000, most]}
+    dims = ("agent", "iteration", "trial", "source", "pairs")
+    data = xr.Dataset({"unexplained": (dims, rough)}, places)
+    data = data.assign_coords(step_scale=range(7), random_scale=range(7))
+    few, many = _measured("C10", {("Hopper-v2", "trials-landscape"): data})
+    assert few.says == "holds" and many.says == says and "degree 4" in many.title
 
 
 def test_nothing_measured_is_untested(tmp_path, capsys):

@@ -75,7 +75,9 @@ class Part:
         ends: it, and its 95 % interval over trials; NaN where there is one trial.
         trials: the number of these.
         rule: what the claim says of it.
-        against: the number and interval by which it fails, where that is another one.
+        against: the number and interval by which it fails, where that is another one; NaN where
+            it cannot fail by what was measured.
+        judged: whether the claim is judged by it, or it is told beside it.
     """
 
     title: str
@@ -83,6 +85,7 @@ class Part:
     trials: int
     rule: Rule
     against: Ends | None = None
+    judged: bool = True
 
     @property
     def says(self) -> str:
@@ -98,8 +101,10 @@ class Part:
         """How far from a bound of the rule the truth must be to be decided 4 times of 5.
 
         With as many trials that scatter as these; a factor where the rule is one by factors; NaN
-        where there is no finite interval.
+        where there is no finite interval, or the part fails by another number than it holds by.
         """
+        if self.against is not None and not math.isnan(self.against[0]):
+            return math.nan
         _, low, high = self.ends
         if self.rule.by_factors:
             low, high = (math.log(x) if x > 0 else -math.inf for x in (low, high))
@@ -120,6 +125,7 @@ class Part:
             "high": high,
             "trials": self.trials,
             "rule": self.rule.text(),
+            "judged": self.judged,
             "says": self.says,
             "resolves": far,
         }
@@ -129,7 +135,7 @@ def verdict(parts: Sequence[Part]) -> str:
     """``holds``, ``fails``, ``undecided`` or ``untested``, of all parts of a claim."""
     if not parts:
         return "untested"
-    decides = min(part.trials for part in parts) >= TRIALS_TO_DECIDE
+    decides = min(part.trials for part in parts if part.judged) >= TRIALS_TO_DECIDE
     return describes(parts) if decides else "undecided"
 
 
@@ -137,5 +143,5 @@ def describes(parts: Sequence[Part]) -> str:
     """The same, of the agents that were measured and no others."""
     if not parts:
         return "untested"
-    found = {part.says for part in parts}
+    found = {part.says for part in parts if part.judged}
     return "fails" if "fails" in found else "holds" if found == {"holds"} else "undecided"

@@ -7,7 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from quoted.writing import interval, number, table
+import xarray as xr
+from pack import study
+
+from quoted.writing import interval, number, span, table
 
 TASKS = {"Hopper-v2": "Hopper", "Walker2d-v2": "Walker2d", "Humanoid-v2": "Humanoid"}
 
@@ -39,7 +42,16 @@ def claims(results: Path) -> dict[str, str]:
         "verdicts": table(head, short),
         "numbers": table(columns, measured),
         "count": f"{tested} of {len(rows)} are measured and {decided} decided",
+        "split": span(
+            [_halves(study(f"{t}-trials-gradient", results)) for t in ("hopper", "walker")]
+        ),
     }
+
+
+def _halves(data: xr.Dataset) -> xr.DataArray:
+    """Cosines of the true gradient's halves after the start, medians over trials."""
+    late = data["split_half_cosine"].sel(iteration=data["iteration"] > 0)
+    return late.median("trial")
 
 
 def _cell(ppo: dict[str, Any], trpo: dict[str, Any]) -> str:
@@ -54,17 +66,23 @@ def _word(row: dict[str, Any]) -> str:
     return str(row["verdict"])
 
 
+def _ends(ends: tuple[float, float, float], digits: int) -> str:
+    """With its interval, where there are any."""
+    if math.isnan(ends[0]):
+        return "not measured"
+    return number(ends[0], digits) if math.isnan(ends[1]) else interval(ends, digits)
+
+
 def _numbers(row: dict[str, Any], part: dict[str, Any]) -> list[str]:
     value, low, high, far = (float(part[k]) for k in ("value", "low", "high", "resolves"))
     digits = 0 if abs(value) >= 100 else 2
-    known = not math.isnan(low)
     return [
         row["claim"],
         f"{TASKS[row['task']]} {row['algorithm'].upper()}",
         part["what"],
-        interval((value, low, high), digits) if known else number(value, digits),
+        _ends((value, low, high), digits),
         str(part["trials"]),
         part["rule"],
-        part["says"],
+        part["says"] if part["judged"] else f"({part['says']})",
         number(far, 0 if far >= 100 else 2) if math.isfinite(far) else "-",
     ]
