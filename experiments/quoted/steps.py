@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import xarray as xr
 from pack import study
 
+from pgcore.studies.measures.differences import paired_difference
 from pgcore.studies.measures.step_summary import Steps
 from pgcore.studies.measures.surfaces import Interval
 from quoted.studies import AGENTS
@@ -53,15 +55,16 @@ def _controls(results: Path) -> dict[str, str]:
     """Steps beside random ones of equal KL, and ones of equal length along the true gradient."""
     data = study("hopper-controls", results).isel(n=0, iteration=0).sel(fraction=1.0)
     own = data.sel(measure="return")
+    kinds = ("step", "random", "true")
     head = ["", "the step", "random, equal KL", "true gradient, equal length"]
-    rows = [
-        [a.upper()]
-        + [
-            interval(_over_trials(own.sel(agent=a, kind=kind), "mean_change"), 0, "+")
-            for kind in ("step", "random", "true")
-        ]
-        for a in AGENTS
-    ]
+    head += ["the step less random", "less the true gradient"]
+    rows = []
+    for a in AGENTS:
+        each = [own.sel(agent=a, kind=kind) for kind in kinds]
+        changes = [part["change"].mean("step").values for part in each]
+        less = [dataclasses.astuple(paired_difference(changes[0], c))[:3] for c in changes[1:]]
+        ends = [*(_over_trials(part, "mean_change") for part in each), *less]
+        rows.append([a.upper(), *(interval(x, 0, "+") for x in ends)])
     sizes = f"{data.sizes['step']} steps of each of {data.sizes['trial']} trials"
     return {"controls": table(head, rows), "controls.size": sizes}
 
