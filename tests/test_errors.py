@@ -37,6 +37,7 @@ def folder(runs, tmp_path_factory):
     (folder / "other" / "metrics.csv").write_text("epoch,loss\n")
     (folder / "notes.txt").write_text("notes")
     (folder / "broken.xml").write_text("<mujoco><nonsense/></mujoco>")
+    shutil.copy(ROOT / "tests" / "models" / "refused" / "sleeping.xml", folder / "asleep.xml")
     shutil.copy(RECORDED / "skrl_separate.pt", folder / "agent.pt")
     shutil.copytree(RECORDED / "rllib_separate", folder / "checkpoint")
     drop_file(folder, 1.0)

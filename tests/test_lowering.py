@@ -104,11 +104,10 @@ def test_rollouts_equal_the_plain_loop(path, frame_skip):
 @pytest.mark.parametrize("lowered", [True, False])
 @pytest.mark.parametrize("name", ["sleeping", "ipc"])
 def test_models_with_state_outside_the_state_are_refused(name, lowered):
-    """Streams change places between simulations; MuJoCo says that these models cannot."""
-    path = zoo.MODELS / "refused" / f"{name}.xml"
-    start = zoo.random_start(mujoco.MjModel.from_xml_path(str(path)), 2, 5)
-    with pytest.raises((ValueError, RuntimeError), match=r"(?i)sleep|ipc"):
-        zoo.replay(pgcore.make_task(zoo.spec_of(path), lowered=lowered), *start)
+    """Streams change places between simulations: said before anything runs."""
+    flag = {"sleeping": "sleep", "ipc": "ipc"}[name]
+    with pytest.raises(ValueError, match=f"^xml: .*{flag}"):  # older MuJoCos do not know ipc
+        pgcore.make_task(zoo.spec_of(zoo.MODELS / "refused" / f"{name}.xml"), lowered=lowered)
 
 
 @pytest.mark.parametrize("task_id", TASKS)

@@ -103,3 +103,23 @@ def test_python_twin_takes_any_environment():
     ]
     with pytest.raises(ValueError, match="Box action_space"):
         pgcore.collect("CartPole-v1", pgcore.GaussianPolicy(4, 1), 5, backend="python")
+
+
+def test_a_changed_definition_is_not_run_by_the_one_it_came_from():
+    """The time limit is followed; what Gymnasium's environment would not do is refused."""
+    spec = pgcore.make_task("HalfCheetah-v4").spec
+    short = pgcore.make_task(dataclasses.replace(spec, id="short", time_limit=10))
+    policy = make_policy(short, 1)
+    native, twin = (pgcore.collect(short, policy, 25, backend=b) for b in ("native", "python"))
+    np.testing.assert_array_equal(native.truncated, twin.truncated)
+    assert twin.truncated.sum() == 2
+    changes = {
+        "frame_skip": 1,
+        "reward": spec.reward[:1],
+        "observation": spec.observation[:1],
+        "termination": (pgcore.Term.of("qpos_range", index=0, low=-100.0),),
+    }
+    for name, value in changes.items():
+        task = pgcore.make_task(dataclasses.replace(spec, id="mine", **{name: value}))
+        with pytest.raises(ValueError, match=f"mine differs from HalfCheetah-v4.* in {name};"):
+            pgcore.collect(task, make_policy(task, 1), 5, backend="python")

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <type_traits>
 
 namespace pgcore::bindings {
 
@@ -33,7 +34,8 @@ inline std::string mismatch_text(const py::array& a, const char* name, const cha
   return text + "] of " + py::str(dtype).cast<std::string>() + ", got " + shape_text(a);
 }
 
-// A C-contiguous array of exactly this dtype and shape; `dims` explains the shape in the error.
+// A C-contiguous, aligned array of exactly this dtype and shape, writeable where T is not const;
+// `dims` explains the shape in the error.
 template <typename T>
 std::span<T> checked(const py::array& a, const char* name, const char* dims,
                      std::initializer_list<py::ssize_t> shape) {
@@ -52,6 +54,12 @@ std::span<T> checked(const py::array& a, const char* name, const char* dims,
   if ((a.flags() & py::array::c_style) == 0) {
     throw py::value_error(std::string(name) +
                           ": expected a C-contiguous array; use numpy.ascontiguousarray(x)");
+  }
+  if ((a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+    throw py::value_error(std::string(name) + ": expected an aligned array; use x.copy()");
+  }
+  if (!std::is_const_v<T> && !a.writeable()) {
+    throw py::value_error(std::string(name) + ": expected a writeable array; use x.copy()");
   }
   return {static_cast<T*>(const_cast<void*>(a.data())), static_cast<std::size_t>(a.size())};
 }

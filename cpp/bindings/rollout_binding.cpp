@@ -25,8 +25,8 @@ py::dict collect(TaskHandle& task, const py::array& params, const std::vector<in
   const py::ssize_t S = member.size();
   const py::ssize_t O = task.task.obs_dim();
   const py::ssize_t A = task.task.act_dim();
-  const auto K =
-      static_cast<py::ssize_t>(max_bootstraps(task.task, static_cast<std::size_t>(steps)));
+  const auto K = static_cast<py::ssize_t>(
+      max_bootstraps(task.task, static_cast<std::size_t>(steps), start.has_value()));
 
   auto obs = zeros<double>({S, steps, O});
   auto inputs = zeros<float>({S, steps, O});

@@ -94,14 +94,27 @@ inline py::list to_python(const std::vector<StreamError>& errors) {
 
 using States = std::optional<std::tuple<py::array, py::array, py::array>>;
 
+inline void check_range(const char* name, std::span<const std::int64_t> values, std::int64_t most) {
+  const auto outside = [most](std::int64_t x) { return x < 0 || x > most; };
+  const auto found = std::ranges::find_if(values, outside);
+  if (found == values.end()) return;
+  throw py::value_error(std::string(name) + ": expected numbers from 0 to " + std::to_string(most) +
+                        ", got " + std::to_string(*found));
+}
+
 // Where the streams of a call stand, checked; null pointers for none.
 inline StreamStates to_states(const States& states, TaskHandle& task, py::ssize_t S) {
   if (!states) return {};
   const auto N = static_cast<py::ssize_t>(task.state_size());
   const auto& [simulator, trajectory, step] = *states;
+  const auto trajectories = checked<std::int64_t>(trajectory, "start.trajectory", "[S]", {S});
+  const auto steps = checked<std::int64_t>(step, "start.step", "[S]", {S});
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  const int limit = task.task.time_limit();
+  check_range("start.trajectory", trajectories, kMost);
+  check_range("start.step", steps, limit > 0 ? limit - 1 : kMost);
   return {checked<double>(simulator, "start.simulator", "[S, N]", {S, N}).data(),
-          checked<std::int64_t>(trajectory, "start.trajectory", "[S]", {S}).data(),
-          checked<std::int64_t>(step, "start.step", "[S]", {S}).data()};
+          trajectories.data(), steps.data()};
 }
 
 template <typename T>

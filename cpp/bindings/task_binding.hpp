@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <stdexcept>
 #include <string>
 
 #include "pgcore/batch_pool.hpp"
+#include "pgcore/stream.hpp"
 #include "pgcore/task.hpp"
 #include "pgcore/whole_state.hpp"
 
@@ -17,14 +17,17 @@ struct TaskHandle {
 
   // Number of doubles of a simulator's whole state. Throws std::invalid_argument for a model whose
   // state cannot be kept.
-  std::size_t state_size() const {
+  std::size_t state_size() {
     const mjModel& model = task.model();
     if (const char* why = unkeepable(model); why != nullptr) {
       throw std::invalid_argument(std::string("task: its state cannot be kept: ") + why);
     }
-    const std::unique_ptr<mjData, void (*)(mjData*)> data(mj_makeData(&model), mj_deleteData);
-    if (!data) throw std::runtime_error("MuJoCo has no memory for a simulation");
-    return whole_state_size(*data);
+    std::size_t size = 0;
+    const auto measure = [](const mjModel*, mjData* d, int, void* out) noexcept {
+      *static_cast<std::size_t*>(out) = whole_state_size(*d);
+    };
+    run_streams(pool, 1, 1, measure, &size);
+    return size;
   }
 
   Task task;

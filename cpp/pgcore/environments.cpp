@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 
 #include "pgcore/stream.hpp"
 
@@ -11,15 +12,23 @@ Environments::Environments(const Task& task, BatchPool& pool, std::size_t count)
     : task_(&task), pool_(&pool) {
   all_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    Environment e{.data = {},
-                  .address = {0, static_cast<std::uint32_t>(i), 0, 0, Purpose::kResetPosition},
-                  .next = 0,
-                  .due = true,
-                  .lost = false};
-    e.data.reset(mj_makeData(&task.model()));
-    if (!e.data) throw std::runtime_error("MuJoCo has no memory for so many simulations");
-    all_.push_back(std::move(e));
+    all_.push_back({.data = {},
+                    .address = {0, static_cast<std::uint32_t>(i), 0, 0, Purpose::kResetPosition},
+                    .next = 0,
+                    .due = true,
+                    .lost = false});
   }
+  // under the batch's guard: MuJoCo's error, where there is no memory, would end the process
+  const auto errors = run_streams(pool, 1, 1, make_all, this);
+  if (!errors.empty()) {
+    throw std::runtime_error("MuJoCo has no memory for " + std::to_string(count) +
+                             " simulations: " + errors.front().message);
+  }
+}
+
+void Environments::make_all(const mjModel* /*m*/, mjData* /*d*/, int /*i*/, void* arg) noexcept {
+  auto& self = *static_cast<Environments*>(arg);
+  for (Environment& e : self.all_) e.data.reset(mj_makeData(&self.task_->model()));
 }
 
 std::unique_lock<std::mutex> Environments::lock() {

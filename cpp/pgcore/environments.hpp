@@ -70,6 +70,7 @@ class Environments {
     const StepBuffers* out;
   };
 
+  static void make_all(const mjModel* m, mjData* d, int i, void* arg) noexcept;
   static void reset_one(const mjModel* m, mjData* d, int i, void* arg) noexcept;
   static void step_one(const mjModel* m, mjData* d, int i, void* arg) noexcept;
 

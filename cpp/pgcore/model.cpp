@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <stdexcept>
+#include <utility>
 
 namespace pgcore {
 namespace {
@@ -38,9 +39,9 @@ void install_handler_once() {
 
 }  // namespace
 
-void quiet_this_thread(bool on) noexcept {
+bool quiet_this_thread(bool on) noexcept {
   install_handler_once();
-  quiet = on;
+  return std::exchange(quiet, on);
 }
 
 ModelPtr load_model(const std::string& xml_path, std::vector<std::string>& warnings) {

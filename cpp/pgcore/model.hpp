@@ -22,16 +22,19 @@ using DataPtr = std::unique_ptr<mjData, DataDeleter>;
 
 // While one lives, MuJoCo's warnings on this thread are neither printed nor written to a log file.
 // Nothing is lost: a batch counts them per stream from mjData.warning. Messages of other threads go
-// to the handler that was installed before. May live across a MuJoCo call that fails: it is only
-// entered outside of mjb_apply's guard, or re-entered by the next stream of the thread.
-void quiet_this_thread(bool quiet) noexcept;
+// to the handler that was installed before. Lives outside of mjb_apply's guard: an error leaves the
+// guarded function without destructors.
+bool quiet_this_thread(bool quiet) noexcept;  // what it was before
 
 class QuietScope {
  public:
-  QuietScope() noexcept { quiet_this_thread(true); }
-  ~QuietScope() { quiet_this_thread(false); }
+  QuietScope() noexcept : before_(quiet_this_thread(true)) {}
+  ~QuietScope() { quiet_this_thread(before_); }
   QuietScope(const QuietScope&) = delete;
   QuietScope& operator=(const QuietScope&) = delete;
+
+ private:
+  bool before_;
 };
 
 // Compile an MJCF file; what MuJoCo warns of is added to `warnings`. Throws std::invalid_argument

@@ -153,15 +153,18 @@ void run_evaluate_stream(const mjModel*, mjData* d, int sim, void* arg) noexcept
 
 }  // namespace
 
-std::size_t max_bootstraps(const Task& task, std::size_t steps) noexcept {
+std::size_t max_bootstraps(const Task& task, std::size_t steps, bool goes_on) noexcept {
   const auto limit = static_cast<std::size_t>(task.time_limit());
-  return 1 + (limit > 0 ? steps / limit : 0);
+  if (limit == 0) return 1;
+  const std::size_t before = goes_on ? limit - 1 : 0;
+  return 1 + (before + steps) / limit;
 }
 
 std::vector<StreamError> rollout(const StreamPlan& plan, std::size_t steps,
                                  const StreamStates& start, const TransitionBuffers& out,
                                  BatchPool& pool, Control& control) {
-  RolloutJob job{&plan, &start, steps, max_bootstraps(*plan.task, steps), &out, &control};
+  const bool goes_on = start.simulator != nullptr;
+  RolloutJob job{&plan, &start, steps, max_bootstraps(*plan.task, steps, goes_on), &out, &control};
   return run_streams(pool, plan.member.size(), plan.num_threads, run_rollout_stream, &job);
 }
 

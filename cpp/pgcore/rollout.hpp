@@ -41,7 +41,7 @@ struct StreamPlan {
   int num_threads;
 };
 
-// Where streams stand between two calls of rollout().
+// Where streams stand between two calls of rollout(): each below the task's time limit.
 struct StreamStates {
   double* simulator = nullptr;         // [S, N], of whole_state.hpp; N as of whole_state_size()
   std::int64_t* trajectory = nullptr;  // [S], the number of the one in hand
@@ -76,8 +76,9 @@ struct TransitionBuffers {
   double* states = nullptr;              // [S, T, N], mjSTATE_INTEGRATION at obs; null: not wanted
 };
 
-// Most bootstrap observations that a stream of `steps` can have.
-std::size_t max_bootstraps(const Task& task, std::size_t steps) noexcept;
+// Most bootstrap observations that a stream of `steps` can have, from a reset or, going on, from
+// anywhere below the time limit.
+std::size_t max_bootstraps(const Task& task, std::size_t steps, bool goes_on) noexcept;
 
 struct TrajectoryScore {
   double value = 0.0;  // sum of gamma^t r_t

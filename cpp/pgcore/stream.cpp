@@ -18,7 +18,8 @@ struct QuietJob {
   char ended = 0;
 };
 
-// A failed simulation leaves its thread quiet; the thread's next stream sets it anyway.
+// A failed simulation leaves its thread quiet, which matters on the caller's alone: the others
+// belong to the batch.
 void run_quietly(const mjModel* m, mjData* d, int stream, void* arg) noexcept {
   auto* quiet = static_cast<QuietJob*>(arg);
   tsan_acquire(&quiet->begun);
@@ -44,6 +45,7 @@ std::vector<StreamError> run_streams(BatchPool& pool, std::size_t streams, int n
   std::vector<StreamError> errors;
   QuietJob quiet{function, job};
   const StoppedClock no_clock;
+  const QuietScope no_messages;
   tsan_release(&quiet.begun);
   const int failed =
       mjb_apply(batch.get(), ids.data(), static_cast<int>(streams), run_quietly, &quiet, 0);

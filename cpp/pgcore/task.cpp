@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <string>
 
 #include "pgcore/engine_events.hpp"
 
@@ -15,6 +16,16 @@ std::vector<std::string> describe(const auto& terms, auto line) {
   lines.reserve(terms.size());
   for (const auto& term : terms) lines.push_back(line(*term));
   return lines;
+}
+
+// The flag of a model that no batch runs, because streams change places between simulations; null.
+const char* flag_outside_the_state(const mjModel& m) {
+  const auto flags = static_cast<unsigned>(m.opt.enableflags);
+  if ((flags & mjENBL_SLEEP) != 0) return "sleep";
+#if mjVERSION_HEADER >= 4000000
+  if ((flags & mjENBL_IPC) != 0) return "ipc";
+#endif
+  return nullptr;
 }
 
 }  // namespace
@@ -34,6 +45,12 @@ Task::Task(const TaskConfig& config)
       time_limit_(config.time_limit) {
   if (frame_skip_ < 1) throw std::invalid_argument("frame_skip: expected a count >= 1");
   if (time_limit_ < 0) throw std::invalid_argument("time_limit: expected a count >= 1, or none");
+  if (const char* flag = flag_outside_the_state(model()); flag != nullptr) {
+    throw std::invalid_argument(std::string("xml: the model enables ") + flag +
+                                ", which keeps what is in no state, so that simulations cannot "
+                                "share threads; remove <flag " +
+                                flag + "=\"enable\"/>");
+  }
   if (model().nu < 1) throw std::invalid_argument("xml: the model has no actuator, so no action");
   for (const auto& p : config.reset) reset_.push_back(make_reset_term(p, model()));
   for (const auto& p : config.observation)

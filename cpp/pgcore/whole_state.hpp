@@ -14,9 +14,7 @@ namespace pgcore {
 
 // Why a model's state cannot be kept; null: it can.
 inline const char* unkeepable(const mjModel& m) noexcept {
-  if (m.nplugin > 0) return "plugins, whose state is their own";
-  if ((static_cast<unsigned>(m.opt.enableflags) & mjENBL_SLEEP) != 0) return "sleeping enabled";
-  return nullptr;
+  return m.nplugin > 0 ? "plugins, whose state is their own" : nullptr;
 }
 
 // Number of doubles of a state: of the buffer, the time and four flags.

@@ -58,7 +58,7 @@ void a_rollout_goes_on() {
   std::vector<std::int64_t> trajectory(4), step(4);
   const StreamStates states{simulator.data(), trajectory.data(), step.data()};
   Batch first(*world.task, 4, 11);
-  Batch second(*world.task, 4, 19);
+  Batch second(*world.task, 4, 19, true);
   TransitionBuffers out = first.buffers();
   out.end = states;
   CHECK(rollout(world.plan(3), 11, {}, out, world.pool, world.control).empty());
@@ -67,6 +67,42 @@ void a_rollout_goes_on() {
     for (std::size_t t = 0; t < 30; ++t) {
       const double reward = t < 11 ? first.rewards[s * 11 + t] : second.rewards[s * 19 + t - 11];
       CHECK(reward == whole.rewards[s * 30 + t]);
+    }
+  }
+}
+
+// Pieces of any length, each from where the last one ended, have all bootstraps: one of every
+// truncation and of every cut. The ball of this drop never ends before its time, so that pieces of
+// 1 to 31 steps meet the limit of 30 in their first, inner and last steps.
+void pieces_keep_every_bootstrap() {
+  constexpr std::size_t kStreams = 3, O = 4;
+  World world("1M", 0.0, kStreams);
+  const std::unique_ptr<mjData, void (*)(mjData*)> data(mj_makeData(&world.task->model()),
+                                                        mj_deleteData);
+  const std::size_t N = whole_state_size(*data);
+  std::vector<double> simulator(kStreams * N);
+  std::vector<std::int64_t> trajectory(kStreams), step(kStreams);
+  const StreamStates states{simulator.data(), trajectory.data(), step.data()};
+  for (std::size_t steps = 1; steps <= 31; ++steps) {
+    StreamStates start;
+    for (std::size_t taken = 0; taken < 95; taken += steps) {
+      Batch piece(*world.task, kStreams, steps, start.simulator != nullptr);
+      TransitionBuffers out = piece.buffers();
+      out.end = states;
+      CHECK(rollout(world.plan(2), steps, start, out, world.pool, world.control).empty());
+      start = states;
+      for (std::size_t s = 0; s < kStreams; ++s) {
+        std::size_t k = 0;
+        for (std::size_t t = 0; t < steps; ++t) {
+          CHECK(!piece.terminated[s * steps + t]);
+          CHECK(piece.truncated[s * steps + t] == ((taken + t + 1) % 30 == 0));
+          if (!piece.truncated[s * steps + t] && t + 1 < steps) continue;
+          CHECK(piece.bootstrap_step[s * piece.bootstraps + k] == static_cast<std::int64_t>(t));
+          CHECK(piece.bootstrap_obs[(s * piece.bootstraps + k) * O + 1] != 0.0);
+          ++k;
+        }
+        CHECK(piece.bootstrap_count[s] == static_cast<std::int64_t>(k));
+      }
     }
   }
 }

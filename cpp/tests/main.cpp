@@ -252,6 +252,7 @@ int main() {
   evaluation_agrees_with_the_rollout();
   continuations_start_from_the_same_state();
   a_rollout_goes_on();
+  pieces_keep_every_bootstrap();
   environments_go_where_streams_do();
   errors_stay_in_their_environments();
   overlapping_calls();

@@ -66,10 +66,10 @@ struct Batch {
   std::unique_ptr<bool[]> terminated, truncated, diverged;
   std::vector<std::int64_t> bootstrap_step, bootstrap_count, warnings, reward_fault;
 
-  Batch(const Task& task, std::size_t S, std::size_t T)
+  Batch(const Task& task, std::size_t S, std::size_t T, bool goes_on = false)
       : streams(S),
         steps(T),
-        bootstraps(max_bootstraps(task, T)),
+        bootstraps(max_bootstraps(task, T, goes_on)),
         terminated(new bool[S * T]()),
         truncated(new bool[S * T]()),
         diverged(new bool[S * T]()) {

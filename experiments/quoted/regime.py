@@ -1,4 +1,4 @@
-"""Quotations of Hopper's sample regime: the same training from other pairs per iteration."""
+"""Quotations of the sample regimes: the same training from other pairs per iteration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ MIDDLE = slice(0.4, 0.6)  # of the pairs of a training
 
 def regime(results: Path) -> dict[str, str]:
     """Rewards, gradients and steps at each n, and the lead of 2048 in the middle of training."""
-    data = study("hopper-regime", results).sel(rate=1.0, share=0.9)
+    found = {}
+    for task, prefix in (("hopper", ""), ("walker", "walker.")):
+        data = study(f"{task}-regime", results).sel(rate=1.0, share=0.9)
+        found |= {f"{prefix}{name}": text for name, text in _of(data).items()}
+    return found
+
+
+def _of(data: xr.Dataset) -> dict[str, str]:
+    """Of one task."""
     rows = []
     for algorithm in data["algorithm"].values:
         for i, n in enumerate(data["pairs"].values):

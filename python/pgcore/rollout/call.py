@@ -67,6 +67,8 @@ def check_call(
         expected = f"[{policy.members}, {policy.obs_dim}]"
         got = list(normalizer.mean.shape)
         raise ValueError(f"normalizer: expected mean [M, O] = {expected}, got {got}")
+    if normalizer is not None:
+        normalizer.check_finite()
     return Call(
         member=member,
         stream_ids=np.arange(len(member)) if stream_ids is None else stream_ids,
@@ -90,6 +92,12 @@ def _checked_streams(streams: Any, members: int) -> I64:
         if streams.ndim != 1 or streams.dtype != np.int64:
             got_text = f"{list(streams.shape)} of {streams.dtype}"
             raise TypeError(f"streams: expected a count or an array [S] of int64, got {got_text}")
+        if not len(streams):
+            raise ValueError("streams: expected at least one stream, got none")
+        outside = streams[(streams < 0) | (streams >= members)]
+        if len(outside):
+            known = f"members from 0 to {members - 1}"
+            raise ValueError(f"streams: expected {known}, got {outside[0]}")
         return np.ascontiguousarray(streams)
     count = check_count("streams", streams)
     check_memory("streams", streams, 128.0 * count * members, "ask for fewer, in several calls")
@@ -98,7 +106,8 @@ def _checked_streams(streams: Any, members: int) -> I64:
 
 def check_transitions(task: AnyTask, streams: int, steps: int, keep_states: bool) -> None:
     """ValueError where the transitions of a call cannot fit into memory."""
-    pair = 12 * task.obs_dim + 4 * task.act_dim + 30
+    pair = 12.0 * task.obs_dim + 4 * task.act_dim + 30
+    pair += (24 * task.obs_dim + 24) / (task.time_limit or steps)  # what is bootstrapped from
     if keep_states and isinstance(task, Task):
         pair += 16 * task.native.integration_size
     advice = "ask for fewer, or for fewer streams, in several calls"
@@ -111,12 +120,6 @@ def check_streams(task: AnyTask, policy: GaussianPolicy, call: Call) -> None:
         expected, got = getattr(task, name), getattr(policy, name)
         if got != expected:
             raise ValueError(f"policy: expected {name} {expected} of the task, got {got}")
-    if len(call.member) < 1:
-        raise ValueError("streams: expected at least one stream, got none")
-    for member in call.member:
-        if not 0 <= member < policy.members:
-            known = f"members from 0 to {policy.members - 1}"
-            raise ValueError(f"streams: expected {known}, got {member}")
     ids = call.stream_ids
     if ids.dtype != np.int64 or ids.shape != call.member.shape:
         text = f"stream_ids: expected [S] = {list(call.member.shape)} of int64"

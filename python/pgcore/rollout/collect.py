@@ -249,7 +249,8 @@ def evaluate(
     Args:
         task, policy, seed, num_threads, normalizer, stream_ids, deterministic, actions: see
             :func:`collect`.
-        pairs: state-action pairs per member, shared evenly by its streams.
+        pairs: state-action pairs per member, shared evenly by its streams; where members have
+            unequal numbers of streams, of the member with the most: others have fewer pairs.
         streams: streams per member, or an int64 array [S] with the member of each stream. Default:
             one per ``time_limit`` pairs, at most 64; it never depends on the number of threads.
         gamma: discount of the returns.

@@ -45,11 +45,11 @@ def collect(
     streams = Streams(start.streams, *parts)
     try:
         arrays = collect_streams(streams, steps, task.act_dim, start)
+        part = Part(arrays, streams.errors, streams.normalizer, streams.seen)
+        batch = batch_of(call, [every], [part])
     except BaseException:
         start.close()
         raise
-    part = Part(arrays, streams.errors, streams.normalizer, streams.seen)
-    batch = batch_of(call, [every], [part])
     going = ~(batch.terminated | batch.truncated)[:, -1]
     end = LiveStreams(start.streams, streams.obs.copy(), going)
     return dataclasses.replace(batch, end=end)

@@ -28,7 +28,9 @@ from pgcore.rollout.parallel import batch_of, controls_of
 from pgcore.rollout.reference_resets import reset_state
 from pgcore.tasks.actions import action_bounds
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
-from pgcore.tasks.task import Task
+from pgcore.tasks.gymnasium_suite.families import ENVIRONMENTS, define
+from pgcore.tasks.task import Task, TaskSpec
+from pgcore.tasks.term import Term
 
 _NOISE_BLOCK = 256  # steps whose action noise is drawn together
 
@@ -37,20 +39,58 @@ def make_env(task: AnyTask) -> Any:
     """The Gymnasium environment of a task.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or the task's definition has been changed since.
     """
     if isinstance(task, GymnasiumTask):
         return task.make()
-    if task.spec.gymnasium_id is None:
+    spec = task.spec
+    if spec.gymnasium_id is None:
         raise ValueError(f"task: {task.id} has no gymnasium_id, which backend='python' needs")
-    env = _quiet_make(task.spec.gymnasium_id, **dict(task.spec.gymnasium_options))
-    if task.spec.contact_margins == "max":
+    _check_unchanged(spec)
+    limit = -1 if spec.time_limit is None else spec.time_limit
+    env = _quiet_make(
+        spec.gymnasium_id, **{**dict(spec.gymnasium_options), "max_episode_steps": limit}
+    )
+    if spec.contact_margins == "max":
         _use_larger_margin(env.unwrapped.model)
-    for term in task.spec.reward:
-        if term.kind == "contact_cost" and task.spec.gymnasium_id == "Humanoid-v4":
+    for term in spec.reward:
+        if _is_impact_cost(term, spec):
             values = dict(term.parameters)
             env = _impact_cost(env, float(values["weight"]), float(values["max"]))
     return env
+
+
+def _check_unchanged(spec: TaskSpec) -> None:
+    """ValueError where a definition says what the Gymnasium environment it names does not do.
+
+    Time limit, contact margins and resets follow the definition, as do Humanoid-v2's impact cost
+    and zeros at the end of an observation. What an id of the user's own does is the user's word.
+    """
+    if spec.gymnasium_id not in ENVIRONMENTS:
+        return
+    options = dict(spec.gymnasium_options)
+    options.pop("max_episode_steps", None)
+    known = define(spec.gymnasium_id, **options)
+    zeros = spec.observation[-1].kind == "zeros"
+    cut = slice(None, -1 if zeros else None)
+    same = {
+        "xml": spec.xml_path().resolve() == known.xml_path().resolve(),
+        "frame_skip": spec.frame_skip == known.frame_skip,
+        "observation": spec.observation[cut] == known.observation[cut],
+        "reward": tuple(t for t in spec.reward if not _is_impact_cost(t, spec)) == known.reward,
+        "termination": spec.termination == known.termination,
+    }
+    if differing := [name for name, equal in same.items() if not equal]:
+        raise ValueError(
+            f"task: {spec.id} differs from {spec.gymnasium_id}, which backend='python' would run, "
+            f"in {', '.join(differing)}; use the native backend, or give the definition the "
+            "gymnasium_id of an environment of your own"
+        )
+
+
+def _is_impact_cost(term: Term, spec: TaskSpec) -> bool:
+    """Whether a reward term is the one that Humanoid-v2 has and v4 lacks."""
+    return term.kind == "contact_cost" and spec.gymnasium_id == "Humanoid-v4"
 
 
 def _quiet_make(env_id: str, **options: Any) -> Any:
