@@ -4,7 +4,7 @@
     python experiments/pack.py --name NAME --study A B.zip   # landscapes of the same agents in one
     python experiments/pack.py --name NAME                   # draw again what is kept of it
 
-All that is kept is drawn again by `redraw.py`. Files NAME*.zarr.zip open with
+Of maps of several trials the pictures of the first are kept. All that is kept is drawn again by `redraw.py`. Files NAME*.zarr.zip open with
 `xarray.open_zarr(zarr.storage.ZipStore(path, mode="r"))`.
 """
 
@@ -154,6 +154,8 @@ def draw(name: str, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         with contextlib.redirect_stdout(io.StringIO()):  # the table, which is kept
             kind(data).report(data, Path(folder))
+        for picture in Path(folder).glob("*-trial[1-9]*.png"):  # of maps the first trial's
+            picture.unlink()
         keep_pictures(Path(folder), out, f"{name}-")
 
 

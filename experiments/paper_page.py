@@ -163,7 +163,7 @@ def verdicts(figure: PaperFigure, results: Path) -> str:
 
 
 def turned(results: Path) -> str:
-    """One HTML file with the surfaces of every kept landscape.
+    """One HTML file with the surfaces of every kept landscape, of its first trial.
 
     Plotly and the surfaces are packed, so that the file stays small: the browser unpacks them.
     """
@@ -175,7 +175,7 @@ def turned(results: Path) -> str:
             continue
         data = opened(name, results)
         assert data is not None
-        figures.append(json.loads(landscape_surfaces(_rounded(data)).to_json()))
+        figures.append(json.loads(landscape_surfaces(_rounded(data.isel(trial=[0]))).to_json()))
     packed = json.dumps({"plotly": get_plotlyjs(), "figures": figures}).encode()
     text = base64.b64encode(gzip.compress(packed, mtime=0)).decode()
     return HTML.replace("PACKED", text)
