@@ -4,7 +4,8 @@
     python experiments/pack.py --name NAME --study A B.zip   # landscapes of the same agents in one
     python experiments/pack.py --name NAME                   # draw again what is kept of it
 
-Of maps of several trials the pictures of the first are kept. All that is kept is drawn again by `redraw.py`. Files NAME*.zarr.zip open with
+All that is kept is drawn again by `redraw.py`; of maps of several trials the pictures of the first
+are kept. Files NAME*.zarr.zip open with
 `xarray.open_zarr(zarr.storage.ZipStore(path, mode="r"))`.
 """
 
