@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -108,3 +109,57 @@ def test_trials_that_diverged_have_their_own_numbers():
     second = Moment("a", 7, 3, "path", "digest", lost=lost, first=3)
     assert second.trials == (3, 5) and second.name == "a/7 from trial 3"
     assert "trial 4" in left_out([second])
+
+
+def trained(folder, **changes):
+    with Run(folder, small_config(keep=(0, 2), **changes)) as run:
+        list(run.iterations())
+    return folder
+
+
+def test_a_trial_that_two_runs_have_is_one_agent(tmp_path):
+    """Of a pilot and a longer list of trials: seed 0 is the default of both."""
+    pilot, more = trained(tmp_path / "pilot", trials=1), trained(tmp_path / "more", trials=2)
+    rest = trained(tmp_path / "rest", trials=1, first_trial=1)
+    with pytest.raises(ValueError, match="'ppo' is given one agent twice"):
+        Agents.of({"ppo": [pilot, more]}, (2,))
+    assert Agents.of({"ppo": [pilot, rest]}, (2,)).trials == (0, 1)
+    # from nowhere that is known: by what they hold
+    one, both = (load_checkpoint(checkpoint_path(r, 2)).agent() for r in (pilot, more))
+    nameless = [dataclasses.replace(a, origin={}) for a in (both, both.select(1))]
+    with pytest.raises(ValueError, match="'ppo' is given one agent twice"):
+        Agents.of({"ppo": nameless})
+    assert one.members == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [({"pairs": 256}, "pairs"), ({"pairs": 256, "streams": 2}, "pairs, streams"),
+     ({"persist": True}, "persist"), ({"anneal": True}, "anneal, iterations")],
+)  # fmt: skip
+def test_trials_were_trained_alike(tmp_path, changes, names):
+    """All but the seed; how long, only where a rate falls over it."""
+    runs = [trained(tmp_path / "a", trials=1), trained(tmp_path / "b", trials=1, seed=1, **changes)]
+    with pytest.raises(ValueError, match=f"'ppo' were trained with other {names};"):
+        Agents.of({"ppo": runs}, (0,))
+    longer = trained(tmp_path / "c", trials=1, seed=2, iterations=3)
+    assert Agents.of({"ppo": [runs[0], longer]}, (2,)).trials == (0, 1)
+
+
+def test_another_run_is_no_later_moment_of_the_first(tmp_path):
+    """A run that was trained again in its place, at an iteration that the store lacks."""
+    run = trained(tmp_path / "run", trials=1)
+    pgcore.studies.gradient_quality({"ppo": run}, tmp_path / "study", iterations=(2,), **FEW)
+    shutil.rmtree(run)
+    trained(run, trials=1, seed=7, normalize_obs=False)
+    with pytest.raises(ValueError, match="holds ppo/2 of another run than ppo/0; choose"):
+        pgcore.studies.gradient_quality({"ppo": run}, tmp_path / "study", iterations=(0,), **FEW)
+    longer = tmp_path / "longer"
+    trained(longer, trials=1)
+    config = small_config(keep=(0, 2), trials=1, iterations=5)
+    with Run(longer, config, resume=True) as again:
+        list(again.iterations())
+    grown = pgcore.studies.gradient_quality(
+        {"ppo": longer}, tmp_path / "study", iterations=(0,), **FEW
+    )
+    assert grown["iteration"].values.tolist() == [0, 2]

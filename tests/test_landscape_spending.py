@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import zarr
 from scipy import stats
 
 import pgcore
@@ -105,14 +106,45 @@ def test_common_random_numbers_are_judged_by_their_differences(run, tmp_path):
 def test_an_unfinished_part_is_not_passed_over(tmp_path, run, fixed):
     spending = Spending(str(fixed / "reward.zarr"), 6, False, None, 10**6)
     at = {"agent": "ppo", "iteration": 0, "trial": 0, "source": 128, "pairs": 600, "part": 3}
+    alone = Spending(str(fixed / "reward.zarr"), 6, False, 0.5, None)
     assert spending.chosen(at).shape == (12,)
     out = shutil.copytree(fixed, tmp_path / "killed")
     chunk = sorted((out / "reward.zarr" / "finished" / "c").rglob("*"))
     next(c for c in chunk if c.is_file()).unlink()
     with pytest.raises(ValueError, match="needs the parts before 3 of all maps"):
         Spending(str(out / "reward.zarr"), 6, False, None, 10**6).chosen(at)
+    # a target is a map's own: what others lack is nothing to it
+    lacking = open_study(out / "reward.zarr", whole=True)["finished"].isel(part=slice(0, 3)) != 1
+    other = {"iteration": 2 if bool(lacking.sel(iteration=0).any()) else 0}
+    mine = Spending(str(out / "reward.zarr"), 6, False, 0.5, None).chosen(at | other)
+    np.testing.assert_array_equal(mine, alone.chosen(at | other))
     partial = open_landscape(out)  # a map with a missing part is missing
     assert int(partial["reward"].isnull().all(("step_scale", "random_scale")).sum()) == 1
+
+
+def test_an_adaptive_study_grows_where_maps_are_their_own(run, tmp_path):
+    """With a target each map stands alone; with a budget others would have had other pairs."""
+    target = SETTINGS | {"target_error": 1.0}
+    pgcore.studies.landscape(run, tmp_path / "a", **target | {"iterations": (2,)})
+    grown = pgcore.studies.landscape(run, tmp_path / "a", **target)
+    whole = pgcore.studies.landscape(run, tmp_path / "b", **target)
+    for name in ("reward", "pairs_used"):
+        np.testing.assert_array_equal(grown[name].sel(iteration=[0, 2]).values, whole[name].values)
+    shared = SETTINGS | {"budget": 8000}
+    pgcore.studies.landscape(run, tmp_path / "c", **shared | {"iterations": (2,)})
+    with pytest.raises(ValueError, match="other settings of maps"):
+        pgcore.studies.landscape(run, tmp_path / "c", **shared)
+
+
+def test_a_map_that_was_left_out_takes_no_share(run, tmp_path, fixed):
+    """Its errors are not large, but nothing."""
+    out = shutil.copytree(fixed, tmp_path / "out")
+    group = zarr.open_group(out / "reward.zarr", mode="r+", use_consolidated=False)
+    for name in ("count", "total", "square", "pairs_used"):
+        group[name][:, 1] = np.nan  # at iteration 2
+    at = {"agent": "ppo", "iteration": 0, "trial": 0, "source": 128, "pairs": 600, "part": 3}
+    spending = Spending(str(out / "reward.zarr"), 6, False, None, 10**6)
+    assert spending.chosen(at).all() and not spending.chosen(at | {"iteration": 2}).any()
 
 
 def test_an_allocation():

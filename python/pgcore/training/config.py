@@ -261,7 +261,26 @@ class TrainConfig:
 
     def digest(self) -> str:
         """A stable hash of all fields."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        return _digest(self.to_dict())
+
+    def recipe(self) -> dict[str, Any]:
+        """What makes an agent at an iteration of its task, but for its seed and its trial.
+
+        How long the run is counts where a rate falls over it.
+        """
+        beside = _BESIDE if self.anneal else (*_BESIDE, "iterations")
+        return {k: v for k, v in self.to_dict().items() if k not in beside}
+
+    def training(self) -> str:
+        """A stable hash of the recipe, the seed and the trials, which a resumed run keeps."""
+        return _digest([self.recipe(), self.seed, list(self.trial_numbers)])
+
+
+_BESIDE = ("task", "trials", "first_trial", "seed", "keep", "save_every", "lowered", "block")
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

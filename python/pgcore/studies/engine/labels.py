@@ -116,11 +116,38 @@ def check_trials(found: Sequence[Moment]) -> None:
                 f"agents: trials of {m.label!r} differ in {', '.join(differing)}; agents to be "
                 "compared have labels of their own"
             )
-        if any(n.digest == m.digest for n in others):
+        if others:
+            _check_recipes(others[0], m)
+        if any(_share_a_trial(n, m) for n in others):
             raise ValueError(
                 f"agents: {m.label!r} is given one agent twice ({m.path or 'an Agent'}); its "
-                "trials are agents of different seeds"
+                "trials are agents of different seeds, or of different trials of a seed"
             )
+
+
+def _share_a_trial(one: Moment, other: Moment) -> bool:
+    """Whether two sources have an agent in common, by seed and trial or, unknown, by its arrays."""
+    if one.seeds is not None and other.seeds is not None:
+        (seed, numbers), (other_seed, others) = one.seeds, other.seeds
+        return seed == other_seed and not set(numbers).isdisjoint(others)
+    if one.iteration != other.iteration:
+        return False
+    every = [{m.agent().select(t - m.first).digest() for t in m.trials} for m in (one, other)]
+    return not every[0].isdisjoint(every[1])
+
+
+def _check_recipes(one: Moment, other: Moment) -> None:
+    """ValueError where the runs of two moments were trained by other settings."""
+    checkpoints = one.checkpoint(), other.checkpoint()
+    if checkpoints[0] is None or checkpoints[1] is None:
+        return
+    recipes = [c.config.recipe() for c in checkpoints if c is not None]
+    names = recipes[0].keys() | recipes[1].keys()
+    if differing := sorted(n for n in names if recipes[0].get(n) != recipes[1].get(n)):
+        raise ValueError(
+            f"agents: trials of {other.label!r} were trained with other {', '.join(differing)}; "
+            "agents to be compared have labels of their own"
+        )
 
 
 def _kind(agent: Agent) -> dict[str, Any]:

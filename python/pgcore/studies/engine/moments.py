@@ -13,7 +13,7 @@ import numpy as np
 from pgcore.agent import Agent
 from pgcore.agent_file import load_agent
 from pgcore.base.errors import CheckpointError, check_path, check_type
-from pgcore.studies.engine.identities import MADE_AS, moment_name
+from pgcore.studies.engine.identities import MADE_AS, OF_RUN, moment_name
 from pgcore.training.checkpoint import Checkpoint, load_checkpoint
 from pgcore.training.divergence import (
     NONE,
@@ -63,6 +63,7 @@ class Moment:
         inline: the agent itself, where it comes from no file.
         warm: its statistics are those that its first iteration gives it.
         trust: what limits every result of an imported agent; "" if nothing is known to.
+        training: the hash of the run's recipe, seed and trials, one for all its iterations.
     """
 
     label: str
@@ -78,6 +79,7 @@ class Moment:
     seeds: tuple[int, tuple[int, ...]] | None = None
     trust: str = ""
     first: int = 0
+    training: str = ""
 
     @property
     def name(self) -> str:
@@ -96,7 +98,8 @@ class Moment:
         Two runs of one seed have equal arrays before their first iteration.
         """
         own = self.digest + (" warmed up" if self.warm else "")
-        return f"{own}{MADE_AS}{_agents_digest(self)[:16]}"
+        made = f"{own}{MADE_AS}{_agents_digest(self)[:16]}"
+        return made + (f"{OF_RUN}{self.training[:16]}" if self.training else "")
 
     def checkpoint(self) -> Checkpoint | None:
         """The one of the run that it is from; None where it is no run's."""
@@ -153,6 +156,7 @@ def find_moments(
             config=c.config.digest(),
             lost=lost_trials(c),
             seeds=(c.config.seed, tuple(c.config.trial_numbers)),
+            training=c.config.training(),
         )
         for c in found
     ]

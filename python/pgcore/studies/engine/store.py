@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pgcore.base.files import file_named
 from pgcore.base.folders import LOCK_NAME, check_new_folder
-from pgcore.studies.engine.identities import same_identity
+from pgcore.studies.engine.identities import of_another_run, same_identity
 from pgcore.studies.engine.layout import (
     consolidate,
     create_store,
@@ -121,6 +121,8 @@ def check_same(path: Path, schema: Schema) -> bool:
     for name, digest in schema.moments.items():
         if not same_identity(moments.get(name, digest), digest):
             raise OtherStudyError(f"out: {path} holds {schema.other_moment} {name}; {advice}")
+        if (other := of_another_run(name, digest, moments)) is not None:
+            raise OtherStudyError(f"out: {path} holds {other} of another run than {name}; {advice}")
     for name, values in schema.inner_dims.items():
         there: Any = group.get(name)
         held, wanted = [] if there is None else list(there[...]), list(np.asarray(values))

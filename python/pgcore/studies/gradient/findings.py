@@ -41,10 +41,10 @@ def agent_pairs(data: xr.Dataset) -> int:
 
 def _answers(data: xr.Dataset) -> list[Answer]:
     n = agent_pairs(data)
-    ends = dict(iterations_of(data, "pairwise_cosine"))
+    own = data.sel(n=[n])
+    ends = dict(iterations_of(own, "pairwise_cosine"))
     if not ends:
         return []
-    own = data.sel(n=[n])
     trials = {a: trials_of(own, "pairwise_cosine", a, known[-1]) for a, known in ends.items()}
     counts = [len(t) for t in trials.values()]
     to_true = [len(trials_of(own, "cosine_to_true", a, i[-1])) for a, i in ends.items()]

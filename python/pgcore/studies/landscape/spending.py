@@ -20,9 +20,9 @@ class Spending:
 
     A further part goes to the points whose standard error may be above the target; with a budget,
     to those where it may be largest, in all maps together, an equal share of what is left in each
-    part, at the price in pairs that a part had so far (trajectories run to their end). All maps'
-    earlier parts must be finished, and nothing else is looked at: a decision depends on no order
-    of computation.
+    part, at the price in pairs that a part had so far (trajectories run to their end). The earlier
+    parts of all maps of a budget, else of the map itself, must be finished, and nothing else is
+    looked at: a decision depends on no order of computation. Maps that were left out get nothing.
 
     Attributes:
         store: of the study's rewards.
@@ -30,7 +30,7 @@ class Spending:
         paired: errors are those of the differences to the centre (common random numbers).
         target_error: None: 0.
         budget: pairs of all maps together; None: no limit.
-        absent: (agent, iteration, trial) that have no maps.
+        maps: (agent, iteration, trial) of the maps that share the budget; None: all of the store.
     """
 
     store: str
@@ -38,7 +38,7 @@ class Spending:
     paired: bool
     target_error: float | None
     budget: int | None
-    absent: tuple[tuple[str, int, int], ...] = ()
+    maps: tuple[tuple[str, int, int], ...] | None = None
 
     def chosen(self, at: dict[str, Any]) -> Bool:
         """The points [A·B] of a map that get a part; ValueError if an earlier part is missing."""
@@ -51,19 +51,28 @@ class Spending:
         if not self.paired:
             names = ("count", "total", "square")
         earlier = data[["count", "pairs_used", FINISHED, *names]].isel(part=slice(0, number)).load()
-        held = xr.ones_like(earlier[FINISHED].isel(part=0, drop=True), dtype=np.bool_)
-        for agent, iteration, trial in self.absent:
-            held.loc[{"agent": agent, "iteration": iteration, "trial": trial}] = False
+        where = {d: at[d] for d in ("agent", "iteration", "trial", "source", "pairs")}
+        held = self._held(earlier[FINISHED].isel(part=0, drop=True), where)
         if not bool(((earlier[FINISHED] == 1) | ~held).all()):
             raise ValueError(f"needs the parts before {number} of all maps; one is missing")
-        sums = earlier.sum("part")
+        held &= earlier["count"].notnull().any(("part", "step_scale", "random_scale"))
+        sums = earlier.where(held, 0.0).sum("part")
         bounds = sums["count"].copy(data=error_bound(*(sums[n].values for n in names)))
         errors = bounds.where(held, 0.0).transpose(*bounds.dims).values
         spent, bought = float(sums["pairs_used"].sum()), int((earlier["count"] > 0).sum())
         chosen = sums["count"].copy(data=self.allocation(errors, spent, spent / bought, number))
-        where = {d: at[d] for d in ("agent", "iteration", "trial", "source", "pairs")}
         own: Bool = chosen.sel(where).transpose("step_scale", "random_scale").values.ravel()
         return own
+
+    def _held(self, cells: xr.DataArray, own: dict[str, Any]) -> xr.DataArray:
+        """Which maps a decision about one of them looks at."""
+        held = xr.full_like(cells, self.budget is not None and self.maps is None, dtype=np.bool_)
+        if self.budget is None:
+            held.loc[own] = True
+        elif self.maps is not None:
+            for agent, iteration, trial in self.maps:
+                held.loc[{"agent": agent, "iteration": iteration, "trial": trial}] = True
+        return held
 
     def allocation(self, errors: F64, spent: float, price: float, number: int) -> Bool:
         """Which points of all maps get part ``number`` >= 1, by their errors (same shape).

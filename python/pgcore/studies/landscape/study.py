@@ -154,7 +154,7 @@ class LandscapeStudy(LandscapeSettings):
                 self.noise == "common" and centre is not None,
                 self.target_error,
                 self.budget,
-                tuple(tuple(at.values()) for at in self._cells(agents) if not agents.has(at)),
+                tuple(tuple(at.values()) for at in self._cells(agents) if agents.has(at)),
             )
         stores = (str(out / name) for name in ("surrogate.zarr", "reward.zarr"))
         function = RewardMap(agents, self, spending, *stores)
@@ -169,7 +169,7 @@ class LandscapeStudy(LandscapeSettings):
                 {**agents.dims, **own},
                 {"step_scale": list(steps), "random_scale": list(randoms)},
                 REWARD,
-                spec_of(self, "landscape", agents, *self.reward_spec),
+                spec_of(self, "landscape", agents, *self.reward_spec) | self._sharing(agents),
                 self._identities(agents),
                 self._growing(),
             ),
@@ -178,6 +178,13 @@ class LandscapeStudy(LandscapeSettings):
             stage=lambda at: int(at["part"]) if self.adaptive else 0,
             **{**shared, "wanted": lambda at: agents.has(at) and function.part(at) > 0},
         )
+
+    def _sharing(self, agents: Agents) -> dict[str, Any]:
+        """The maps that share a budget: with others each of them would have other pairs."""
+        if self.budget is None:
+            return {}
+        maps = sorted(tuple(at.values()) for at in self._cells(agents) if agents.has(at))
+        return {"maps": [list(place) for place in maps]}
 
     def _gradient_cost(self) -> int:
         return self.gradient_pairs if "gradient" in self.directions else 0
