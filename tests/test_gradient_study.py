@@ -224,6 +224,7 @@ def test_kept_studies_open_and_make_their_tables(task, trials, lines):
         assert re.search(f"^{line}", table.split("\nsteps ")[0], re.MULTILINE), line
     assert "median" not in table and few_trials(trials)[0] in table
     own = data.sel(agent="ppo", iteration=0)
+    assert (own["true_norm"] > 0).all() and (own["true_norm"] < np.sqrt(own["true_square"])).all()
     expected = np.exp(np.log(own["true_norm"].values).mean())
     assert float(own["true_norm_over_trials"]) == pytest.approx(expected)
     assert own["true_norm_over_trials_low"] < expected < own["true_norm_over_trials_high"]

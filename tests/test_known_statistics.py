@@ -114,6 +114,8 @@ def test_a_gradient_that_is_not_seen_has_an_infinite_noise_scale():
     square, signal = np.array([3.0, 3.0, NAN]), np.array([2.0, 0.5, 2.0])
     found = statistics.true_noise_scale(square, signal, np.array(4.0), np.array(5.0))
     np.testing.assert_allclose(found, [5 * (4 / 3) / (5 / 3), INF, NAN])
+    seen = statistics.true_signal(square, signal, np.array(4.0))
+    np.testing.assert_allclose(seen, [5 / 3, 0.5 - 2.5 / 3, NAN])
     small = statistics.true_noise_scale(square / 8, signal / 8, np.array(4.0), np.array(5.0))
     np.testing.assert_allclose(small, found)
     # two streams whose noise is all that there is: the signal is 0 exactly

@@ -23,6 +23,7 @@ from pgcore.studies.engine.layout import (
     recover_store,
 )
 from pgcore.studies.engine.reading import FINISHED, LEFT_OUT, damaged
+from pgcore.studies.engine.told import told_more
 
 TORN_CHUNKS = "**/*.partial"  # what zarr writes to before it renames
 
@@ -214,22 +215,13 @@ class Store:
             else:
                 extend_store(path, *dims, variables, schema.moments)
             self.group = zarr.open_group(path, mode="r+", use_consolidated=False)
-            known: Any = self.group.attrs.get("seeds", {})
-            if not set(attributes.get("seeds", {})) <= set(known):  # of agents that came later
-                self.group.attrs["seeds"] = {**known, **attributes["seeds"]}
-            self._tell_left_out(str(attributes.get("trials_left_out", "")))
+            for name, told in told_more(dict(self.group.attrs), attributes).items():
+                self.group.attrs[name] = told
         # opened once: each time reads a file; a store that an older pgcore began has fewer
         there = {n: self.group.get(n) for n in variables}
         self._arrays: dict[str, Any] = {n: a for n, a in there.items() if a is not None}
         held = read_coordinates(self.group, list(schema.cell_dims))
         self._places = {d: {v: i for i, v in enumerate(values)} for d, values in held.items()}
-
-    def _tell_left_out(self, trials: str) -> None:
-        """Add trials that have diverged at iterations, or of agents, that came later."""
-        known = str(self.group.attrs.get("trials_left_out", ""))
-        every = [line for text in (known, trials) for line in text.split("; ") if line]
-        if (both := "; ".join(dict.fromkeys(every))) != known:
-            self.group.attrs["trials_left_out"] = both
 
     def _place(self, cell: tuple[int, ...]) -> tuple[int, ...]:
         """Where a cell of the schema is in the store, which may hold more and in another order."""

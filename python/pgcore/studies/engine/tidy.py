@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pgcore.base.words import spanned
 from pgcore.studies.engine.findings import Column, Findings, Number, Table
 
 _ENDS = ("", "_low", "_high")
@@ -108,9 +109,11 @@ def compared(columns: Mapping[str, xr.Dataset]) -> list[Table]:
             for head, c in zip(heads, own, strict=True)
         ]
         if any(n.known for n in numbers):
-            trials = [float(c["trials"]) for c in own if np.isfinite(c["trials"])]
-            paired = "paired" if any(float(c["paired"]) == 1 for c in own) else "unpaired"
-            rows.append(((f"{a} - {b}", iteration, int(min(trials)), paired), numbers))
+            known = [c for c in own if np.isfinite(c["trials"])]
+            trials = {int(c["trials"]) for c in known}
+            kinds = {"paired" if float(c["paired"]) == 1 else "unpaired" for c in known}
+            count = trials.pop() if len(trials) == 1 else spanned(min(trials), max(trials))
+            rows.append(((f"{a} - {b}", iteration, count, " and ".join(sorted(kinds))), numbers))
     title = (
         "Differences between agents: mean over trials, 95 % intervals over them, paired where the "
         "trials share seeds, else Welch's"

@@ -86,6 +86,8 @@ def _rows(data: xr.Dataset, name: str) -> pd.DataFrame:
     columns: dict[str, Any] = {
         str(d): _plain(data[d].values)[i] for d, i in zip(own.dims, places, strict=True)
     }
+    for place in (c for c in data.coords if not data[c].dims):  # of a part that was selected
+        columns[str(place)] = np.full(int(known.sum()), _plain(data[place].values).item())
     columns["quantity"] = np.full(int(known.sum()), name, dtype=object)
     columns |= {column: array[known] for column, array in arrays.items()}
     columns["unit"] = str(own.attrs.get("units", "1"))

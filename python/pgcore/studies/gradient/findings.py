@@ -94,7 +94,7 @@ def _tables(data: xr.Dataset) -> list[Table]:
         Column("B, true gradient", "true_noise_scale"),
         Column("B, estimates", "noise_scale"),
         Column("split half", "split_half_cosine", 2),
-        Column("norm", "true_norm"),
+        Column("norm without noise", "true_norm"),
         Column("trajectories", "mean_trajectories", 1),
     ]
     tables.append(tidy(own, "trials", title, ("agent", "iteration", "trial"), each, not several))

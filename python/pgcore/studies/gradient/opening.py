@@ -23,6 +23,7 @@ from pgcore.studies.measures.statistics import (
     predicted_pairwise,
     predicted_to_true,
     true_noise_scale,
+    true_signal,
 )
 
 _OF_TRUE = {
@@ -32,7 +33,7 @@ _OF_TRUE = {
     "step_square": ("1", "squared norm of the true step"),
     "step_half_dot": ("1", "inner product of the halves of the true step"),
     "step_half_squares": ("1", "product of the squared norms of the two halves of the true step"),
-    "true_norm": ("1", "norm of the true gradient"),
+    "true_norm": ("1", "norm of the true gradient, its noise removed; 0 where it is not seen"),
     "split_half_cosine": ("1", "cosine between the two halves of the true gradient"),
     "step_split_half_cosine": ("1", "cosine between the two halves of the true step"),
     "step_norm": ("1", "length of a computed step, mean over estimates"),
@@ -89,12 +90,13 @@ def open_gradient(out: str | Path) -> xr.Dataset:
 
 def gradient_quantities(data: xr.Dataset) -> xr.Dataset:
     """A gradient study's dataset with its cosines, noise scales and predictions."""
-    data["true_norm"] = np.sqrt(data["true_square"])
     for kind in ("", "step_"):
         if f"{kind}half_dot" in data:  # steps of an older pgcore have no halves
             products = data[f"{kind}half_dot"], data[f"{kind}half_squares"]
             data[f"{kind}split_half_cosine"] = products[0] / np.sqrt(products[1])
     names = ("stream_square", "true_square", "streams", "stream_pairs")
+    signal = xr.apply_ufunc(true_signal, *(data[name] for name in names[:3]))
+    data["true_norm"] = np.sqrt(np.maximum(signal, 0.0))
     B = xr.apply_ufunc(true_noise_scale, *(data[name] for name in names))
     data["true_noise_scale"] = B
     known = data["streams"] * data["stream_pairs"]

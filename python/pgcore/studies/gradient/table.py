@@ -42,11 +42,11 @@ _NONE = {
 _LEGEND = """\
 Gradients: pairwise cosine; cosine to the true gradient; noise scale B in pairs, from the true
 gradient's streams, and from the estimates; trajectories of an estimate; cosine between the halves
-of the true gradient, and its norm. Steps: pairwise cosine of computed steps, cosine to the true
-step, between that one's halves, and their length. all: over trials [95 % interval over trials],
-the mean of cosines (between halves: of Fisher's z) and the geometric mean of the others. A trial
-whose |g| is not seen in its noise has B = inf and is not left out: the mean is then inf, and the
-low end of its interval that of the other trials."""
+of the true gradient, and its norm without its noise. Steps: pairwise cosine of computed steps,
+cosine to the true step, between that one's halves, and their length. all: over trials [95 %
+interval over trials], the mean of cosines (between halves: of Fisher's z) and the geometric mean of
+the others. A trial whose |g| is not seen in its noise has B = inf and |g| = 0 and is not left out:
+the means are then inf and 0, and the other ends of their intervals those of the other trials."""
 
 
 def gradient_table(data: xr.Dataset) -> str:

@@ -156,9 +156,18 @@ def true_noise_scale(square: F64, true_square: F64, streams: F64, stream_pairs: 
         stream_pairs: pairs of each.
     """
     trace = (square - true_square) * streams / (streams - 1)
-    signal = true_square - trace / streams
+    signal = true_signal(square, true_square, streams)
     unseen = np.where(np.isnan(signal), np.nan, np.inf)
     return np.where(signal > 0, stream_pairs * trace / np.where(signal > 0, signal, 1.0), unseen)
+
+
+def true_signal(square: F64, true_square: F64, streams: F64) -> F64:
+    """|g|² of a true gradient without the noise of its streams; unbiased, so it may be below 0.
+
+    Args:
+        square, true_square, streams: as of :func:`true_noise_scale`.
+    """
+    return np.asarray(true_square - (square - true_square) / (streams - 1))
 
 
 def predicted_pairwise(n: F64, B: F64) -> F64:

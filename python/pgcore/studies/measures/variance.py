@@ -167,6 +167,12 @@ def less_bias(values: F64) -> F64:
 
 
 def log_less_bias(values: F64) -> F64:
-    """:func:`less_bias` of the logarithm, turned back: a mean of logarithms is too low."""
+    """:func:`less_bias` of the logarithm, turned back: a mean of logarithms is too low.
+
+    Where not all values are positive it is that of the values themselves, 0 at least: a trial that
+    has next to nothing left is not to be missing from a mean.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.exp(less_bias(np.log(np.where(values > 0, values, np.nan)))))
+        logarithmic = np.exp(less_bias(np.log(np.where(values > 0, values, np.nan))))
+    plain = np.maximum(less_bias(values), 0.0)
+    return np.asarray(np.where((values > 0).all(-1), logarithmic, plain))
