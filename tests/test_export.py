@@ -59,6 +59,14 @@ def test_every_known_number_has_a_row_with_its_interval():
     assert len(tidy_frame(data.where(data["n"] < 0)[["scale"]])) == 0
 
 
+def test_a_part_says_what_it_is_of():
+    """What was selected is a column, so that exports of several parts stay apart."""
+    data = small_dataset()
+    part = tidy_frame(data.sel(agent="ppo_1", n=128))
+    assert (part["agent"] == "ppo_1").all() and (part["n"] == 128).all()
+    assert sorted(part["trial"][part["quantity"] == "scale"]) == [0, 1]
+
+
 def test_each_format_says_the_same(tmp_path):
     data = small_dataset()
     frame = pgcore.export(data, "csv", tmp_path / "new" / "t.csv")

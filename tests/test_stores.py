@@ -14,6 +14,7 @@ from conftest import assert_same_dataset
 from pgcore.studies.catalog import STUDIES
 from pgcore.studies.engine.cells import run_plan
 from pgcore.studies.engine.store import Store
+from pgcore.studies.engine.told import told_more
 
 
 def _without(folder):
@@ -111,3 +112,23 @@ def test_a_folder_is_of_one_study(gradients, runs, tmp_path):
     with pytest.raises(ValueError, match="holds a gradient_quality study; choose another folder"):
         STUDIES["value"].describe(runs[0], folder, held_out_pairs=300, **small)
     assert {p.name for p in folder.glob("*.zarr")} == {p.name for p in gradients.glob("*.zarr")}
+
+
+def test_what_is_told_of_agents_that_come_later():
+    """Nothing that is known gets lost, and nothing is said twice."""
+    known = {"seeds": {"a/0": [0, [0]]}, "warm_up": "a at 0: frozen", "version_mujoco": "3.17.0"}
+    more = {
+        "seeds": {"b/0": [1, [0]]},
+        "warm_up": "a at 0: frozen; b at 0: frozen",
+        "imported": "b: no proof",
+        "version_mujoco": "4.0.0",
+        "trials_left_out": "b: trial 1",
+    }
+    assert told_more(known, more) == {
+        "seeds": {**known["seeds"], **more["seeds"]},
+        "warm_up": more["warm_up"],
+        "imported": "b: no proof",
+        "version_mujoco": "3.17.0 and 4.0.0",
+        "trials_left_out": "b: trial 1",
+    }
+    assert told_more({**known, **more}, {"warm_up": "b at 0: frozen"}) == {}

@@ -101,7 +101,7 @@ def test_open_environments_give_in_two_calls_what_one_would(live):
             np.testing.assert_array_equal(both, getattr(whole, name), err_msg=name)
         if live:
             np.testing.assert_array_equal(second.normalizer.m2, whole.normalizer.m2)
-    with pytest.raises(ValueError, match="start: expected 6 streams, got"):
+    with pytest.raises(ValueError, match="start: expected 6 streams of gym:Pendulum-v1, got"):
         pgcore.collect(task, policy, 5, 3, start=first.end)
 
 

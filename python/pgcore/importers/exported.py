@@ -63,7 +63,8 @@ def read(
     if "reward_std" in arrays:
         changed |= {"reward_std": float(arrays["reward_std"]) - 1e-8, "reward_clip": 10.0}
         if "reward_clip" in arrays:
-            changed["reward_clip"] = float(arrays["reward_clip"])
+            own = float(arrays["reward_clip"])
+            changed["reward_clip"] = None if own == np.inf else own
         changed["notes"] = {k: v for k, v in parts.notes.items() if k != "reward_scale"}
     notes = dict(changed.get("notes", parts.notes))
     if "settings" in arrays and of_settings is not None:

@@ -34,6 +34,7 @@ def statistics(mean: Any, scale: Any, clip: Any, count: Any = None) -> Statistic
         got = f"{list(flat[0].shape)} and {list(flat[1].shape)}"
         raise refuse(f"normalizer: expected mean and scale [O], got {got}")
     bound = None if clip is None else number(clip, "clip")
+    bound = None if bound == np.inf else bound
     seen = None if count is None else number(count, "count")
     return Statistics(flat[0], flat[1], bound, seen)
 

@@ -139,14 +139,16 @@ def check_representable(parts: Parts) -> None:
 def activation_named(text: str) -> str:
     """pgcore's name of an activation from a class or function of torch."""
     name = text.strip("<>'\" ").rsplit(".", 1)[-1].lower()
-    return {"swish": "silu"}.get(name, name)
+    return {"swish": "silu", "leakyrelu": "leaky_relu"}.get(name, name)
 
 
-def chosen_activation(options: Options, default: str, notes: dict[str, str]) -> str:
-    """The activation that the user gives or, with a note, the library's default."""
+def chosen_activation(
+    options: Options, default: str, notes: dict[str, str], why: str = "the library's default"
+) -> str:
+    """The activation that the user gives or, with a note, the usual one of the library."""
     if options.activation is not None:
         return activation_named(options.activation)
-    notes["activation"] = f"the file does not say; {default} is assumed, the library's default"
+    notes["activation"] = f"the file does not say; {default} is assumed, {why}"
     return default
 
 

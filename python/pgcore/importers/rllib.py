@@ -65,6 +65,13 @@ def of_state(state: Any, options: Options) -> Parts:
     encoders = "encoder.actor_encoder", "encoder.critic_encoder"
     if shared := keys.has("encoder.encoder."):
         encoders = "encoder.encoder", "encoder.encoder"
+    deep = [h for h in ("pi", "vf") if len(keys.numbered(f"{h}.net.mlp")) > 1]
+    if deep and options.activation is None:
+        raise refuse(
+            f"RLlib: {' and '.join(deep)} has hidden layers of its own, whose activation the file "
+            "does not say (head_fcnet_activation, the encoder's being fcnet_activation); where "
+            "both are one, give it with --activation"
+        )
     policy = _network(keys, encoders[0], "pi", activation)
     value = None
     if keys.has("vf."):

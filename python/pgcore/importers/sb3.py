@@ -37,6 +37,8 @@ from pgcore.importers.parts import (
 from pgcore.importers.sb3_settings import find_settings
 
 LIBRARY = "Stable-Baselines3"
+_OWN = ("stable_baselines3.", "sb3_contrib.")  # where its policies are
+_FLAT = "stable_baselines3.common.torch_layers.FlattenExtractor"
 Networks = tuple[Network, Tensor, Network]
 
 
@@ -148,8 +150,26 @@ def _check_supported(data: Mapping[str, Any]) -> None:
     kwargs = data.get("policy_kwargs")
     if isinstance(kwargs, Mapping) and kwargs.get("squash_output"):
         raise refuse("squash_output is not supported")
+    _check_own_code(data)
     if data.get("action_space") and "low" not in data["action_space"]:
         raise refuse("actions that are not a Box are not supported")
+
+
+def _check_own_code(data: Mapping[str, Any]) -> None:
+    """Refuse policies and extractors of the user's own: the file has their weights alone."""
+    kwargs, kind = data.get("policy_kwargs"), data.get("policy_class")
+    extractor = kwargs.get("features_extractor_class") if isinstance(kwargs, Mapping) else None
+    module = kind.get("__module__") if isinstance(kind, Mapping) else None
+    found = []
+    if extractor is not None and _FLAT not in str(extractor):
+        found.append(f"a features extractor ({extractor})")
+    if module is not None and not f"{module}.".startswith(_OWN):
+        found.append(f"a policy of the module {module}")
+    if found:
+        raise refuse(
+            f"{' and '.join(found)} is not supported: the file has its weights, and not what it "
+            "computes"
+        )
 
 
 def _bounds(data: Mapping[str, Any]) -> tuple[F64, F64] | None:

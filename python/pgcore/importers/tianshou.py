@@ -32,7 +32,8 @@ def of_state(content: Any, options: Options) -> Parts:
         "mean": "the mean is taken as unbounded, as in the library's examples (unbounded=True)",
         "settings": "the file has none; pgcore's defaults of ppo are assumed",
     }
-    activation = chosen_activation(options, "tanh", notes)
+    assumed = "as in the library's examples for MuJoCo; its Net's own default is relu"
+    activation = chosen_activation(options, "tanh", notes, assumed)
     state = {
         key: value
         for key, value in _weights(content).items()

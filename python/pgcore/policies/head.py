@@ -41,9 +41,14 @@ STD_MAPS: dict[str, StdMap] = {
     "softplus": StdMap(
         lambda x, head: torch.log(functional.softplus(x) + head.min_std),
         lambda x, log_std, _: torch.sigmoid(x) * torch.exp(-log_std),
-        lambda log_std, head: math.log(math.expm1(max(math.exp(log_std) - head.min_std, 1e-6))),
+        lambda log_std, head: _softplus_inverse(max(math.exp(log_std) - head.min_std, 1e-6)),
     ),
 }
+
+
+def _softplus_inverse(y: float) -> float:
+    """log(eʸ - 1), where eʸ would overflow, too."""
+    return y + math.log(-math.expm1(-y))
 
 
 @dataclass(frozen=True)

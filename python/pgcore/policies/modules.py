@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -24,7 +25,8 @@ def _function(module: nn.Module) -> tuple[type[nn.Module], dict[str, Any]]:
 def _read(name: str, module: nn.Module) -> tuple[list[nn.Linear], str]:
     """The linear layers of a sequence, and the activation between them."""
     check_type("module", module, nn.Module, "a torch module")
-    parts = [m for m in module.modules() if not list(m.children())]
+    every = (m for _, m in module.named_modules(remove_duplicate=False))
+    parts = [m for m in every if not list(m.children())]
     layers = [m for m in parts if isinstance(m, nn.Linear)]
     between = [_function(m) for m in parts if not isinstance(m, _LINEAR)]
     known = {n: a.module for n, a in ACTIVATIONS.items() if not isinstance(a.module, _LINEAR)}
@@ -38,6 +40,21 @@ def _read(name: str, module: nn.Module) -> tuple[list[nn.Linear], str]:
             f"behind the last, got {', '.join(str(m) for m in parts)}"
         )
     return layers, found[0]
+
+
+def _check_same(module: nn.Module, dim: int, ours: Callable[[Tensor], Tensor]) -> None:
+    """ValueError where a module computes something else than its layers in turn."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(32, dim, generator=generator)
+    own = next(module.parameters())
+    with torch.no_grad():
+        theirs = module(x.to(own.device, own.dtype)).detach().cpu().float()
+        found = ours(x)
+    if theirs.shape != found.shape or not torch.allclose(theirs, found, rtol=1e-3, atol=1e-4):
+        raise ValueError(
+            "module: expected one that applies its layers in turn, got a forward() that computes "
+            "something else; write that as layers, or as mean_map of a GaussianPolicy"
+        )
 
 
 def _flat(layers: list[nn.Linear]) -> Tensor:
@@ -65,7 +82,8 @@ def policy_from_module(module: nn.Module, log_std: Tensor) -> GaussianPolicy:
         log_std: [A], the logarithm of the actions' standard deviations.
 
     Raises:
-        ValueError: other layers, a log_std of another length, or numbers that are not finite.
+        ValueError: other layers, a forward() of its own, a log_std of another length, or numbers
+            that are not finite.
     """
     layers, activation = _read("module", module)
     act_dim = layers[-1].out_features
@@ -76,6 +94,7 @@ def policy_from_module(module: nn.Module, log_std: Tensor) -> GaussianPolicy:
     hidden = [layer.out_features for layer in layers[:-1]]
     policy = GaussianPolicy(layers[0].in_features, act_dim, hidden, activation=activation)
     policy.load_flat(torch.cat([_flat(layers), log_std.detach().float()])[None])
+    _check_same(module, policy.obs_dim, lambda x: policy.mean(x[None])[0])
     return policy
 
 
@@ -87,4 +106,5 @@ def value_from_module(module: nn.Module) -> ValueNet:
     hidden: Any = [layer.out_features for layer in layers[:-1]]
     value = ValueNet(layers[0].in_features, hidden, activation=activation)
     value.load_flat(_flat(layers)[None])
+    _check_same(module, layers[0].in_features, lambda x: value(x[None])[0][:, None])
     return value

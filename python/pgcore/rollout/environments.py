@@ -84,19 +84,25 @@ class Stream:
                 self.env.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class LiveStreams:
     """Where S streams of open environments stand between two calls; it cannot be saved.
+
+    They are gone on from once: environments move, and stand elsewhere then.
 
     Attributes:
         streams: [S], their environments are open in this process.
         obs: [S, O], the newest observations.
         going: [S], in the middle of a trajectory; the others begin one.
+        task: the id of their task.
+        left: whether a call has gone on from here.
     """
 
     streams: Sequence[Stream]
     obs: F64
     going: Bool
+    task: str
+    left: bool = False
 
     def close(self) -> None:
         """Close the environments."""

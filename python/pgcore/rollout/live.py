@@ -28,15 +28,24 @@ def collect(
     """See :func:`pgcore.collect`; the arguments are checked there.
 
     Raises:
-        ValueError: ``start`` has another number of streams.
+        ValueError: ``start`` has another number of streams, or another task's, or is used again.
     """
     every = np.arange(len(call.member))
     if start is None:
         made = [Stream(task.make, call.seed, int(i), task.act_dim) for i in call.stream_ids]
         shape = (len(every), task.obs_dim)
-        start = LiveStreams(made, np.zeros(shape), np.zeros(len(every), dtype=np.bool_))
-    elif len(start.streams) != len(every):
-        raise ValueError(f"start: expected {len(every)} streams, got {len(start.streams)}")
+        going = np.zeros(len(every), dtype=np.bool_)
+        start = LiveStreams(made, np.zeros(shape), going, task.id)
+    elif (start.task, len(start.streams)) != (task.id, len(every)):
+        raise ValueError(
+            f"start: expected {len(every)} streams of {task.id}, got {len(start.streams)} of "
+            f"{start.task}"
+        )
+    elif start.left:
+        raise ValueError(
+            "start: these environments have gone on from there already; use the end of that batch"
+        )
+    start.left = True
     for stream in start.streams:
         stream.seed = call.seed
     block = block_of(task, policy, call, every, actions, deterministic)
@@ -51,5 +60,5 @@ def collect(
         start.close()
         raise
     going = ~(batch.terminated | batch.truncated)[:, -1]
-    end = LiveStreams(start.streams, streams.obs.copy(), going)
+    end = LiveStreams(start.streams, streams.obs.copy(), going, task.id)
     return dataclasses.replace(batch, end=end)

@@ -164,7 +164,7 @@ class Block:
         members = len(self.trials)
         rewards = batch.rewards
         if self.scaler is not None:
-            if self.course is None:
+            if self.course is None or self.course.begins:
                 self.scaler.begin()
             rewards = self.scaler.scale(rewards, batch.terminated | batch.truncated)
         values, bootstrap = batch_values(self.value, batch)

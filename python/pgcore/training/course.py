@@ -40,6 +40,11 @@ class Course:
         simulator = np.zeros((streams, task.native.state_size()))
         return Course(StreamStates(simulator, none, none.copy()), np.zeros((streams, 2)))
 
+    @property
+    def begins(self) -> bool:
+        """Whether every stream has yet to begin: environments that no file held are new."""
+        return self.states is None
+
     def close(self) -> None:
         """Close what is open."""
         if isinstance(self.states, LiveStreams):

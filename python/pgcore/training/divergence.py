@@ -155,6 +155,6 @@ def kept_state(before: State, after: State, frozen: Bool) -> State:
     """``after`` an iteration, with the rows of frozen members as they were ``before`` it."""
     state = {name: array.copy() for name, array in after.items()}
     for name, array in state.items():
-        if not name.endswith(".step"):  # of an optimiser, which counts once for all members
+        if name not in ("policy.step", "value.step"):  # an optimiser counts for all members
             array[frozen] = before[name][frozen]
     return state

@@ -116,11 +116,19 @@ def _is_config(file: Path) -> bool:
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """What a run goes on from: its latest checkpoint, or the last that it has kept."""
+    """What a run goes on from: its latest checkpoint, or the last that it has kept.
+
+    The last one kept is written first, and may be all that a process got to.
+    """
     latest = run / LATEST
     named = (run / "checkpoints").glob("[0-9]*.safetensors")
-    kept = sorted(path for path in named if path.stem.isdigit())
-    return latest if latest.exists() else next(reversed(kept), None)
+    kept = max((p for p in named if p.stem.isdigit()), key=lambda p: int(p.stem), default=None)
+    if kept is None or not latest.exists():
+        return latest if latest.exists() else kept
+    try:
+        return kept if int(kept.stem) > load_checkpoint(latest).iteration else latest
+    except CheckpointError:
+        return latest
 
 
 def next_checkpoint(run: Path) -> Path | None:
@@ -140,9 +148,9 @@ def _has_rows(run: Path) -> bool:
 
 
 def has_iterations(run: Path) -> bool:
-    """Whether a run has more than a start: a newest checkpoint, unless it is of iteration 0."""
+    """Whether a run has more than a start: a checkpoint behind iteration 0, or rows."""
     newest = newest_checkpoint(run)
-    if newest is None:
+    if newest is None or _has_rows(run):
         return _has_rows(run)
     try:
         return load_checkpoint(newest).iteration > 0

@@ -23,7 +23,8 @@ def tidy_frame(data: xr.Dataset, quantities: Sequence[str] | None = None) -> pd.
         quantities: variables of it, in the order of the rows; None: all.
 
     Returns:
-        A column for each dimension that the quantities have, missing where a quantity lacks it;
+        A column for each dimension that the quantities have, missing where a quantity lacks it, and
+        for each coordinate of a part that was selected;
         then quantity, value, low and high (NaN without an interval), unit, description.
 
     Raises:
@@ -31,11 +32,12 @@ def tidy_frame(data: xr.Dataset, quantities: Sequence[str] | None = None) -> pd.
     """
     chosen = _chosen(data, quantities)
     dims = list(dict.fromkeys(str(d) for name in chosen for d in data[name].dims))
-    dims.sort(key=lambda d: _FIRST.index(d) if d in _FIRST else len(_FIRST))
+    places = dims + [str(c) for c in data.coords if not data[c].dims]  # of a selected part
     parts = [_rows(data, name) for name in chosen]
     frame = pd.concat([p for p in parts if len(p)] or [pd.DataFrame()], ignore_index=True)
-    frame = frame.reindex(columns=[*dims, *VALUES])
-    for dim in dims:
+    places.sort(key=lambda d: _FIRST.index(d) if d in _FIRST else len(_FIRST))
+    frame = frame.reindex(columns=[*places, *VALUES])
+    for dim in places:
         if np.issubdtype(data[dim].dtype, np.integer):
             frame[dim] = frame[dim].astype("Int64")  # else a missing place makes it float
     return frame
@@ -86,7 +88,7 @@ def _rows(data: xr.Dataset, name: str) -> pd.DataFrame:
     columns: dict[str, Any] = {
         str(d): _plain(data[d].values)[i] for d, i in zip(own.dims, places, strict=True)
     }
-    for place in (c for c in data.coords if not data[c].dims):  # of a part that was selected
+    for place in (c for c in data.coords if not data[c].dims):
         columns[str(place)] = np.full(int(known.sum()), _plain(data[place].values).item())
     columns["quantity"] = np.full(int(known.sum()), name, dtype=object)
     columns |= {column: array[known] for column, array in arrays.items()}
