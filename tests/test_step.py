@@ -15,10 +15,12 @@ from pgcore.learning.advantages import Judgement
 from pgcore.learning.trpo import TrpoSettings
 from pgcore.studies import figures, update_steps
 from pgcore.studies.catalog import STUDIES
+from pgcore.studies.engine.reading import open_study
 from pgcore.studies.engine.sources import Agents
 from pgcore.studies.landscape.surfaces import standard_error
 from pgcore.studies.measures import steps as measures
 from pgcore.studies.step.controls import kl_of, random_step
+from pgcore.studies.step.opening import step_quantities
 from pgcore.studies.step.study import StepStudy
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.run import checkpoint_path
@@ -185,6 +187,11 @@ def test_claims_decide_by_their_rules(linear, tmp_path):
     for value, verdict in ((-9.0, "holds"), (9.0, "fails"), (0.5, "open")):
         data["change"] = 0 * data["change"] + value
         assert f"n 2000: {verdict};" in figures.claims(data), value
+    # steps of length 0 change nothing, whatever noise was measured of them
+    kept = open_study(tmp_path / "dataset.zarr")
+    refused = step_quantities(kept.assign(norm=0 * kept["norm"])).sel(kind="step")
+    assert (refused["change"] == 0).all() and (refused["lowering_share"] == 0).all()
+    assert (step_quantities(kept)["lowering_share"] > 0).any()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import pgcore
 from conftest import make_policy, small_config
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.environments import LiveStreams
+from pgcore.rollout.open_streams import LiveStreams
 from pgcore.studies.engine.sources import Agents
 from pgcore.training.checkpoint import load_checkpoint
 from pgcore.training.run import Run, checkpoint_path

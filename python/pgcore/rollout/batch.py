@@ -12,7 +12,7 @@ from pgcore.base.arrays import F32, F64, I64, Bool
 from pgcore.policies.normalize import Normalizer
 
 if TYPE_CHECKING:
-    from pgcore.rollout.environments import LiveStreams
+    from pgcore.rollout.open_streams import LiveStreams
 
 
 @dataclass(frozen=True)

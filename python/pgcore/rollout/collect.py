@@ -27,7 +27,7 @@ from pgcore.rollout.call import (
     check_transitions,
     kept_states,
 )
-from pgcore.rollout.environments import LiveStreams
+from pgcore.rollout.open_streams import LiveStreams
 from pgcore.tasks.actions import chosen_actions
 from pgcore.tasks.gymnasium import PREFIX, AnyTask, GymnasiumSpec, GymnasiumTask
 from pgcore.tasks.task import Task

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgcore import _core
-from pgcore.base.arrays import F32, F64, I64, Bool
+from pgcore.base.arrays import F32, F64, I64
 from pgcore.policies.normalize import Normalizer
 from pgcore.rollout import reference
+from pgcore.rollout.open_streams import LiveStreams
 from pgcore.tasks.actions import mapped_actions
 
 
@@ -82,32 +83,6 @@ class Stream:
         with contextlib.suppress(Exception):
             if self.env is not None:
                 self.env.close()
-
-
-@dataclass
-class LiveStreams:
-    """Where S streams of open environments stand between two calls; it cannot be saved.
-
-    They are gone on from once: environments move, and stand elsewhere then.
-
-    Attributes:
-        streams: [S], their environments are open in this process.
-        obs: [S, O], the newest observations.
-        going: [S], in the middle of a trajectory; the others begin one.
-        task: the id of their task.
-        left: whether a call has gone on from here.
-    """
-
-    streams: Sequence[Stream]
-    obs: F64
-    going: Bool
-    task: str
-    left: bool = False
-
-    def close(self) -> None:
-        """Close the environments."""
-        for stream in self.streams:
-            stream.close()
 
 
 @dataclass(frozen=True)

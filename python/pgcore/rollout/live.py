@@ -10,8 +10,9 @@ from pgcore.policies.gaussian import GaussianPolicy
 from pgcore.policies.normalize import Normalizer
 from pgcore.rollout.batch import RolloutBatch
 from pgcore.rollout.call import Call
-from pgcore.rollout.environments import LiveStreams, Stream, Streams
+from pgcore.rollout.environments import Stream, Streams
 from pgcore.rollout.loops import Part, collect_streams
+from pgcore.rollout.open_streams import LiveStreams
 from pgcore.rollout.parallel import batch_of, block_of
 from pgcore.tasks.gymnasium import GymnasiumTask
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pgcore.base.arrays import F32, F64, I64
 from pgcore.policies.normalize import Normalizer
-from pgcore.rollout.environments import Controls, Head, LiveStreams, Stream, Streams, where
+from pgcore.rollout.environments import Controls, Head, Stream, Streams, where
+from pgcore.rollout.open_streams import LiveStreams
 
 
 @dataclass(frozen=True)

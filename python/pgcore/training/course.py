@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pgcore.base.arrays import F64
 from pgcore.rollout.batch import RolloutBatch, StreamStates, cut_trajectories
-from pgcore.rollout.environments import LiveStreams
+from pgcore.rollout.open_streams import LiveStreams
 from pgcore.tasks.gymnasium import AnyTask, GymnasiumTask
 
 

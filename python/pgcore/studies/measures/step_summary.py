@@ -44,12 +44,7 @@ class Steps:
     @staticmethod
     def of(data: xr.Dataset, measure: str = "return") -> Steps:
         """From a dataset of one agent, iteration, n, kind and fraction."""
-        own = data[[*OF_STEPS, *OF_CENTRE]].sel(measure=measure)
-        if "norm" in data:  # a step that was refused changes nothing but by noise
-            moved = data["norm"] != 0
-            for name in ("change", "change_error", "apart_error"):
-                own[name] = own[name].where(moved, 0.0)
-        own = own.transpose("trial", "step", ...)
+        own = data[[*OF_STEPS, *OF_CENTRE]].sel(measure=measure).transpose("trial", "step", ...)
         own = own.isel(trial=np.flatnonzero(np.isfinite(own["change"].values).all(axis=1)))
         names = tuple(map(str, own["trial"].values))
         values: dict[str, Any] = {n: own[n].values for n in (*OF_STEPS, *OF_CENTRE)}

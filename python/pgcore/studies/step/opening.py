@@ -69,6 +69,8 @@ def step_quantities(data: xr.Dataset) -> xr.Dataset:
         data["common_error"] = data["centre_error"].copy()
         data["compared"] = data["count"].copy()
     data["change_error"] = np.sqrt(data["apart_error"] ** 2 + data["common_error"] ** 2)
+    for name in ("change", "change_error", "apart_error"):  # what was refused changes nothing
+        data[name] = data[name].where(data["norm"] != 0, 0.0)
     data["trajectories"] = data["count"].copy()
     for name, of in _MEANS.items():
         data[f"mean_{name}"] = data[of].mean("step", skipna=False)
