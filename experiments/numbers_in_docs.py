@@ -19,6 +19,7 @@ from pathlib import Path
 
 import tyro
 from quoted.beyond import beyond
+from quoted.curvature import curvature
 from quoted.forces import forces
 from quoted.landscapes import maps, overview
 from quoted.outside import outside
@@ -46,6 +47,7 @@ TOPICS: dict[str, Callable[[Path], dict[str, str]]] = {
     "beyond": beyond,
     "forces": forces,
     "regime": regime,
+    "curvature": curvature,
 }
 MARK = re.compile(r"<!--n:(\w+)\.([\w.]+)-->(.*?)<!--/n-->", re.DOTALL)
 

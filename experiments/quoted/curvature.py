@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import xarray as xr
 from pack import study
 
 from quoted.writing import ends_of, interval, number, span, table
@@ -22,7 +24,7 @@ def curvature(results: Path) -> dict[str, str]:
                 own = data.sel(agent=agent, matrix=matrix, iteration=iteration)
                 names = ("split_half", "overlap_with_next", "overlap_with_first")
                 shares = tuple(f"{part}_share" for part in ("gradient", "true", "step"))
-                cells = [_cell(own, name) for name in (*names, *shares)]
+                cells = [_cell(own, name, 3 if "step" in name else 2) for name in (*names, *shares)]
                 head = ["" if i else str(agent).upper(), str(iteration), "" if i else str(matrix)]
                 rows.append([*head, *cells])
     return {
@@ -34,7 +36,9 @@ def curvature(results: Path) -> dict[str, str]:
     }
 
 
-def _cell(own, name: str) -> str:
-    """Its mean over trials; empty where there is none."""
+def _cell(own: xr.Dataset, name: str, digits: int) -> str:
+    """Its mean over trials; of one trial without an interval, and empty where there is none."""
     ends = ends_of(own, f"{name}_over_trials")
-    return interval(ends, 2) if ends[0] == ends[0] else ""
+    if math.isnan(ends[1]):
+        return "" if math.isnan(ends[0]) else f"{number(ends[0], digits)} (one trial)"
+    return interval(ends, digits)

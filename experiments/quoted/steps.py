@@ -33,6 +33,7 @@ def steps(results: Path) -> dict[str, str]:
     )
     return (
         _controls(results)
+        | {"conventions": _conventions(results)}
         | _many(study("hopper-step-1000000", results), "many")
         | _many(study("walker-step-1000000", results), "walker.many")
         | {
@@ -67,6 +68,21 @@ def _controls(results: Path) -> dict[str, str]:
         rows.append([a.upper(), *(interval(x, 0, "+") for x in ends)])
     sizes = f"{data.sizes['step']} steps of each of {data.sizes['trial']} trials"
     return {"controls": table(head, rows), "controls.size": sizes}
+
+
+def _conventions(results: Path) -> str:
+    """Steps judged as training does, and less those that are judged correctly, over trials."""
+    found = []
+    last = {"iteration": 450, "fraction": 1.0, "kind": "step", "measure": "return"}
+    kept = [
+        study(name, results).isel(n=0).sel(last) for name in ("hopper-step-agent", "hopper-step")
+    ]
+    for a in AGENTS:
+        changes = [data["change"].sel(agent=a).mean("step").values for data in kept]
+        less = dataclasses.astuple(paired_difference(*changes))[:3]
+        own = interval(_over_trials(kept[0].sel(agent=a), "mean_change"), 0, "+")
+        found.append(f"{own} ({a.upper()}; to the table's {interval(less, 0, '+')})")
+    return "; ".join(found)
 
 
 def _many(data: xr.Dataset, name: str) -> dict[str, str]:

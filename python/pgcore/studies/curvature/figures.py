@@ -54,6 +54,8 @@ def spectrum_panel(ax: Axes, data: xr.Dataset) -> Axes:
     _log_axis(ax)
     ax.set_xlim(0.5, len(numbers) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** 0.35)  # room for the legend
     ax.legend(title="iteration", fontsize=6, title_fontsize=6, ncols=2, loc="upper right")
     return ax
 
