@@ -27,6 +27,7 @@ from quoted.regime import regime
 from quoted.steps import steps
 from quoted.studies import gradient, value
 from quoted.training import training, updates
+from quoted.trial_maps import trial_maps
 from quoted.variances import variance
 from quoted.verdicts import claims
 
@@ -48,6 +49,7 @@ TOPICS: dict[str, Callable[[Path], dict[str, str]]] = {
     "forces": forces,
     "regime": regime,
     "curvature": curvature,
+    "agents": trial_maps,
 }
 MARK = re.compile(r"<!--n:(\w+)\.([\w.]+)-->(.*?)<!--/n-->", re.DOTALL)
 
