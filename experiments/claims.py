@@ -3,7 +3,7 @@
     python experiments/claims.py                      # of the kept studies, into claims.json
     python experiments/claims.py --studies REPRO      # of a folder of reproduce.py
 
-The rules are in `claimed/claims.py`. A verdict is `holds`, `fails`, `undecided` or `untested`; what
+The rules are in `claimed`. A verdict is `holds`, `fails`, `undecided` or `untested`; what
 fewer than six trials say is undecided, and given as a description of the agents that were measured.
 """
 

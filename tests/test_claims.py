@@ -13,7 +13,9 @@ from conftest import ROOT
 
 sys.path.append(str(ROOT / "experiments"))
 import claims
-from claimed.claims import CLAIMS, NEAR_ZERO, RISES
+from claimed.claims import CLAIMS
+from claimed.gradients import NEAR_ZERO
+from claimed.parts import RISES
 from claimed.rules import Part, Rule, describes, verdict
 from claimed.sources import Sources
 from claimed.trials import per_trial

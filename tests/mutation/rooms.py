@@ -26,7 +26,7 @@ ROOMS = {
     "studies/measures/misfit.py": ["test_known_value_measures.py"],
     "studies/measures/over_trials.py": ["test_known_statistics.py"],
     "studies/measures/own_pairs.py": ["test_known_statistics.py"],
-    "studies/measures/statistics.py": ["test_known_statistics.py"],
+    "studies/measures/statistics.py": ["test_known_statistics.py", "test_known_noise_scales.py"],
     "studies/measures/value.py": ["test_known_value_measures.py"],
     "learning/objectives.py": ["test_objectives.py", "test_updates.py", "test_updates_sb3.py"],
     "rollout/returns.py": ["test_returns.py"],
