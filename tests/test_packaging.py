@@ -1,5 +1,6 @@
 """What is installed, and from where: names, versions, and the mujoco that a wheel requires."""
 
+import ast
 import importlib.metadata
 import re
 import shutil
@@ -106,6 +107,57 @@ def test_every_extra_is_pinned():
     for requirement in [*PROJECT["project"]["dependencies"], *extras()]:
         name = re.match(r"[\w-]+", requirement)[0].lower()
         assert name in known or name == "pgcore-rl", requirement
+
+
+def imported(folder):
+    """What the files of a folder import, standard library apart: a module to a file."""
+    found = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            found |= {str(name).partition(".")[0]: path for name in names}
+    return {name: path for name, path in found.items() if name not in sys.stdlib_module_names}
+
+
+def named(requirements):
+    """The modules of the distributions that these requirements name themselves."""
+    bare = [re.split("[<>=!~]", one)[0].lower() for one in requirements]  # dask[distributed]
+    names = {name for one in bare for name in re.findall(r"[\w-]+", one)}
+    return {
+        module
+        for module, owners in importlib.metadata.packages_distributions().items()
+        if names & {owner.lower().replace("_", "-") for owner in owners}
+    }
+
+
+def test_what_is_imported_is_required_by_name():
+    """Not left to what another package happens to bring, or to what a developer once installed."""
+    needs = [*PROJECT["project"]["dependencies"], "mujoco"]
+    optional = named(extras())
+    package = imported("python/pgcore").items()
+    assert {m: p for m, p in package if m not in named(needs) | optional | {"pgcore"}} == {}
+    assert {m for m, _ in package if m not in named(needs) | {"pgcore"}} == {
+        "distributed", "imageio_ffmpeg", "pyarrow", "stable_baselines3",
+    }  # fmt: skip
+    others = ["tests", "experiments", "benchmarks", "docs", "release"]
+    own = {path.stem for folder in others for path in (ROOT / folder).rglob("*.py")}
+    own |= {path.name for folder in others for path in (ROOT / folder).rglob("*") if path.is_dir()}
+    for folder in others:
+        for module, path in imported(folder).items():
+            if module not in own | named([*needs, *extras()]) | {"pgcore"}:
+                assert module in UNREQUIRED.get(path.name, ()), f"{path}: {module}"
+
+
+# what runs in an environment of its own, which the file describes, and a module of a page's reader
+UNREQUIRED = {
+    "record_agents.py": ("ray", "rl_games", "rsl_rl", "skrl", "spinup", "tensordict", "tianshou",
+                         "torchrl"),
+    "bindings.py": ("atheris",), "bench_collect_envpool.py": ("envpool",),
+    "test_docs.py": ("disturbance_study",),
+}  # fmt: skip
 
 
 def test_a_wheel_is_refused_where_a_python_is_missing():

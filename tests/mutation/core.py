@@ -61,12 +61,8 @@ class Copy:
         self.folder, self.build = folder, folder / "build"
         shutil.copy(ROOT / "CMakeLists.txt", folder)
         shutil.copytree(ROOT / "cpp", folder / "cpp")
-        config = subprocess.run(
-            [sys.executable, "-m", "pybind11", "--cmakedir"],
-            text=True, check=True, capture_output=True,
-        ).stdout.strip()  # fmt: skip
         self._run("cmake", "-S", ".", "-B", "build", "-DCMAKE_BUILD_TYPE=Release",
-                  f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={config}")  # fmt: skip
+                  f"-DPython_EXECUTABLE={sys.executable}")  # fmt: skip
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
