@@ -18,7 +18,7 @@ MEASURED = (
     *("hopper-budget", "hopper-controls", "hopper-step", "hopper-trials-gradient"),
     *("walker-landscape", "walker-step", "walker-trials-gradient"),
     *("hopper-step-1000000", "walker-step-1000000", "hopper-step-agent", "hopper-curvature"),
-    "hopper-trials-landscape",
+    *("hopper-trials-landscape", "walker-trials-landscape"),
 )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from pack import study
 
 from pgcore.studies.measures.statistics import mean_interval
-from quoted.studies import AGENTS
+from quoted.studies import AGENTS, NAMES
 from quoted.writing import ends_of, interval, number, table
 
 HEAD = ("", "iteration", "rough, 2000 pairs", "of noise alone", "rough, 20,000 pairs", "jagged",
@@ -17,8 +18,15 @@ FEW, MANY = 2000, 20_000
 
 
 def trial_maps(results: Path) -> dict[str, str]:
-    """Of Hopper's maps at three iterations, over trials."""
-    data = study("hopper-trials-landscape", results).isel(source=0)
+    """Of the maps of two tasks at three iterations, over trials."""
+    tasks = {name: study(f"{name}-trials-landscape", results).isel(source=0) for name in NAMES}
+    tables = {f"table.{name}": _table(data) for name, data in tasks.items()}
+    (trials,) = {data.sizes["trial"] for data in tasks.values()}
+    return {**tables, "trials": number(trials, 0)}
+
+
+def _table(data: xr.Dataset) -> str:
+    """A row for each algorithm and iteration."""
     rows = []
     for agent in AGENTS:
         for i, iteration in enumerate(data["iteration"].values):
@@ -31,7 +39,7 @@ def trial_maps(results: Path) -> dict[str, str]:
             change = interval(ends_of(many, "one_step_change_over_trials"), 0, "+")
             head = ["" if i else agent.upper(), str(iteration)]
             rows.append([*head, rough[0], noise, rough[1], *cells, change])
-    return {"table": table(HEAD, rows), "trials": number(data.sizes["trial"], 0)}
+    return table(HEAD, rows)
 
 
 def _mean(values: np.ndarray) -> str:
