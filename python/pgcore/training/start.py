@@ -97,13 +97,16 @@ def _differences(
 
 
 def clear_start(run: Path) -> None:
-    """Remove what a start without an iteration to keep, with settings of its own, has left."""
-    for checkpoint in (run / "checkpoints").glob("*.safetensors"):
-        checkpoint.unlink()
+    """Remove what a start without an iteration to keep, with settings of its own, has left.
+
+    Checkpoints last, by which a process that is killed meanwhile leaves such a start again.
+    """
     for name in (TABLE, "diverged.csv"):
         (run / name).unlink(missing_ok=True)
     for events in (run / "tensorboard").glob("events.out.tfevents.*"):
         events.unlink()
+    for checkpoint in (run / "checkpoints").glob("*.safetensors"):
+        checkpoint.unlink()
 
 
 def _is_config(file: Path) -> bool:

@@ -35,11 +35,21 @@ def create_store(
 
     What is there, a folder or a store without a finished cell, goes.
     """
-    building = _building(path)
-    _write_metadata(building, cell_dims, inner_dims, variables, attributes)
+    _write_metadata(_building(path), cell_dims, inner_dims, variables, attributes)
+    _move_into_place(path)
+
+
+def _move_into_place(path: Path) -> None:
+    """Put what was built at a path; what was there goes when it has another name.
+
+    A process that is killed meanwhile leaves one of the two whole: :func:`recover_store`.
+    """
+    replaced = _replaced(path)
     if path.exists():
-        shutil.rmtree(path)
-    building.rename(path)
+        path.rename(replaced)
+    _building(path).rename(path)
+    if replaced.exists():
+        shutil.rmtree(replaced)
 
 
 def _write_metadata(
@@ -119,9 +129,7 @@ def extend_store(
         chunks = path / name / "c"
         if chunks.is_dir():
             shutil.copytree(chunks, building / name / "c", copy_function=_link, dirs_exist_ok=True)
-    path.rename(_replaced(path))
-    building.rename(path)
-    shutil.rmtree(_replaced(path))
+    _move_into_place(path)
 
 
 def _copy_into(
@@ -159,8 +167,8 @@ def _link(source: str, target: str) -> None:
 
 
 def recover_store(path: Path) -> None:
-    """Finish what a crash between the two renames of :func:`extend_store` left."""
-    if path.exists():
-        shutil.rmtree(_replaced(path), ignore_errors=True)
-    elif _replaced(path).exists():
+    """Finish what a process left that was killed while it moved a store into place."""
+    if not path.exists() and _replaced(path).exists() and _building(path).exists():
         _replaced(path).rename(path)
+    else:  # in its place is the new one, or its owner has removed that
+        shutil.rmtree(_replaced(path), ignore_errors=True)
