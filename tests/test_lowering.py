@@ -106,7 +106,7 @@ def test_rollouts_equal_the_plain_loop(path, frame_skip):
 def test_models_with_state_outside_the_state_are_refused(name, lowered):
     """Streams change places between simulations: said before anything runs."""
     flag = {"sleeping": "sleep", "ipc": "ipc"}[name]
-    with pytest.raises(ValueError, match=f"^xml: .*{flag}"):  # older MuJoCos do not know ipc
+    with pytest.raises(ValueError, match=f"^xml: .*{flag}"):
         pgcore.make_task(zoo.spec_of(zoo.MODELS / "refused" / f"{name}.xml"), lowered=lowered)
 
 

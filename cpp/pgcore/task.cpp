@@ -22,9 +22,7 @@ std::vector<std::string> describe(const auto& terms, auto line) {
 const char* flag_outside_the_state(const mjModel& m) {
   const auto flags = static_cast<unsigned>(m.opt.enableflags);
   if ((flags & mjENBL_SLEEP) != 0) return "sleep";
-#if mjVERSION_HEADER >= 4000000
   if ((flags & mjENBL_IPC) != 0) return "ipc";
-#endif
   return nullptr;
 }
 
