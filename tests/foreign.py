@@ -85,7 +85,7 @@ def cleanrl(path, table=False):
     return save(path, content), actor, critic
 
 
-def spinning_up(path):
+def spinning_up(path, change=lambda whole: None):
     name = "spinup.algos.pytorch.ppo.core"
     with modules(name) as made:
 
@@ -109,6 +109,7 @@ def spinning_up(path):
             kind.__module__, kind.__qualname__ = name, kind.__name__
             setattr(made[name], kind.__name__, kind)
         whole = MLPActorCritic()
+        change(whole)
         save(path, whole)
     return path, whole.pi.mu_net, whole.v.v_net
 

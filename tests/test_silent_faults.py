@@ -49,7 +49,13 @@ def test_a_module_is_what_it_computes():
     ("changes", "said"),
     [({"policy_class": {"__module__": "__main__"}}, "a policy of the module __main__"),
      ({"policy_kwargs": {"features_extractor_class": "<class '__main__.Scale'>"}},
-      "a features extractor .*__main__.Scale")],
+      "a features extractor .*__main__.Scale"),
+     ({"policy_kwargs": {"activation_fn": "<class '__main__.Tanh'>"}},
+      "activation '__main__.Tanh' is not supported"),
+     ({"observation_space": {":type:": "<class 'gymnasium.spaces.dict.Dict'>"}},
+      "observations that are not a Box are not supported, got .*Dict"),
+     ({"observation_space": {":type:": "<class 'gymnasium.spaces.discrete.Discrete'>"}},
+      "observations that are not a Box are not supported, got .*Discrete")],
 )  # fmt: skip
 def test_code_that_a_file_does_not_have(tmp_path, changes, said):
     """Of an extractor without parameters nothing is left in the weights."""
@@ -71,6 +77,8 @@ def test_code_that_a_file_does_not_have(tmp_path, changes, said):
 
 def test_names_and_bounds_of_other_libraries():
     assert activation_named("<class 'torch.nn.modules.activation.LeakyReLU'>") == "leaky_relu"
+    assert activation_named("nn.Identity") == activation_named("Identity") == "linear"
+    assert activation_named("<class 'mine.f.<locals>.ReLU'>") == "mine.f.<locals>.ReLU"
     assert statistics(np.zeros(3), np.ones(3), np.inf).clip is None
 
 

@@ -18,6 +18,7 @@ from pgcore.importers.inert import refused
 from pgcore.importers.parts import refuse
 
 TOLERANCE = 1e-5  # of max(1, |reference|): float32 networks, summed in another order
+FAR = 30  # standard deviations: beyond the bounds at which libraries clip
 _NAMES = ("means", "log_probs", "values")
 
 
@@ -43,10 +44,14 @@ class Reference:
 
 
 def draw_observations(agent: Agent, count: int = 1000, seed: int = 0) -> F64:
-    """Observations around the statistics, and a tenth as many from a rollout, [N, O]."""
+    """Observations around the statistics, and a tenth as many from a rollout, [N, O].
+
+    Of those around statistics a tenth is far away, where inputs are clipped.
+    """
     normal = np.random.Generator(np.random.Philox(key=seed)).standard_normal
     obs: F64 = normal((count, agent.task.obs_dim))
     if agent.normalizer is not None:
+        obs[::10] *= FAR
         scale = np.sqrt(agent.normalizer.m2[0] / (agent.normalizer.count[0] - 1)) + 1e-8
         obs = agent.normalizer.mean[0] + scale * obs
     real = agent.collect(steps=max(1, count // 10), streams=1, seed=seed).obs[0]

@@ -16,7 +16,8 @@ from pgcore.importers.parts import (
     Options,
     Parts,
     Statistics,
-    activation_named,
+    chosen_activation,
+    refuse,
 )
 
 LIBRARY = "CleanRL"
@@ -47,7 +48,7 @@ def of_state(content: Any, options: Options) -> Parts:
     """An agent from a state dict, or from a table with model_weights, args and obs_rms."""
     notes: dict[str, str] = {"joint_clip": JOINT_CLIP}
     keys = Keys(_weights(content), LIBRARY)
-    activation = activation_named(options.activation or "tanh")
+    activation = chosen_activation(options, "tanh", notes)
     log_std = keys.take("actor_logstd").reshape(-1)
     policy = keys.chain("actor_mean", activation=activation)
     value = keys.chain("critic", activation=activation)
@@ -97,9 +98,14 @@ def _weights(content: Any) -> Mapping[str, Any]:
 
 def _rms(content: Any, name: str) -> Mapping[str, Any] | None:
     found = content.get(name) if isinstance(content, Mapping) else None
+    if isinstance(found, list | tuple) and len(found) == 1:  # of one environment
+        (found,) = found
     if isinstance(found, Inert):
         return found.fields()
-    return found if isinstance(found, Mapping) else None
+    if found is not None and not isinstance(found, Mapping):
+        got = f"{len(found)} of them" if isinstance(found, list | tuple) else type(found).__name__
+        raise refuse(f"{name}: expected one table of mean, var and count, got {got}")
+    return found
 
 
 def _statistics(content: Any, options: Options) -> Statistics | None:

@@ -13,7 +13,7 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +77,32 @@ class _Array(Inert):
         self.array = flat.reshape(shape, order="F" if fortran else "C").copy()
 
 
+class _Call:
+    """A function that a file may call, and not write into: a forged one sets what it likes."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it writes into a function")
+
+
+@_Call
 def _reconstruct(*_: Any) -> _Array:
     return _Array()
 
 
+@_Call
 def _scalar(kind: _DType, raw: bytes) -> Any:
     return np.frombuffer(raw, dtype=kind.code())[0]
 
 
+@_Call
 def _from_buffer(raw: Any, kind: _DType, shape: tuple[int, ...], order: str) -> _Array:
     made = _Array()
     flat = np.frombuffer(raw, dtype=kind.code())

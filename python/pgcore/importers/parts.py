@@ -15,6 +15,7 @@ from pgcore.base.errors import CheckpointError
 from pgcore.policies.mlp import ACTIVATIONS
 
 State = Mapping[str, Any]
+_TORCH = ("torch", "nn", "F")  # where its activations are, as people write it
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,15 @@ def check_representable(parts: Parts) -> None:
 
 
 def activation_named(text: str) -> str:
-    """pgcore's name of an activation from a class or function of torch."""
-    name = text.strip("<>'\" ").rsplit(".", 1)[-1].lower()
-    return {"swish": "silu", "leakyrelu": "leaky_relu"}.get(name, name)
+    """pgcore's name of an activation from a class or function of torch.
+
+    A class of another module computes what it likes under the same name: it keeps its whole name.
+    """
+    place, _, name = text.strip("<>'\" ").removeprefix("class '").rpartition(".")
+    if place and place.split(".")[0] not in _TORCH:
+        return f"{place}.{name}"
+    name = name.lower()
+    return {"swish": "silu", "leakyrelu": "leaky_relu", "identity": "linear"}.get(name, name)
 
 
 def chosen_activation(

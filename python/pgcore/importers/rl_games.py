@@ -47,6 +47,10 @@ def of_state(content: Any, options: Options) -> Parts:
     state = {k.replace("_orig_mod.", ""): v for k, v in _weights(content).items()}
     keys = Keys(state, LIBRARY)
     rms = {name: _moments(keys, name) for name in ("running_mean_std", "value_mean_std")}
+    if not rms["running_mean_std"]:  # older ones have them beside the model
+        beside = Keys(content.get("running_mean_std", {}), LIBRARY)
+        beside.left = {f"running_mean_std.{name}": x for name, x in beside.left.items()}
+        rms["running_mean_std"] = _moments(beside, "running_mean_std")
     value = None
     if keys.has(f"{_NET}.value."):
         value = _value(keys, state, activation, notes)
@@ -56,6 +60,9 @@ def of_state(content: Any, options: Options) -> Parts:
     if std == "free":
         keys.finish()
     scaler = rms["value_mean_std"]
+    if (why := _no_values(content, bool(scaler))) and value is not None:
+        value, notes["value"] = None, f"the value network is left out: {why}"
+        notes.pop("shared_trunk", None)
     if value is not None and scaler:
         mean, variance = (numbers(scaler.get(name), name) for name in ("mean", "var"))
         value = scaled_outputs(value, np.sqrt(variance + _EPS), mean)
@@ -87,6 +94,15 @@ def of_state(content: Any, options: Options) -> Parts:
 def _weights(content: Any) -> Mapping[str, Any]:
     inner = content.get("model") if isinstance(content, Mapping) else None
     return inner if isinstance(inner, Mapping) else {}
+
+
+def _no_values(content: Mapping[str, Any], scaled: bool) -> str:
+    """Why the model's value network does not say what the agent was trained with; "" if it does."""
+    if "assymetric_vf_nets" in content:
+        return "it was trained with another one, of its central value"
+    if "reward_mean_std" in content and not scaled:
+        return "its units are those of reward_mean_std, which versions of rl_games use differently"
+    return ""
 
 
 def _moments(keys: Keys, name: str) -> dict[str, Any]:

@@ -121,6 +121,10 @@ def _filter(path: Path) -> Statistics | None:
         count = float(running["num_pushes"])
         mean, m2 = (_unpacked(running[n]) for n in ("mean_array", "sum_sq_diff_array"))
         scale = np.sqrt(m2 / (count - 1)) + 1e-6
+        if not own.get("de_mean_to_zero", True):
+            mean = np.zeros_like(mean)
+        if not own.get("de_std_to_one", True):
+            scale = np.ones_like(scale)
         return statistics(mean, scale, own.get("clip_by_value", 10.0), count)
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise refused(path, f"no filter of one agent ({error})") from error

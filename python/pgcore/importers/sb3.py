@@ -99,6 +99,8 @@ def read(path: Path, content: Any, options: Options) -> Parts:
         moments = _moments(state, optimizer, options.activation or found)
         if not moments and optimizer:
             notes["optimizer"] = "its state is not that of a plain Adam, which starts anew here"
+    elif algorithm == "a2c" and optimizer:
+        notes.setdefault("optimizer", "its state is not taken: Adam starts anew here")
     steps = data.get("num_timesteps")
     scales: dict[str, Any] = {}
     if options.normalizer is not None:
@@ -151,6 +153,10 @@ def _check_supported(data: Mapping[str, Any]) -> None:
     if isinstance(kwargs, Mapping) and kwargs.get("squash_output"):
         raise refuse("squash_output is not supported")
     _check_own_code(data)
+    space = data.get("observation_space")
+    kind = str(space.get(":type:", "")) if isinstance(space, Mapping) else ""
+    if kind and not kind.strip("<>'\" ").endswith(".spaces.box.Box"):
+        raise refuse(f"observations that are not a Box are not supported, got {kind}")
     if data.get("action_space") and "low" not in data["action_space"]:
         raise refuse("actions that are not a Box are not supported")
 
@@ -246,6 +252,7 @@ def _moments(state: Any, optimizer: Any, activation: str) -> dict[str, Any]:
     groups = optimizer.get("param_groups") or [{}] if isinstance(optimizer, Mapping) else [{}]
     group, state_of = groups[0], optimizer.get("state") if isinstance(optimizer, Mapping) else None
     plain = tuple(group.get("betas", ())) == (0.9, 0.999) and not group.get("weight_decay")
+    plain = plain and "amsgrad" in group  # RAdam has the same slots, and no such choice
     names = list(state)
     if not (plain and len(groups) == 1 and state_of and len(state_of) == len(names)):
         return {}

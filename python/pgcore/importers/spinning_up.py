@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from pgcore.importers.inert import Inert
-from pgcore.importers.parts import Keys, Options, Parts, activation_named, agreed_activation
+from pgcore.importers.parts import Keys, Options, Parts, activation_named, agreed_activation, refuse
+from pgcore.policies.mlp import ACTIVATIONS
 
 LIBRARY = "Spinning Up"
 STAND_INS = ("spinup.", "torch.nn.modules.")
@@ -79,9 +80,45 @@ def _tensors(module: Inert, prefix: str, depth: int = 0) -> dict[str, Tensor]:
 
 
 def _activation(content: Any) -> str | None:
-    """The class between the first two layers."""
-    for name in ("pi", "mu_net", "1"):
-        if not isinstance(content, Inert):
-            return None
-        content = _mapping(content.fields().get("_modules")).get(name)
-    return type(content).__name__ if isinstance(content, Inert) else None
+    """The class between all layers of both networks; None where the file has no modules."""
+    if not isinstance(content, Inert):
+        return None
+    found = set()
+    for place in (("pi", "mu_net"), ("v", "v_net")):
+        layers = list(_modules(_inner(content, place)).values())
+        names = [type(layer).__name__ for layer in layers]
+        if names[-1:] == ["Identity"]:
+            del names[-1], layers[-1]
+        between = names[1::2]
+        if set(names[::2]) != {"Linear"} or "Linear" in between or len(names) % 2 == 0:
+            raise refuse(
+                f"{'.'.join(place)}: expected linear layers with an activation between them and "
+                f"nothing behind, got {', '.join(names) or 'nothing'}"
+            )
+        found |= set(between)
+        for layer in layers[1::2]:
+            _check_usual(layer)
+    if len(found) > 1:
+        raise refuse(f"activations {' and '.join(sorted(found))} in one agent are not supported")
+    return found.pop() if found else None
+
+
+def _check_usual(activation: Inert) -> None:
+    """CheckpointError where an activation has other settings than torch gives it by itself."""
+    name, own = type(activation).__name__, activation.fields()
+    usual = ACTIVATIONS.get(activation_named(name))
+    for key, value in vars(usual.module).items() if usual is not None else ():
+        known = not key.startswith("_") and key not in ("training", "inplace")
+        if known and own.get(key, value) != value:
+            raise refuse(f"activation {name} with {key}={own[key]!r} is not supported")
+
+
+def _inner(content: Inert, place: tuple[str, ...]) -> Any:
+    found: Any = content
+    for name in place:
+        found = _modules(found).get(name)
+    return found
+
+
+def _modules(content: Any) -> Mapping[str, Any]:
+    return _mapping(content.fields().get("_modules")) if isinstance(content, Inert) else {}

@@ -232,15 +232,19 @@ def _checked_space(task_id: str, env: Any, name: str) -> tuple[Any, int]:
 
 
 def _time_limit(env: Any) -> int | None:
-    """The steps after which an environment truncates: as registered, or as it is wrapped."""
+    """The steps after which an environment truncates: as it is wrapped, or else as registered.
+
+    Of several limits the least: the outer one may be larger than that of the registration.
+    """
     import gymnasium
 
-    limit: int | None = getattr(getattr(env, "spec", None), "max_episode_steps", None)
-    while limit is None and isinstance(env, gymnasium.Wrapper):
-        if isinstance(env, gymnasium.wrappers.TimeLimit):  # of an environment without registration
-            limit = env._max_episode_steps
+    limits, outer = list[int](), env
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, gymnasium.wrappers.TimeLimit):
+            limits.append(env._max_episode_steps)
         env = env.env
-    return limit
+    registered: int | None = getattr(getattr(outer, "spec", None), "max_episode_steps", None)
+    return min(limits, default=registered)
 
 
 def _bounds(space: Any) -> list[str]:
