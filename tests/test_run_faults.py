@@ -85,6 +85,24 @@ def test_a_run_does_not_go_on_with_another_model(tmp_path):
     assert (tmp_path / "run" / "config.json").read_bytes() == written
 
 
+def test_a_mesh_that_changes_within_a_second_is_another_model(tmp_path):
+    """Also to MuJoCo, which keeps meshes that it has read, and knows their ages in seconds."""
+    spec = ball_spec(tmp_path)
+    text = Path(spec.xml).read_text()
+    text = text.replace("<worldbody>", "<asset><mesh file='m.obj'/></asset><worldbody>")
+    text = text.replace('type="sphere" size="0.1"', 'type="mesh" mesh="m"')
+    Path(spec.xml).write_text(text)
+    hashes = []
+    while len(hashes) < 3 or hashes[-1][0] != hashes[-2][0]:  # two within one second
+        size = 1 + len(hashes)
+        corners = ((0, 0, 0), (size, 0, 0), (0, size, 0), (0, 0, size))
+        points = "".join(f"v {x} {y} {z}\n" for x, y, z in corners)
+        (tmp_path / "m.obj").write_text(points + "f 1 3 2\nf 1 2 4\nf 2 3 4\nf 1 4 3\n")
+        age = int((tmp_path / "m.obj").stat().st_mtime)
+        hashes.append((age, pgcore.make_task(spec).model_hash()))
+    assert len({found for _, found in hashes}) == len(hashes)
+
+
 def test_rows_keep_their_iterations_where_earlier_ones_are_gone(tmp_path):
     config = small_config(trials=2, iterations=6)
     made(tmp_path / "whole", config, 6)
