@@ -93,6 +93,22 @@ def test_a_central_value_of_rl_games_is_not_the_model_s(tmp_path):
     assert "shared_trunk" not in parts.notes
 
 
+def test_statistics_of_states_of_skrl_are_told(tmp_path):
+    path, _, _ = foreign.skrl(tmp_path / "agent_9.pt")
+    content = torch.load(path)
+    (name,) = {"observation_preprocessor", "state_preprocessor"} & set(content)
+    assert "states" not in parts_of(path).notes
+    both = {"observation_preprocessor": content[name], "state_preprocessor": content[name]}
+    parts = parts_of(foreign.save(tmp_path / "agent_8.pt", content | both))
+    assert "statistics of states" in parts.notes["states"]
+
+
+def test_a_file_of_tensors_alone_says_what_to_do(tmp_path):
+    (tmp_path / "state.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"needs no import, and other \.safetensors files"):
+        parts_of(tmp_path / "state.safetensors")
+
+
 @pytest.mark.parametrize(("name", "mean", "scale"), [("de_mean_to_zero", 0.0, 2.0 + 1e-6),
                                                      ("de_std_to_one", 1.0, 1.0)])  # fmt: skip
 def test_halves_of_rllib_s_filter(name, mean, scale, tmp_path):

@@ -46,7 +46,6 @@ bool quiet_this_thread(bool on) noexcept {
 
 ModelPtr load_model(const std::string& xml_path, std::vector<std::string>& warnings) {
   const QuietScope no_messages;
-  mj_clearCache(mj_getCache());  // a mesh that changed within a second would be the old one
   std::array<char, 1000> error{};
   heard = &warnings;
   ModelPtr model(

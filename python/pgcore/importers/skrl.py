@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from pgcore.importers.parts import (
 )
 
 LIBRARY = "skrl"
+_OBSERVATIONS = ("observation_preprocessor", "state_preprocessor")  # the second: before 2.0
 STAND_INS = ()
 _LOG_STD = (-20.0, 2.0)
 
@@ -61,8 +62,13 @@ def of_state(content: Any, options: Options) -> Parts:
         for key in ("policy_layer.weight", "policy_layer.bias", "log_std_parameter"):
             own.left.pop(key, None)
         own.finish()
+        if all(map(_scales, (content.get(name) for name in _OBSERVATIONS))):
+            notes["states"] = (
+                "the file has statistics of states, too; the value network is taken as one of "
+                "observations"
+            )
         scaler = content.get("value_preprocessor")
-        if isinstance(scaler, Mapping) and "running_variance" in scaler:
+        if _scales(scaler):
             mean, variance = _pair(scaler)
             value = scaled_outputs(value, np.sqrt(variance), mean)
             notes["value"] = (
@@ -90,10 +96,15 @@ def _pair(scaler: Mapping[str, Any]) -> tuple[Any, Any]:
     return mean.reshape(-1).astype(np.float32), variance.reshape(-1).astype(np.float32)
 
 
+def _scales(scaler: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a preprocessor is a running normaliser."""
+    return isinstance(scaler, Mapping) and "running_variance" in scaler
+
+
 def _statistics(content: Mapping[str, Any]) -> Statistics | None:
-    for name in ("observation_preprocessor", "state_preprocessor"):
+    for name in _OBSERVATIONS:
         scaler = content.get(name)
-        if isinstance(scaler, Mapping) and "running_variance" in scaler:
+        if _scales(scaler):
             mean, variance = _pair(scaler)
             count = scaler.get("current_count")
             return statistics(mean, np.sqrt(variance) + np.float32(1e-8), 5.0, count)

@@ -105,6 +105,11 @@ def _read(path: Path, options: Options) -> tuple[str, Parts]:
             raise refuse(f"--library: the file says {name}, got {options.library}; leave it away")
         reader = READERS[name]
         return name, exported.read(path, reader.of_state, options, reader.of_settings)
+    if path.suffix == ".safetensors":
+        raise refuse(
+            f"{path}: an agent of pgcore needs no import, and other .safetensors files are not "
+            "read; save the state dict by torch.save, as the libraries do"
+        )
     known = READERS if options.library is None else {options.library: READERS[options.library]}
     for name, reader in known.items():
         if reader.recognises(path, None):

@@ -13,6 +13,11 @@ _NAMES_FILE = re.compile(r"<(model|include)\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>"
 _FILE = re.compile(r"\sfile\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 
 
+def read_anew() -> None:
+    """Let MuJoCo forget the meshes that it has read: it would miss a change within a second."""
+    mujoco.mj_clearCache(mujoco.mj_getCache())
+
+
 def check_model_files(xml: Path) -> None:
     """ValueError for what MuJoCo's parser does not survive: a <model> that names no file.
 

@@ -22,7 +22,7 @@ from pgcore.base.errors import (
     check_type,
     shown,
 )
-from pgcore.tasks.model_files import check_model_files, stamp
+from pgcore.tasks.model_files import check_model_files, read_anew, stamp
 from pgcore.tasks.named_terms import native_rooms, read_activations
 from pgcore.tasks.term import Term
 
@@ -190,6 +190,7 @@ class Task:
         if not path.is_file():
             raise ValueError(f"xml: expected a readable MJCF file, got {str(path)!r}")
         check_model_files(path)
+        read_anew()
         self.spec, self.lowered = spec.resolved(), lowered
         terms = {room: [t.native() for t in getattr(spec, room)] for room in ROOMS}
         native = native_rooms(terms, path, spec.frame_skip)
